@@ -1,0 +1,3 @@
+"""qtui: choose, fetch, launch, watch and compare GGUF quants for llama.cpp."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,335 @@
+"""The duel run: one prompt to the sides of the Arena, as a stream of events. A verb and a screen show the same events.
+
+One side is a plain chat. Two sides answer *alternating* (both loaded, one computes at a time, so that rates are fair),
+*together* (both compute at once: for reading, the rates are shared) or *in turn* (load, answer, unload, load), which
+is chosen by itself when both do not fit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from qtui.core.duel.conversation import DUEL_SAMPLING, Answer, Message, Request, Sampling
+from qtui.core.errors import Failure, QtuiError
+from qtui.core.events import Answered, Failed, Loaded, SessionEvent
+from qtui.core.library.variant import Variant
+from qtui.core.memory.footprint import Pools
+from qtui.core.memory.guard import Guard, Weighing, refusal
+from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.verdict import Fit
+from qtui.core.ports import Engine, Session
+
+
+class DuelMode(StrEnum):
+    """Who computes when."""
+
+    ALTERNATING = "alternating"
+    TOGETHER = "together"
+    IN_TURN = "in_turn"
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChosen:
+    """How this round runs, and why."""
+
+    mode: DuelMode
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SideWeighed:
+    """What a side will need, before it is loaded."""
+
+    side: str
+    weighing: Weighing
+
+
+@dataclass(frozen=True, slots=True)
+class SideWaits:
+    """A side waits until another has answered."""
+
+    side: str
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideHappened:
+    """Something happened in a side's session."""
+
+    side: str
+    event: SessionEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SideUnloaded:
+    """A side's session was ended to make room for the other."""
+
+    side: str
+
+
+@dataclass(frozen=True, slots=True)
+class SideResult:
+    """What a side did in a round."""
+
+    side: str
+    variant: Variant
+    weighing: Weighing | None = None
+    loaded: Loaded | None = None
+    answer: Answer | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RoundEnded:
+    """The round is over: every side answered, failed, or was stopped."""
+
+    prompt: str
+    mode: DuelMode
+    sides: tuple[SideResult, ...]
+
+
+DuelEvent = ModeChosen | SideWeighed | SideWaits | SideHappened | SideUnloaded | RoundEnded
+
+
+@dataclass(slots=True)
+class _Side:
+    label: str
+    variant: Variant
+    plan: LoadPlan
+    transcript: tuple[Message, ...] = ()
+    session: Session | None = None
+    loaded: Loaded | None = None
+    weighing: Weighing | None = None
+    result: SideResult | None = field(default=None, repr=False)
+
+    @property
+    def holds(self) -> Pools:
+        """Return what its session holds, by its footprint."""
+        footprint = self.weighing.footprint if self.session and self.weighing else None
+        return footprint.pools if footprint else Pools()
+
+
+class Duel:
+    """One conversation of one or two sides. Sessions stay loaded between rounds where they fit."""
+
+    def __init__(
+        self, engine: Engine, guard: Guard, *, sampling: Sampling = DUEL_SAMPLING, force: bool = False
+    ) -> None:
+        self._engine = engine
+        self._guard = guard
+        self._sides: dict[str, _Side] = {}
+        self._stopping = False
+        self.sampling = sampling
+        self.system = ""
+        self.force = force
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels of the sides that hold a variant, in order."""
+        return tuple(sorted(self._sides))
+
+    def transcript(self, label: str) -> tuple[Message, ...]:
+        """Return the turns of a side so far, the system prompt not counted."""
+        return self._sides[label].transcript
+
+    def session(self, label: str) -> Session | None:
+        """Return a side's session, None while it is not loaded."""
+        side = self._sides.get(label)
+        return side.session if side else None
+
+    async def put(self, label: str, variant: Variant, plan: LoadPlan) -> None:
+        """Put a variant on a side; the side's old session ends, its transcript stays."""
+        old = self._sides.get(label)
+        transcript = old.transcript if old else ()
+        self._sides[label] = _Side(label, variant, plan, transcript)
+        if old:
+            await _unload(old)
+
+    async def remove(self, label: str) -> None:
+        """Take a variant from a side and end its session."""
+        side = self._sides.pop(label, None)
+        if side:
+            await _unload(side)
+
+    def clear(self) -> None:
+        """Begin a new conversation on the loaded sessions."""
+        for side in self._sides.values():
+            side.transcript = ()
+
+    async def load(self, label: str) -> AsyncIterator[DuelEvent]:
+        """Load one side now, without a prompt: SideWeighed, then the session's events to Loaded or Failed."""
+        self._stopping = False
+        side = self._sides[label]
+        async for event in self._weigh(side):
+            yield event
+        if not _failed(side):
+            async for event in self._load(side):
+                yield event
+
+    async def ask(
+        self, prompt: str, *, mode: DuelMode | None = None, raw: bool = False, timed: bool = True
+    ) -> AsyncIterator[DuelEvent]:
+        """Put one prompt to all sides.
+
+        `raw` continues the text without the chat template. `timed` rounds start from an empty cache. With `mode` None
+        the mode is chosen: alternating, or in turn when both do not fit. Ends with RoundEnded, also when stopped.
+        """
+        self._stopping = False
+        sides = [self._sides[label] for label in self.labels]
+        for side in sides:
+            side.result = SideResult(side.label, side.variant)
+            async for event in self._weigh(side):
+                yield event
+        chosen = await self._choose(sides, mode)
+        yield chosen
+        if chosen.mode is DuelMode.TOGETHER:
+            stream = self._together(sides, prompt, raw, timed)
+        else:
+            stream = self._one_by_one(sides, prompt, raw, timed, unload=chosen.mode is DuelMode.IN_TURN)
+        async for event in stream:
+            yield event
+        yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in sides if side.result))
+
+    async def stop(self) -> None:
+        """Stop the round: what computes is cancelled, what waits does not start. What was written stays."""
+        self._stopping = True
+        await asyncio.gather(*(side.session.cancel() for side in self._sides.values() if side.session))
+
+    async def close(self) -> None:
+        """End all sessions."""
+        self._stopping = True
+        await asyncio.gather(*(_unload(side) for side in self._sides.values()))
+
+    async def _weigh(self, side: _Side) -> AsyncIterator[DuelEvent]:
+        side.result = SideResult(side.label, side.variant)
+        if side.session is None:
+            side.weighing = await self._guard.weigh(side.variant, side.plan)
+            yield SideWeighed(side.label, side.weighing)
+            failure = _unloadable(side.variant) or (None if self.force else refusal(side.variant, side.weighing))
+            if failure:
+                side.result = replace(side.result, failure=failure)
+                yield SideHappened(side.label, Failed(failure))
+        side.result = replace(side.result, weighing=side.weighing, loaded=side.loaded)
+
+    async def _choose(self, sides: Sequence[_Side], wanted: DuelMode | None) -> ModeChosen:
+        live = [side for side in sides if not _failed(side)]
+        if len(live) < 2 or all(side.session for side in live):
+            return ModeChosen(wanted or DuelMode.ALTERNATING)
+        together = Pools()
+        for side in live[1:]:
+            if side.session is None and side.weighing and side.weighing.footprint:
+                together += side.weighing.footprint.pools
+        first = live[0]
+        both = await self._guard.weigh(first.variant, first.plan, beside=together, giving_back=first.holds)
+        if both.verdict.fit is not Fit.TOO_BIG or self.force:
+            return ModeChosen(wanted or DuelMode.ALTERNATING)
+        return ModeChosen(DuelMode.IN_TURN, f"both do not fit at once: {both.verdict.reason}")
+
+    async def _one_by_one(
+        self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool, *, unload: bool
+    ) -> AsyncIterator[DuelEvent]:
+        live = [side for side in sides if not _failed(side)]
+        if not unload:
+            for side in live:  # all loads first: a load beside an answer would slow it
+                async for event in self._load(side):
+                    yield event
+        for index, side in enumerate(live):
+            for later in live[index + 1 :]:
+                yield SideWaits(later.label, side.label)
+            if unload:
+                for other in live:
+                    if other is not side and other.session:
+                        await _unload(other)
+                        yield SideUnloaded(other.label)
+                async for event in self._load(side):
+                    yield event
+            async for event in self._answer(side, prompt, raw, timed):
+                yield event
+
+    async def _together(self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool) -> AsyncIterator[DuelEvent]:
+        live = [side for side in sides if not _failed(side)]
+        for side in live:
+            async for event in self._load(side):
+                yield event
+        queue: asyncio.Queue[DuelEvent | None] = asyncio.Queue()
+
+        async def run(side: _Side) -> None:
+            try:
+                async for event in self._answer(side, prompt, raw, timed):
+                    queue.put_nowait(event)
+            finally:
+                queue.put_nowait(None)
+
+        tasks = [asyncio.create_task(run(side)) for side in live]
+        try:
+            running = len(tasks)
+            while running:
+                arrived = await queue.get()
+                if arrived is None:
+                    running -= 1
+                else:
+                    yield arrived
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _load(self, side: _Side) -> AsyncIterator[DuelEvent]:
+        if side.session or self._stopping or _failed(side):
+            return
+        try:
+            side.session = self._engine.open(side.variant, side.weighing.plan if side.weighing else side.plan)
+            async for event in side.session.load():
+                if isinstance(event, Loaded):
+                    side.loaded = event
+                    side.result = replace(_result(side), loaded=event)
+                elif isinstance(event, Failed):
+                    side.result = replace(_result(side), failure=event.failure)
+                yield SideHappened(side.label, event)
+        except QtuiError as error:
+            side.result = replace(_result(side), failure=Failure.of(error))
+            yield SideHappened(side.label, Failed(Failure.of(error), fatal=True))
+        if side.loaded is None:
+            await _unload(side)
+
+    async def _answer(self, side: _Side, prompt: str, raw: bool, timed: bool) -> AsyncIterator[DuelEvent]:
+        if side.session is None or self._stopping:
+            return
+        asked = (*side.transcript, Message("user", prompt))
+        system = (Message("system", self.system),) if self.system else ()
+        request = Request(
+            messages=(*system, *asked), raw=prompt if raw else None, sampling=self.sampling, reuse_prefix=not timed
+        )
+        async for event in side.session.ask(request):
+            if isinstance(event, Answered):
+                side.result = replace(_result(side), answer=event.answer)
+                side.transcript = (*asked, Message("assistant", event.answer.text))
+            elif isinstance(event, Failed):
+                side.result = replace(_result(side), failure=event.failure)
+                if event.fatal:
+                    await _unload(side)
+            yield SideHappened(side.label, event)
+
+
+def _result(side: _Side) -> SideResult:
+    return side.result or SideResult(side.label, side.variant)
+
+
+def _failed(side: _Side) -> bool:
+    return side.result is not None and side.result.failure is not None
+
+
+def _unloadable(variant: Variant) -> Failure | None:
+    if variant.loadable:
+        return None
+    reason = variant.problem or f"it is a file of the role {variant.role.value}, not a model"
+    return Failure(f"{variant.title} cannot be loaded: {reason}", "choose a complete model file", kind="bad_file")
+
+
+async def _unload(side: _Side) -> None:
+    session, side.session, side.loaded = side.session, None, None
+    if session:
+        await session.close()

@@ -1,0 +1,61 @@
+"""The errors that qtui shows: what failed, then what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class QtuiError(Exception):
+    """A failure with a hint, shown to the user as it is and never as a traceback."""
+
+    kind = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(QtuiError):
+    """The request cannot be understood: a bad option or argument (exit status 2)."""
+
+    kind = "usage"
+
+
+class BadFileError(QtuiError):
+    """A file is missing, unreadable, truncated, hostile or not what it should be."""
+
+    kind = "bad_file"
+
+
+class PlanRefusedError(QtuiError):
+    """llama.cpp refuses this plan or this model."""
+
+    kind = "plan_refused"
+
+
+class MemoryRefusedError(QtuiError):
+    """The load would need more memory than there is; `--force` loads all the same."""
+
+    kind = "memory"
+
+
+class EngineError(QtuiError):
+    """The engine is missing, died, or does not answer."""
+
+    kind = "engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure as a value, for events: the same three parts as QtuiError, and the engine's last log lines."""
+
+    message: str
+    hint: str = ""
+    kind: str = "error"
+    log: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(error: QtuiError, log: tuple[str, ...] = ()) -> Failure:
+        """Turn an error into a value."""
+        return Failure(error.message, error.hint, error.kind, log)

@@ -1,0 +1,1 @@
+"""The GGUF file format: types, bounded header reader, names, shards."""

@@ -1,0 +1,112 @@
+"""What the machine has and what is free of it now, as values. `None` is unknown, never zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """One graphics card as its driver reports it; sizes in bytes."""
+
+    index: int
+    name: str
+    total: int | None
+    free: int | None
+    uuid: str = ""
+    used_by_us: int | None = None
+    """What qtui's own children hold of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySample:
+    """Memory at one moment; sizes in bytes."""
+
+    time: float
+    """Seconds since the epoch."""
+    ram_total: int | None
+    ram_available: int | None
+    """What the system would give now, capped by the cgroup's limit."""
+    swap_total: int | None
+    swap_used: int | None
+    cgroup_limit: int | None = None
+    """None: no limit below the machine's own memory."""
+    cgroup_used: int | None = None
+    gpus: tuple[Gpu, ...] = ()
+    problems: tuple[str, ...] = ()
+    """What could not be read and why, e.g. `NVML: driver not loaded`."""
+
+
+class DeviceKind(StrEnum):
+    """What llama.cpp calls a device's type."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+    IGPU = "igpu"
+    ACCEL = "accel"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that an engine can use, under llama.cpp's own name for it (`CPU`, `CUDA0`, `Vulkan0`)."""
+
+    name: str
+    description: str
+    kind: DeviceKind
+    total: int | None = None
+    free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """An engine: what it is, which build, which devices it can use, or why it cannot be used."""
+
+    name: str
+    """`built-in`, or the path of a `llama-server`."""
+    build: str = ""
+    """llama.cpp's version and commit as the engine reports them."""
+    version: str = ""
+    devices: tuple[Device, ...] = ()
+    features: tuple[str, ...] = ()
+    """CPU features that the build uses, as llama.cpp names them (`AVX512`, `REPACK`)."""
+    problem: str = ""
+    """Why it cannot be used, or what is untested about it; empty when all is well."""
+    usable: bool = True
+
+    @property
+    def gpus(self) -> tuple[Device, ...]:
+        """Return the devices that llama.cpp offloads layers to, in its order."""
+        return tuple(d for d in self.devices if d.kind in (DeviceKind.GPU, DeviceKind.IGPU))
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """What does not change while qtui runs."""
+
+    cpu: str
+    physical_cores: int
+    logical_cores: int
+    ram_total: int | None
+    memlock_limit: int | None
+    """Hard RLIMIT_MEMLOCK in bytes; None: no limit, or unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """What the operating system says of one process; bytes, None where it cannot tell."""
+
+    anonymous: int | None = None
+    file_backed: int | None = None
+    locked: int | None = None
+    swapped: int | None = None
+    peak: int | None = None
+    """Highest resident size so far (VmHWM)."""
+    vram: int | None = None
+
+    @property
+    def resident(self) -> int | None:
+        """Return anonymous and file-backed resident bytes together."""
+        if self.anonymous is None or self.file_backed is None:
+            return None
+        return self.anonymous + self.file_backed

@@ -1,0 +1,1 @@
+"""Variants, models, and the scan that finds them."""

@@ -1,0 +1,75 @@
+"""Variant and Model: one quantised form of a model, and the models that group them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Role(StrEnum):
+    """What a GGUF file is for. Only `MODEL` and `EMBEDDING` load as models."""
+
+    MODEL = "model"
+    EMBEDDING = "embedding"
+    MMPROJ = "mmproj"
+    IMATRIX = "imatrix"
+    ADAPTER = "adapter"
+    DRAFT = "draft"
+    VOCAB = "vocab"
+    RAWPART = "rawpart"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One quantised form of a model: one file, or its shards together. All text in it is already clean."""
+
+    path: Path
+    """The file, or the first shard that is here."""
+    model: str
+    """The base model's name: header facts first, then the file name."""
+    quant: str
+    """The publisher's label (`Q4_K_M`, `UD-Q3_K_XL`), else the file type of the header; `?` when neither tells."""
+    role: Role = Role.MODEL
+    shards: tuple[Path, ...] = ()
+    """All shards that are here, in order; empty for a single file."""
+    shard_count: int = 1
+    """How many shards belong to it."""
+    paths: tuple[Path, ...] = ()
+    """Every name under which these bytes were found (links, HF snapshots)."""
+    architecture: str = ""
+    parameters: int | None = None
+    size: int = 0
+    """Bytes on disk, all shards that are here together."""
+    bits_per_weight: float | None = None
+    context_length: int | None = None
+    """Tokens that the model was trained to."""
+    layers: int | None = None
+    source: str = ""
+    """Where it lies: `HF cache`, or the folder that was scanned."""
+    complete: bool = True
+    problem: str = ""
+    """Why it cannot be loaded (`2 of 3 shards here`, `truncated: …`); empty when nothing is wrong."""
+    repository: str = ""
+    """`owner/name` on the Hub, where the place tells."""
+
+    @property
+    def loadable(self) -> bool:
+        """Tell whether the engine may be asked to load it."""
+        return self.complete and not self.problem and self.role in (Role.MODEL, Role.EMBEDDING)
+
+    @property
+    def title(self) -> str:
+        """Return `model quant`, as heads and messages name it."""
+        return f"{self.model} {self.quant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A base model and its variants, largest first."""
+
+    name: str
+    architecture: str
+    parameters: int | None
+    variants: tuple[Variant, ...]

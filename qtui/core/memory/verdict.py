@@ -1,0 +1,125 @@
+"""Verdict: whether a footprint fits what is free now, and by how much it does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from qtui.core.hardware import MemorySample
+from qtui.core.memory.footprint import Footprint, Pools
+from qtui.core.text import GIB, size
+
+
+class Fit(StrEnum):
+    """The verdicts, as the glossary defines them."""
+
+    FITS = "fits"
+    TIGHT = "tight"
+    PARTIAL = "partial"
+    FROM_DISK = "from_disk"
+    TOO_BIG = "too_big"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """What is kept free; None: the default of each pool."""
+
+    ram: int | None = None
+    """Default: the larger of 1 GiB and 5 % of the machine's RAM."""
+    gpu: int = GIB
+
+    def ram_bytes(self, ram_total: int | None) -> int:
+        """Return the RAM margin in bytes."""
+        return self.ram if self.ram is not None else max(GIB, (ram_total or 0) // 20)
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Free memory, the margin kept of it, and what remains; bytes per pool, None where unknown."""
+
+    free_ram: int | None
+    free_vram: tuple[int | None, ...] = ()
+    margin_ram: int = 0
+    margin_vram: tuple[int, ...] = ()
+    simulated: bool = False
+    """The user named the free memory (`--ram`, `--vram`)."""
+
+    @property
+    def ram(self) -> int | None:
+        """Return free RAM less the margin, never below 0."""
+        return None if self.free_ram is None else max(0, self.free_ram - self.margin_ram)
+
+    @property
+    def vram(self) -> tuple[int | None, ...]:
+        """Return free VRAM less the margin per card, never below 0."""
+        return tuple(
+            None if free is None else max(0, free - margin)
+            for free, margin in zip(self.free_vram, self.margin_vram, strict=True)
+        )
+
+    def giving_back(self, pools: Pools) -> Headroom:
+        """Return the headroom once sessions that hold `pools` have ended."""
+        if self.free_ram is None:
+            return self
+        vram = pools.vram + (0,) * len(self.free_vram)
+        return Headroom(
+            self.free_ram + pools.ram_anonymous,
+            tuple(None if f is None else f + v for f, v in zip(self.free_vram, vram, strict=False)),
+            self.margin_ram, self.margin_vram, self.simulated,
+        )  # fmt: skip
+
+
+def headroom(sample: MemorySample, margins: Margins, gpu_indices: tuple[int, ...] = ()) -> Headroom:
+    """Return the headroom of a sample over the cards that the chosen engine uses, in the engine's order."""
+    cards = {gpu.index: gpu.free for gpu in sample.gpus}
+    return Headroom(
+        sample.ram_available,
+        tuple(cards.get(i) for i in gpu_indices),
+        margins.ram_bytes(sample.ram_total),
+        tuple(margins.gpu for _ in gpu_indices),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether it fits, the worst pool, and by how many bytes it is short there."""
+
+    fit: Fit
+    pool: str = ""
+    """`ram`, `vram0`, …: the pool that is shortest."""
+    short_by: int = 0
+    """Bytes missing in that pool against the headroom; 0 when it fits."""
+    reason: str = ""
+
+
+def judge(footprint: Footprint | None, room: Headroom) -> Verdict:
+    """Judge a footprint against the headroom.
+
+    `partial` (with the plan that would fit) is decided by the fit search, which proposes plans; here a plan either
+    fits as it is, fits only by eating the margin, runs from disk, or is too big.
+    """
+    if footprint is None:
+        return Verdict(Fit.UNKNOWN, reason="the footprint is not known yet")
+    needs: list[tuple[str, int, int | None, int | None]] = [("ram", footprint.pools.ram, room.ram, room.free_ram)]
+    for index, need in enumerate(footprint.pools.vram):
+        known = index < len(room.free_vram)
+        needs.append(
+            (f"vram{index}", need, room.vram[index] if known else None, room.free_vram[index] if known else None)
+        )
+    if any(free is None for _, need, free, _ in needs if need):
+        pool = next(name for name, need, free, _ in needs if need and free is None)
+        return Verdict(Fit.UNKNOWN, pool, reason=f"what is free in {pool} is not known")
+    pool, need, left, free = max(needs, key=lambda n: n[1] - (n[2] or 0))
+    assert left is not None and free is not None
+    short = need - left
+    if short <= 0:
+        return Verdict(Fit.FITS, pool, 0, f"needs {size(need)} of {size(left)} in {pool}")
+    if all(n <= (f or 0) for _, n, _, f in needs):
+        return Verdict(Fit.TIGHT, pool, short, f"fits only by taking {size(short)} of what is kept free in {pool}")
+    gpu_ok = all(n <= (f or 0) for name, n, _, f in needs if name != "ram")
+    if gpu_ok and footprint.plan.load_mode.mapped and footprint.pools.ram_anonymous <= (room.ram or 0):
+        return Verdict(
+            Fit.FROM_DISK, "ram", short, f"{size(short)} of the mapped weights would be read from disk while it answers"
+        )
+    return Verdict(Fit.TOO_BIG, pool, short, f"needs {size(need)} in {pool}, {size(free)} free: short by {size(short)}")

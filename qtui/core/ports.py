@@ -1,0 +1,119 @@
+"""The ports: what runs and screens need of the outside world, as Protocols that services implement and tests fake."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from qtui.core.duel.conversation import Request
+from qtui.core.events import SessionEvent
+from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
+from qtui.core.library.variant import Variant
+from qtui.core.memory.footprint import Footprint
+from qtui.core.memory.plan import LoadPlan
+
+
+class Session(Protocol):
+    """One running child: a variant under a plan. One command at a time; events end with Loaded, Answered or Failed."""
+
+    @property
+    def id(self) -> str:
+        """Return a short name, unique on this machine."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """Return the child's process id, None before it started and after it ended."""
+        ...
+
+    def load(self) -> AsyncIterator[SessionEvent]:
+        """Start the child and load: LoadProgressed…, then Loaded or Failed."""
+        ...
+
+    def ask(self, request: Request) -> AsyncIterator[SessionEvent]:
+        """Answer one request: PromptProgressed…, TextArrived…, then Answered or Failed."""
+        ...
+
+    async def cancel(self) -> None:
+        """Stop what is running; the running iterator then ends with Answered (`cancelled`) or Failed (load)."""
+        ...
+
+    async def memory(self) -> ProcessMemory:
+        """Return what the operating system says of the child now."""
+        ...
+
+    async def close(self) -> None:
+        """End the child and wait until it is gone; harmless when it is gone already."""
+        ...
+
+
+class Engine(Protocol):
+    """What runs models: the built-in engine or a llama-server."""
+
+    async def info(self) -> EngineInfo:
+        """Return build and devices, asked once in a child; `usable=False` with the reason when there is none."""
+        ...
+
+    def open(self, variant: Variant, plan: LoadPlan) -> Session:
+        """Return a session that is not started yet."""
+        ...
+
+
+class DryRun(Protocol):
+    """Asks llama.cpp for its own allocation plan."""
+
+    async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
+        """Return the footprint of a resolved plan, origin dry-run.
+
+        Raises:
+            BadFileError: the file cannot be read as GGUF, or llama.cpp died on it.
+            PlanRefusedError: llama.cpp refuses the model or the plan; the message says why.
+            EngineError: no helper can be started.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End the helpers."""
+        ...
+
+
+class Machine(Protocol):
+    """The machine: what it has, what is free."""
+
+    def hardware(self) -> Hardware:
+        """Return what does not change; cheap after the first call."""
+        ...
+
+    def latest(self) -> MemorySample | None:
+        """Return the newest sample without waiting, None before the first."""
+        ...
+
+    async def sample(self) -> MemorySample:
+        """Take a sample now, off the event loop."""
+        ...
+
+    def samples(self, interval: float = 1.0) -> AsyncIterator[MemorySample]:
+        """Yield a sample every `interval` seconds until closed."""
+        ...
+
+
+class Library(Protocol):
+    """What GGUF files are on this machine."""
+
+    def scan(self, folders: Sequence[Path] = ()) -> AsyncIterator[Variant]:
+        """Yield variants as they are found; the folders given, else the known places."""
+        ...
+
+    async def find(self, name: str) -> Variant:
+        """Return the variant that a path (any of its shards), `REPO/FILE` or `REPO:QUANT` names.
+
+        Raises:
+            BadFileError: no such file, a directory, unreadable, not GGUF, truncated.
+            UsageError: the name fits nothing here; the hint says what is there.
+        """
+        ...
+
+    def places(self) -> Sequence[tuple[str, Path]]:
+        """Return the places that are looked at, as (label, folder)."""
+        ...

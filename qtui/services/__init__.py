@@ -1,0 +1,1 @@
+"""Side effects. Every third-party library has exactly one door."""

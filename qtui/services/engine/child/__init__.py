@@ -1,0 +1,1 @@
+"""All that runs in a child process and imports llama_cpp."""

@@ -1,0 +1,1 @@
+"""The model files of this machine: folders, caches, header cache."""

@@ -1,0 +1,1 @@
+"""What answers and goes away: Plan, Ladder, Details, …"""

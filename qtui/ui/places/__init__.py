@@ -1,0 +1,1 @@
+"""Where you stay: Models, Hub, Arena, Monitor."""
