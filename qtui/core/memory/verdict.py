@@ -93,6 +93,21 @@ class Verdict:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Demand:
+    """What one pool must give against what it has; bytes."""
+
+    pool: str
+    need: int
+    left: int
+    """Headroom."""
+    free: int
+
+    @property
+    def short(self) -> int:
+        return self.need - self.left
+
+
 def judge(footprint: Footprint | None, room: Headroom) -> Verdict:
     """Judge a footprint against the headroom.
 
@@ -101,25 +116,28 @@ def judge(footprint: Footprint | None, room: Headroom) -> Verdict:
     """
     if footprint is None:
         return Verdict(Fit.UNKNOWN, reason="the footprint is not known yet")
-    needs: list[tuple[str, int, int | None, int | None]] = [("ram", footprint.pools.ram, room.ram, room.free_ram)]
-    for index, need in enumerate(footprint.pools.vram):
-        known = index < len(room.free_vram)
-        needs.append(
-            (f"vram{index}", need, room.vram[index] if known else None, room.free_vram[index] if known else None)
-        )
-    if any(free is None for _, need, free, _ in needs if need):
-        pool = next(name for name, need, free, _ in needs if need and free is None)
-        return Verdict(Fit.UNKNOWN, pool, reason=f"what is free in {pool} is not known")
-    pool, need, left, free = max(needs, key=lambda n: n[1] - (n[2] or 0))
-    assert left is not None and free is not None
-    short = need - left
-    if short <= 0:
-        return Verdict(Fit.FITS, pool, 0, f"needs {size(need)} of {size(left)} in {pool}")
-    if all(n <= (f or 0) for _, n, _, f in needs):
-        return Verdict(Fit.TIGHT, pool, short, f"fits only by taking {size(short)} of what is kept free in {pool}")
-    gpu_ok = all(n <= (f or 0) for name, n, _, f in needs if name != "ram")
-    if gpu_ok and footprint.plan.load_mode.mapped and footprint.pools.ram_anonymous <= (room.ram or 0):
-        return Verdict(
-            Fit.FROM_DISK, "ram", short, f"{size(short)} of the mapped weights would be read from disk while it answers"
-        )
-    return Verdict(Fit.TOO_BIG, pool, short, f"needs {size(need)} in {pool}, {size(free)} free: short by {size(short)}")
+    demands: list[_Demand] = []
+    needs = (("ram", footprint.pools.ram), *((f"vram{i}", need) for i, need in enumerate(footprint.pools.vram)))
+    frees = (room.free_ram, *room.free_vram)
+    lefts = (room.ram, *room.vram)
+    for index, (pool, need) in enumerate(needs):
+        free, left = (frees[index], lefts[index]) if index < len(frees) else (None, None)
+        if free is not None and left is not None:
+            demands.append(_Demand(pool, need, left, free))
+        elif need:
+            return Verdict(Fit.UNKNOWN, pool, reason=f"what is free in {pool} is not known")
+    worst = max(demands, key=lambda d: d.short, default=None)
+    if worst is None:
+        return Verdict(Fit.UNKNOWN, "ram", reason="what is free is not known")
+    if worst.short <= 0:
+        return Verdict(Fit.FITS, worst.pool, 0, f"needs {size(worst.need)} of {size(worst.left)} in {worst.pool}")
+    short = size(worst.short)
+    if all(d.need <= d.free for d in demands):
+        reason = f"fits only by taking {short} of what is kept free in {worst.pool}"
+        return Verdict(Fit.TIGHT, worst.pool, worst.short, reason)
+    cards_hold = all(d.need <= d.free for d in demands if d.pool != "ram")
+    if cards_hold and footprint.plan.load_mode.mapped and footprint.pools.ram_anonymous <= (room.ram or 0):
+        reason = f"{short} of the mapped weights would be read from disk while it answers"
+        return Verdict(Fit.FROM_DISK, "ram", worst.short, reason)
+    reason = f"needs {size(worst.need)} in {worst.pool}, {size(worst.free)} free: short by {short}"
+    return Verdict(Fit.TOO_BIG, worst.pool, worst.short, reason)
