@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,3 +63,17 @@ def private_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     for variable in ("HF_HUB_CACHE", "HF_TOKEN", "HF_ENDPOINT", "HUGGINGFACE_HUB_CACHE"):
         monkeypatch.delenv(variable, raising=False)
     yield home
+
+
+@pytest.fixture(scope="session")
+def oracle() -> Path:
+    """The folder of llama.cpp's own tools (`make oracle`). Asked before any test has a home of its own."""
+    found = subprocess.run(
+        [sys.executable, str(HERE.parent / "scripts" / "oracle.py"), "--where"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode:
+        pytest.skip("needs llama.cpp's tools: make oracle")
+    return Path(found.stdout.strip())
