@@ -48,6 +48,10 @@ class Request:
     """False: start from an empty cache, as every timed round does."""
     template: str | None = None
     """A chat template that replaces the file's own."""
+    prompt_length: int | None = None
+    """For benchmarks: the prompt's tokens are repeated or cut to exactly this many (at least 1)."""
+    ignore_eos: bool = False
+    """For benchmarks: an end-of-generation token does not end the answer (`--ignore-eos`); `max_tokens` must be set."""
 
 
 @dataclass(frozen=True, slots=True)
