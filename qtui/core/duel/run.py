@@ -160,14 +160,23 @@ class Duel:
             side.transcript = ()
 
     async def load(self, label: str) -> AsyncIterator[DuelEvent]:
-        """Load one side now, without a prompt: SideWeighed, then the session's events to Loaded or Failed."""
+        """Load one side now, without a prompt: SideWeighed, then the session's events to Loaded or Failed.
+
+        Where it does not fit beside the sides that are loaded it is left for its turn: SideWaits.
+        """
         self._stopping = False
         side = self._sides[label]
         async for event in self._weigh(side):
             yield event
-        if not _failed(side):
-            async for event in self._load(side):
-                yield event
+        if _failed(side) or side.session:
+            return
+        chosen = await self._choose(None)
+        if chosen.mode is DuelMode.IN_TURN:
+            yield chosen
+            yield SideWaits(label, next(other for other in self.labels if other != label))
+            return
+        async for event in self._load(side):
+            yield event
 
     async def ask(
         self, prompt: str, *, mode: DuelMode | None = None, raw: bool = False, timed: bool = True
@@ -183,7 +192,7 @@ class Duel:
             side.result = SideResult(side.label, side.variant)
             async for event in self._weigh(side):
                 yield event
-        chosen = await self._choose(sides, mode)
+        chosen = await self._choose(mode)
         yield chosen
         if chosen.mode is DuelMode.TOGETHER:
             stream = self._together(sides, prompt, raw, timed)
@@ -204,9 +213,11 @@ class Duel:
         await asyncio.gather(*(_unload(side) for side in self._sides.values()))
 
     async def _weigh(self, side: _Side) -> AsyncIterator[DuelEvent]:
+        """Weigh a side alone: the others can give back what they hold, in turn."""
         side.result = SideResult(side.label, side.variant)
         if side.session is None:
-            side.weighing = await self._guard.weigh(side.variant, side.plan)
+            held = sum((other.holds for other in self._sides.values()), Pools())
+            side.weighing = await self._guard.weigh(side.variant, side.plan, giving_back=held)
             yield SideWeighed(side.label, side.weighing)
             failure = _unloadable(side.variant) or (None if self.force else refusal(side.variant, side.weighing))
             if failure:
@@ -214,19 +225,21 @@ class Duel:
                 yield SideHappened(side.label, Failed(failure))
         side.result = replace(side.result, weighing=side.weighing, loaded=side.loaded)
 
-    async def _choose(self, sides: Sequence[_Side], wanted: DuelMode | None) -> ModeChosen:
-        live = [side for side in sides if not _failed(side)]
-        if len(live) < 2 or all(side.session for side in live):
+    async def _choose(self, wanted: DuelMode | None) -> ModeChosen:
+        """Choose in turn when the sides do not fit at once, else what is wanted."""
+        live = [side for side in self._sides.values() if not _failed(side)]
+        waiting = [side for side in live if side.session is None]
+        if len(live) < 2 or not waiting or wanted is DuelMode.IN_TURN:
             return ModeChosen(wanted or DuelMode.ALTERNATING)
-        together = Pools()
-        for side in live[1:]:
-            if side.session is None and side.weighing and side.weighing.footprint:
-                together += side.weighing.footprint.pools
-        first = live[0]
-        both = await self._guard.weigh(first.variant, first.plan, beside=together, giving_back=first.holds)
-        if both.verdict.fit is not Fit.TOO_BIG or self.force:
+        resident = sum((Pools(0, side.holds.ram_file_backed) for side in live if side.session), Pools())
+        for side in waiting[1:]:
+            if side.weighing and side.weighing.footprint:
+                resident += side.weighing.footprint.pools
+        first = waiting[0]
+        at_once = await self._guard.weigh(first.variant, first.plan, beside=resident)
+        if self.force or at_once.verdict.fit not in (Fit.TOO_BIG, Fit.FROM_DISK):
             return ModeChosen(wanted or DuelMode.ALTERNATING)
-        return ModeChosen(DuelMode.IN_TURN, f"both do not fit at once: {both.verdict.reason}")
+        return ModeChosen(DuelMode.IN_TURN, f"both do not fit at once: {at_once.verdict.reason}")
 
     async def _one_by_one(
         self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool, *, unload: bool

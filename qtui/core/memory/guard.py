@@ -71,7 +71,7 @@ class Guard:
         beside: Pools = Pools(),
         fresh: bool = True,
     ) -> Weighing:
-        """Weigh one variant; `giving_back`: what sessions that it replaces hold, `beside`: what loads with it."""
+        """Weigh one variant; `giving_back`: held by sessions that would end for it, `beside`: must stay resident too."""
         resolved = await self.resolve(variant, plan)
         known: Known
         try:
@@ -79,7 +79,7 @@ class Guard:
             known = await self._footprints.ask(variant, resolved)
         except QtuiError as error:
             known = Known(error=error)
-        room = (await self.headroom(fresh)).giving_back(giving_back).giving_back(_negative(beside))
+        room = (await self.headroom(fresh)).giving_back(giving_back).beside(beside)
         verdict = judge(known.footprint, room)
         if known.error is not None:
             verdict = Verdict(Fit.UNKNOWN, reason=known.error.message)
@@ -101,7 +101,3 @@ def refusal(variant: Variant, weighing: Weighing) -> Failure | None:
     else:
         hint = f"the weights take {size(weights)} of it: a smaller quant"
     return Failure(f"{variant.title} {weighing.verdict.reason}", f"{hint}; --force loads all the same", kind="memory")
-
-
-def _negative(pools: Pools) -> Pools:
-    return Pools(-pools.ram_anonymous, -pools.ram_file_backed, tuple(-v for v in pools.vram))

@@ -59,13 +59,18 @@ class Headroom:
         )
 
     def giving_back(self, pools: Pools) -> Headroom:
-        """Return the headroom once sessions that hold `pools` have ended."""
-        if self.free_ram is None:
-            return self
-        vram = pools.vram + (0,) * len(self.free_vram)
+        """Return the headroom once sessions that hold `pools` have ended. Mapped pages count as available already."""
+        return self._moved(pools.ram_anonymous, pools.vram)
+
+    def beside(self, pools: Pools) -> Headroom:
+        """Return the headroom beside something that needs `pools` to stay resident too."""
+        return self._moved(-pools.ram, tuple(-card for card in pools.vram))
+
+    def _moved(self, ram: int, vram: tuple[int, ...]) -> Headroom:
+        cards = vram + (0,) * len(self.free_vram)
         return Headroom(
-            self.free_ram + pools.ram_anonymous,
-            tuple(None if f is None else f + v for f, v in zip(self.free_vram, vram, strict=False)),
+            None if self.free_ram is None else max(0, self.free_ram + ram),
+            tuple(None if free is None else max(0, free + card) for free, card in zip(self.free_vram, cards, strict=False)),
             self.margin_ram, self.margin_vram, self.simulated,
         )  # fmt: skip
 
