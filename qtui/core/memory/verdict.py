@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from qtui.core.hardware import MemorySample
@@ -67,12 +67,12 @@ class Headroom:
         return self._moved(-pools.ram, tuple(-card for card in pools.vram))
 
     def _moved(self, ram: int, vram: tuple[int, ...]) -> Headroom:
-        cards = vram + (0,) * len(self.free_vram)
-        return Headroom(
-            None if self.free_ram is None else max(0, self.free_ram + ram),
-            tuple(None if free is None else max(0, free + card) for free, card in zip(self.free_vram, cards, strict=False)),
-            self.margin_ram, self.margin_vram, self.simulated,
-        )  # fmt: skip
+        cards = zip(self.free_vram, vram + (0,) * len(self.free_vram), strict=False)
+        return replace(
+            self,
+            free_ram=None if self.free_ram is None else max(0, self.free_ram + ram),
+            free_vram=tuple(None if free is None else max(0, free + card) for free, card in cards),
+        )
 
 
 def headroom(sample: MemorySample, margins: Margins, gpu_indices: tuple[int, ...] = ()) -> Headroom:
