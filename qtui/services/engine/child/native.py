@@ -1,14 +1,14 @@
-"""The door to llama.cpp for every child: one copy of the library, its log, its abort message, its layout.
+"""llama.cpp in this process: brought in without its Python package, with its log and its aborts caught.
 
-llama_cpp is imported without its package, whose `__init__` loads numpy, jinja2 and the high-level class (0.05 s
-instead of 0.25 s). Symbols are taken through `L._lib` only: a second `ctypes.CDLL` of libggml-base loads another ggml
-with its own registry and buffer types.
+Symbols that llama_cpp.llama_cpp does not wrap are taken from its `_lib` only: a wheel holds several copies of ggml,
+and another CDLL would load a second one with a device registry of its own.
 """
 
 from __future__ import annotations
 
 import ctypes
 import importlib
+import importlib.metadata
 import importlib.util
 import os
 import resource
@@ -16,136 +16,174 @@ import sys
 import types
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 from qtui.core.errors import EngineError
 from qtui.core.text import clean
 
-TESTED_LAYOUT = {"llama_model_params": 80, "llama_context_params": 160, "llama_model_quantize_params": 64}
-"""Sizes in bytes of the structures as llama-cpp-python 0.3.36 declares them."""
-DEBUG, INFO, WARN, ERROR, CONT = 1, 2, 3, 4, 5
-"""ggml's log levels (ggml.h); the table in llama_cpp/_logger.py is another one's."""
-INSTALL_HINT = (
-    "install it with: pip install 'llama-cpp-python>=0.3.36,<0.4' "
-    "--extra-index-url https://abetlen.github.io/llama-cpp-python/whl/cpu"
-)
+INSTALL_HINT = "install it with: pip install llama-cpp-python"
+WARN, ERROR, CONTINUED = 3, 4, 5
+"""ggml_log_level (ggml.h); the table in llama_cpp/_logger.py is of an older ggml."""
 KEPT_LINES = 400
+_SIZES = {"llama_model_params": 80, "llama_context_params": 160, "llama_model_quantize_params": 64}
+"""Layouts that the engine was tried with (llama-cpp-python 0.3.36)."""
 
 
-def claim_stdout() -> TextIO:
-    """Return the protocol's stream, and point fd 1 at fd 2 so that no library can write into the protocol.
-
-    To be called before anything that may print is imported.
-    """
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
-    os.dup2(2, 1)
-    return stream
-
-
-def no_core_file() -> None:
-    """Keep an abort from writing a core file, which would be as large as the loaded model."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-@dataclass(slots=True)
 class Log:
-    """llama.cpp's log, line by line: messages arrive in pieces and are joined here."""
+    """Collects llama.cpp's log, which comes in pieces, as whole lines; the last are kept, all go to stderr."""
 
-    sink: Callable[[int, str], None] | None = None
-    """Called with the level and each whole line, in whichever thread llama.cpp logs from."""
-    lines: deque[tuple[int, str]] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
-    _piece: str = ""
-    _level: int = INFO
+    def __init__(self, echo: TextIO | None = None) -> None:
+        self._echo = echo
+        self._lines: deque[tuple[int, str]] = deque(maxlen=KEPT_LINES)
+        self._pending = ""
+        self._level = 0
+        self.count = 0
+        """Lines so far: a mark for `since`."""
 
-    def feed(self, level: int, text: str) -> None:
-        """Take one piece of output; `CONT` continues the line before it."""
-        if level != CONT:
-            self._level = level
-        *whole, self._piece = (self._piece + text).split("\n")
+    def add(self, level: int, piece: str) -> None:
+        """Add a piece; a line ends where a piece holds a newline."""
+        if level != CONTINUED:
+            self._level = max(self._level, level) if self._pending else level
+        *whole, self._pending = (self._pending + piece).split("\n")
         for line in whole:
             self._keep(line)
 
-    def clear(self) -> None:
-        """Forget all lines, so that the next ones belong to one call."""
-        self.lines.clear()
-        self._piece = ""
+    def flush(self) -> None:
+        """Make a line of what has no newline yet."""
+        if self._pending:
+            self._keep(self._pending)
+            self._pending = ""
 
-    def tail(self, count: int = 20, at_least: int = DEBUG) -> tuple[str, ...]:
-        """Return the last lines of a level or above."""
-        return tuple(line for level, line in self.lines if level >= at_least)[-count:]
+    def since(self, mark: int = 0, level: int = 0) -> list[str]:
+        """Return the lines kept after `mark`, of `level` or more serious."""
+        fresh = min(self.count - mark, len(self._lines))
+        return [text for found, text in list(self._lines)[len(self._lines) - fresh :] if found >= level]
+
+    def tail(self, lines: int = 20) -> tuple[str, ...]:
+        """Return the last lines, whatever their level."""
+        return tuple(self.since()[-lines:])
 
     def _keep(self, line: str) -> None:
         text = clean(line.rstrip())
-        if text:
-            self.lines.append((self._level, text))
-            if self.sink is not None:
-                self.sink(self._level, text)
+        self._lines.append((self._level, text))
+        self.count += 1
+        if self._echo:
+            self._echo.write(text + "\n")
+            self._echo.flush()
 
 
+@dataclass(frozen=True, slots=True)
 class Native:
-    """llama.cpp, loaded once per process. Holds every callback that it registered: a collected one is a segfault."""
+    """llama.cpp, ready to be called."""
 
-    def __init__(self, module: Any, on_fatal: Callable[[str], None]) -> None:
-        self.L = module
-        """`llama_cpp.llama_cpp`, the low-level API."""
-        self.lib = module._lib
-        """The one handle through which private symbols are taken."""
-        self.log = Log()
-        self._log_callback = module.llama_log_callback(self._logged)
-        module.llama_log_set(self._log_callback, ctypes.c_void_p(0))
-        self._on_fatal = on_fatal
-        self._abort_callback = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(self._aborted)
-        self.lib.ggml_set_abort_callback.restype = ctypes.c_void_p
-        self.lib.ggml_set_abort_callback(self._abort_callback)
+    api: Any
+    """The module llama_cpp.llama_cpp."""
+    log: Log
+    problem: str
+    """What is untested about this build; empty when its layouts are the known ones."""
+    build: str
+    """llama.cpp's own version."""
+    callbacks: tuple[Any, ...]
+    """Referenced for the life of the process: a collected callback is a segmentation fault."""
 
-    @property
-    def version(self) -> str:
-        """Return llama.cpp's version as it reports it."""
-        self.lib.llama_version.restype = ctypes.c_char_p
-        return clean((self.lib.llama_version() or b"").decode("utf-8", "replace"))
+    def symbol(self, name: str, result: Any, *arguments: Any) -> Any:
+        """Return a function of the library by its symbol, with its types set.
 
-    @property
-    def problem(self) -> str:
-        """Return what is untested about this llama-cpp-python, empty when its layout is the one tested."""
-        sizes = {name: ctypes.sizeof(getattr(self.L, name)) for name in TESTED_LAYOUT}
-        odd = [f"{name} {sizes[name]} (tested: {size})" for name, size in TESTED_LAYOUT.items() if sizes[name] != size]
-        return f"untested llama-cpp-python: {', '.join(odd)}" if odd else ""
-
-    def symbol(self, name: str, restype: Any, *argtypes: Any) -> Any | None:
-        """Return a private function with its types set; None where it is missing or the layout is untested."""
-        if self.problem:
-            return None
-        try:
-            function = self.lib[name]
-        except AttributeError:
-            return None
-        function.restype = restype
-        function.argtypes = list(argtypes)
+        Raises:
+            AttributeError: this build has no such symbol.
+        """
+        function = self.api._lib[name]
+        function.restype = result
+        function.argtypes = list(arguments)
         return function
 
-    def _logged(self, level: int, text: bytes | None, _data: Any) -> None:
-        self.log.feed(level, (text or b"").decode("utf-8", "replace"))
 
-    def _aborted(self, text: bytes | None) -> None:
-        self._on_fatal(clean((text or b"").decode("utf-8", "replace")).strip())
+def harden() -> None:
+    """Forbid core files and backtraces: an abort with 20 GB loaded must neither fill the disk nor start a debugger."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.environ["GGML_NO_BACKTRACE"] = "1"
 
 
-def load_native(on_fatal: Callable[[str], None]) -> Native:
-    """Load llama.cpp into this process; `on_fatal` gets an assertion's text just before the process aborts.
+def claim_stdout() -> TextIO:
+    """Return a private copy of stdout for the protocol, and point fd 1 at stderr for whatever libraries print."""
+    private = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
+    os.dup2(2, 1)
+    return private
+
+
+def version() -> str:
+    """Return the version of llama-cpp-python, empty when it is not installed."""
+    try:
+        return importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def open_native(on_abort: Callable[[str], None] | None = None, echo: TextIO | None = None) -> Native:
+    """Bring llama.cpp into this process, log and aborts caught, backends initialised.
+
+    `on_abort` is called with ggml's sentence (`llama-model.cpp:1362: GGML_ASSERT(…) failed`) just before it aborts.
 
     Raises:
-        EngineError: llama-cpp-python is not installed or its library does not load here.
+        EngineError: llama-cpp-python is not installed, or its library cannot be loaded.
     """
-    os.environ["GGML_NO_BACKTRACE"] = "1"  # an abort would otherwise start a debugger to print a backtrace
+    api = _import()
+    log = Log(echo)
+
+    def log_piece(level: int, text: bytes, _data: Any) -> None:
+        log.add(level, text.decode("utf-8", "replace"))
+
+    def abort(text: bytes) -> None:
+        log.flush()
+        message = clean((text or b"").decode("utf-8", "replace")).strip()
+        log.add(ERROR, message + "\n")
+        if on_abort:
+            on_abort(message)
+
+    log_callback = api.llama_log_callback(log_piece)
+    api.llama_log_set(log_callback, ctypes.c_void_p(0))
+    callbacks = [log_callback]
+    abort_callback = ctypes.CFUNCTYPE(None, ctypes.c_char_p)(abort)
     try:
-        spec = importlib.util.find_spec("llama_cpp")
-        if spec is None or spec.submodule_search_locations is None:
-            raise ModuleNotFoundError("no module named llama_cpp")
+        setter = api._lib["ggml_set_abort_callback"]
+    except AttributeError:
+        pass
+    else:
+        setter.restype = ctypes.c_void_p
+        setter(abort_callback)
+        callbacks.append(abort_callback)
+    api.llama_backend_init()
+    return Native(api, log, _layout_problem(api), _build(api), tuple(callbacks))
+
+
+def _import() -> Any:
+    """Import llama_cpp.llama_cpp under a bare package: the real one loads numpy, jinja2 and its high-level class."""
+    spec = importlib.util.find_spec("llama_cpp") if "llama_cpp" not in sys.modules else None
+    if "llama_cpp" not in sys.modules:
+        if spec is None or not spec.submodule_search_locations:
+            raise EngineError("llama-cpp-python is not installed", INSTALL_HINT)
         package = types.ModuleType("llama_cpp")
         package.__path__ = list(spec.submodule_search_locations)
         sys.modules["llama_cpp"] = package
-        module = importlib.import_module("llama_cpp.llama_cpp")
+    try:
+        return importlib.import_module("llama_cpp.llama_cpp")
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        raise EngineError(f"llama-cpp-python cannot be loaded: {clean(str(error))}", INSTALL_HINT) from error
-    return Native(module, on_fatal)
+        reason = clean(str(error)).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise EngineError(
+            f"llama-cpp-python {version()} cannot be loaded: {reason}",
+            "reinstall it for this machine: pip install --force-reinstall llama-cpp-python",
+        ) from error
+
+
+def _layout_problem(api: Any) -> str:
+    found = {name: ctypes.sizeof(getattr(api, name)) for name in _SIZES if hasattr(api, name)}
+    if found == _SIZES:
+        return ""
+    return f"llama-cpp-python {version()} is untested: its structures differ from those of 0.3.36"
+
+
+def _build(api: Any) -> str:
+    if not hasattr(api, "llama_version"):
+        return ""
+    return clean(api.llama_version().decode("utf-8", "replace"))
