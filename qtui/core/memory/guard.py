@@ -71,7 +71,10 @@ class Guard:
         beside: Pools = Pools(),
         fresh: bool = True,
     ) -> Weighing:
-        """Weigh one variant; `giving_back`: what sessions that end for it hold, `beside`: what must stay resident too."""
+        """Weigh one variant.
+
+        `giving_back`: held by sessions that would end for it. `beside`: what must stay resident beside it.
+        """
         resolved = await self.resolve(variant, plan)
         known: Known
         try:
