@@ -1,0 +1,84 @@
+"""LocalMachine: the Machine port over this machine's kernel and its NVIDIA driver."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable
+from pathlib import Path
+
+from qtui.core.hardware import Hardware, MemorySample
+from qtui.services.machine.cgroup import ROOT
+from qtui.services.machine.cpu import cpu_name, usable_logical_cores, usable_physical_cores
+from qtui.services.machine.limits import memlock_limit
+from qtui.services.machine.memory import read_ram
+from qtui.services.machine.nvml import DriverReader, NvmlReader, read_cards
+
+
+def _no_pids() -> Iterable[int]:
+    return ()
+
+
+class LocalMachine:
+    """The machine that qtui runs on.
+
+    Args:
+        nvml: what answers for NVIDIA cards; the installed driver by default.
+        pids: gives the process ids of qtui's own children, for what they hold of each card.
+        root: where `proc` and `sys` are mounted.
+    """
+
+    def __init__(
+        self, nvml: NvmlReader | None = None, pids: Callable[[], Iterable[int]] = _no_pids, root: Path = ROOT
+    ) -> None:
+        self._nvml: NvmlReader = DriverReader() if nvml is None else nvml
+        self._pids = pids
+        self._root = root
+        self._hardware: Hardware | None = None
+        self._latest: MemorySample | None = None
+
+    def hardware(self) -> Hardware:
+        """Return what does not change; read once."""
+        if self._hardware is None:
+            self._hardware = Hardware(
+                cpu=cpu_name(self._root),
+                physical_cores=usable_physical_cores(self._root),
+                logical_cores=usable_logical_cores(),
+                ram_total=read_ram(self._root).total,
+                memlock_limit=memlock_limit(self._root),
+            )
+        return self._hardware
+
+    def latest(self) -> MemorySample | None:
+        """Return the newest sample without waiting, None before the first."""
+        return self._latest
+
+    async def sample(self) -> MemorySample:
+        """Take a sample now, in a thread: a driver may take its time."""
+        pids = tuple(self._pids())
+        sample = await asyncio.to_thread(self._take, pids)
+        if self._latest is None or sample.time >= self._latest.time:
+            self._latest = sample
+        return sample
+
+    async def samples(self, interval: float = 1.0) -> AsyncIterator[MemorySample]:
+        """Yield a sample every `interval` seconds until closed; the time that a sample takes counts."""
+        while True:
+            started = time.monotonic()
+            yield await self.sample()
+            await asyncio.sleep(max(0.0, started + interval - time.monotonic()))
+
+    def _take(self, pids: tuple[int, ...]) -> MemorySample:
+        ram = read_ram(self._root)
+        cards = read_cards(self._nvml, pids)
+        return MemorySample(
+            time=time.time(),
+            ram_total=ram.total,
+            ram_available=ram.available,
+            swap_total=ram.swap_total,
+            swap_used=ram.swap_used,
+            cgroup_limit=None if ram.group is None else ram.group.limit,
+            cgroup_used=None if ram.group is None else ram.group.used,
+            gpus=cards.gpus,
+            problems=(*ram.problems, *cards.problems),
+        )

@@ -1,0 +1,50 @@
+"""RAM and swap: what there is and what the system would give now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from qtui.core.text import clean
+from qtui.services.machine.cgroup import ROOT, GroupMemory, group_memory
+
+
+@dataclass(frozen=True, slots=True)
+class Ram:
+    """RAM and swap at one moment, in bytes; None is unknown."""
+
+    total: int | None
+    available: int | None
+    """What the system would give now without swapping, capped by the control group."""
+    swap_total: int | None
+    swap_used: int | None
+    group: GroupMemory | None = None
+    """The control group that limits most; None when none limits below the machine's memory."""
+    problems: tuple[str, ...] = ()
+
+
+def read_ram(root: Path = ROOT) -> Ram:
+    """Read RAM, swap and the control group's limit; what cannot be read is None and a problem."""
+    problems = []
+    total = available = swap_total = swap_used = None
+    try:
+        memory = psutil.virtual_memory()
+        total, available = int(memory.total), int(memory.available)
+    except (OSError, psutil.Error, RuntimeError, ValueError) as error:
+        problems.append(f"memory: {clean(str(error))}")
+    try:
+        swap = psutil.swap_memory()
+        swap_total, swap_used = int(swap.total), int(swap.used)
+    except (OSError, psutil.Error, RuntimeError, ValueError) as error:
+        problems.append(f"swap: {clean(str(error))}")
+    group = group_memory(total, root)
+    return Ram(total, capped(available, group), swap_total, swap_used, group, tuple(problems))
+
+
+def capped(available: int | None, group: GroupMemory | None) -> int | None:
+    """Return what the system would give to a process of this control group."""
+    if group is None:
+        return available
+    return group.room if available is None else min(available, group.room)

@@ -1,0 +1,111 @@
+"""Cards through our own NvmlReader, and the driver that is not there."""
+
+from __future__ import annotations
+
+import ctypes.util
+from dataclasses import dataclass, field
+
+import pytest
+
+from qtui.core.hardware import Gpu
+from qtui.services.machine.nvml import DriverReader, NvmlError, read_cards
+
+GIB = 1 << 30
+UNSUPPORTED = NvmlError("Not Supported", unsupported=True)
+
+
+@dataclass
+class FakeCards:
+    """An NvmlReader whose cards are tables of field to answer; an NvmlError as the answer is raised."""
+
+    cards: list[dict[str, object]] = field(default_factory=list)
+    failure: NvmlError | None = None
+
+    def count(self) -> int:
+        if self.failure is not None:
+            raise self.failure
+        return len(self.cards)
+
+    def _get(self, index: int, what: str) -> object:
+        answer = self.cards[index][what]
+        if isinstance(answer, NvmlError):
+            raise answer
+        return answer
+
+    def name(self, index: int) -> str:
+        answer = self._get(index, "name")
+        assert isinstance(answer, str)
+        return answer
+
+    def uuid(self, index: int) -> str:
+        answer = self._get(index, "uuid")
+        assert isinstance(answer, str)
+        return answer
+
+    def memory(self, index: int) -> tuple[int, int]:
+        answer = self._get(index, "memory")
+        assert isinstance(answer, tuple)
+        return answer
+
+    def processes(self, index: int) -> list[tuple[int, int | None]]:
+        answer = self._get(index, "processes")
+        assert isinstance(answer, list)
+        return answer
+
+
+def card(**changes: object) -> dict[str, object]:
+    return {"name": "RTX 4090", "uuid": "GPU-1", "memory": (24 * GIB, 20 * GIB), "processes": [], **changes}
+
+
+def test_two_cards_and_what_our_children_hold() -> None:
+    running = [(10, 3 * GIB), (11, GIB), (99, 8 * GIB)]
+    cards = read_cards(FakeCards([card(processes=running), card(name="RTX 3060", uuid="GPU-2")]), [10, 11])
+    assert cards.problems == ()
+    assert cards.gpus == (
+        Gpu(0, "RTX 4090", 24 * GIB, 20 * GIB, "GPU-1", 4 * GIB),
+        Gpu(1, "RTX 3060", 24 * GIB, 20 * GIB, "GPU-2", 0),
+    )
+
+
+def test_without_children_nobody_is_asked_for_processes() -> None:
+    cards = read_cards(FakeCards([card(processes=NvmlError("must not be asked"))]))
+    assert cards.problems == ()
+    assert cards.gpus[0].used_by_us is None
+
+
+def test_an_unsupported_field_is_unknown_and_no_problem() -> None:
+    cards = read_cards(FakeCards([card(memory=UNSUPPORTED, uuid=UNSUPPORTED, processes=UNSUPPORTED)]), [1])
+    assert cards.problems == ()
+    assert cards.gpus == (Gpu(0, "RTX 4090", None, None, "", None),)
+
+
+def test_memory_that_the_driver_does_not_tell_of_a_process_is_unknown() -> None:
+    cards = read_cards(FakeCards([card(processes=[(7, None), (8, GIB)])]), [7, 8])
+    assert cards.gpus[0].used_by_us is None
+
+
+def test_a_lost_card_is_a_problem_and_the_other_is_still_read() -> None:
+    lost = NvmlError("GPU is lost")
+    cards = read_cards(FakeCards([card(name=lost, uuid=lost, memory=lost), card()]))
+    assert [gpu.name for gpu in cards.gpus] == ["GPU 0", "RTX 4090"]
+    assert cards.gpus[0].free is None
+    assert cards.problems[0] == "NVML: memory of GPU 0: GPU is lost"
+
+
+def test_no_driver_is_said() -> None:
+    cards = read_cards(FakeCards(failure=NvmlError("NVIDIA driver not loaded")))
+    assert cards.gpus == ()
+    assert cards.problems == ("NVML: NVIDIA driver not loaded",)
+
+
+def test_the_installed_driver_or_its_absence() -> None:
+    """The real library: cards where there is a driver, one sentence where there is none; the same twice."""
+    reader = DriverReader()
+    first, second = read_cards(reader), read_cards(reader, [1])
+    assert [gpu.uuid for gpu in first.gpus] == [gpu.uuid for gpu in second.gpus]
+    if ctypes.util.find_library("nvidia-ml") is None:
+        assert first.gpus == ()
+        assert first.problems == second.problems == ("NVML: no NVIDIA driver library on this machine",)
+        with pytest.raises(NvmlError) as caught:
+            reader.count()
+        assert caught.value.absent
