@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import qtui
 from qtui.core.demo import DEMO_MODEL, DEMO_QUANTS, DemoProgress
 from qtui.core.errors import QtuiError, UsageError
-from qtui.core.quantise import QuantiseEvent, QuantiseProgressed
+from qtui.core.quantise import Quantised, QuantiseProgressed
 from qtui.core.text import clean, clean_name
 from qtui.services.engine.quantise import quantise
 from qtui.services.files import write_atomic
@@ -18,15 +19,13 @@ from qtui.services.paths import cache_path
 
 SOURCE = Path(qtui.__file__).parent / "data" / "demo" / f"{DEMO_MODEL}-F16.gguf"
 MANIFEST = "demo.json"
-Quantiser = Callable[[Path, Path, str], AsyncIterator[QuantiseEvent]]
 
 
 class Demo:
     """The demo model's files: the shipped F16 one, and the quants in `folder`."""
 
-    def __init__(self, folder: Path | None = None, quantiser: Quantiser = quantise) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_path() / "demo"
-        self._quantiser = quantiser
 
     def path(self, quant: str) -> Path:
         """Return where a quant lies, or will lie; `F16` is the shipped file.
@@ -47,9 +46,9 @@ class Demo:
         sizes = known.get("sizes")
         if not fresh or not isinstance(sizes, dict):
             return DEMO_QUANTS
-        return tuple(quant for quant in DEMO_QUANTS if _size(self.path(quant)) != sizes.get(quant, -1))
+        return tuple(quant for quant in DEMO_QUANTS if _size(self.path(quant)) != sizes.get(quant, "not made"))
 
-    async def prepare(self) -> AsyncIterator[DemoProgress]:
+    async def prepare(self) -> AsyncGenerator[DemoProgress]:
         """Make what is missing, one quant after the other, each whole or not at all; yields nothing when all is there.
 
         Raises:
@@ -71,10 +70,12 @@ class Demo:
         sizes = dict(kept) if isinstance(kept, dict) else {}
         for index, quant in enumerate(missing, start=1):
             yield DemoProgress(quant, index, len(missing), 0, 0)
-            async for event in self._quantiser(SOURCE, self.path(quant), quant):
-                if isinstance(event, QuantiseProgressed):
-                    yield DemoProgress(quant, index, len(missing), event.done, event.total, event.tensor)
-            sizes[quant] = _size(self.path(quant))
+            async with contextlib.aclosing(quantise(SOURCE, self.path(quant), quant)) as events:
+                async for event in events:
+                    if isinstance(event, QuantiseProgressed):
+                        yield DemoProgress(quant, index, len(missing), event.done, event.total, event.tensor)
+                    elif isinstance(event, Quantised):
+                        sizes[quant] = event.size
             manifest = json.dumps({"source": digest, "sizes": sizes}, indent=1)
             write_atomic(self.folder / MANIFEST, manifest.encode(), mode=0o644)
         yield DemoProgress(missing[-1], len(missing), len(missing), 1, 1)

@@ -7,7 +7,7 @@ import contextlib
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +21,7 @@ from qtui.core.quantise import (
 )
 from qtui.core.text import clean, clean_name
 from qtui.core.wire import decode, encode
+from qtui.services.engine.crash import explain
 from qtui.services.files import replacing
 
 CHILD = "qtui.services.engine.child.quantise"
@@ -32,7 +33,7 @@ _SHARD = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf",
 
 async def quantise(
     source: Path, target: Path, kind: str, threads: int = 0, requantise: bool = False
-) -> AsyncIterator[QuantiseEvent]:
+) -> AsyncGenerator[QuantiseEvent]:
     """Write `source` to `target` as the file type `kind`; closing the iterator ends the child and leaves nothing.
 
     An existing target is replaced when the new one is complete.
@@ -45,7 +46,7 @@ async def quantise(
     """
     refuse_same_file(source, target)
     with tempfile.TemporaryFile() as log, replacing(target, mode=0o644) as part:
-        job = QuantiseJob(str(source.absolute()), str(part.absolute()), kind, threads, requantise)
+        job = QuantiseJob(str(source), str(part), kind, threads, requantise)
         async with contextlib.aclosing(_run(job, log)) as events:
             last: Quantised | None = None
             async for event in events:
@@ -88,7 +89,7 @@ def shards(source: Path) -> list[Path]:
     return [source.with_name(f"{match['stem']}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
 
 
-async def _run(job: QuantiseJob, log: IO[bytes]) -> AsyncIterator[QuantiseEvent]:
+async def _run(job: QuantiseJob, log: IO[bytes]) -> AsyncGenerator[QuantiseEvent]:
     """Start the child, hand it the job, and yield what it says until it ends well."""
     try:
         process = await asyncio.create_subprocess_exec(
@@ -111,8 +112,8 @@ async def _run(job: QuantiseJob, log: IO[bytes]) -> AsyncIterator[QuantiseEvent]
                 yield message
                 if isinstance(message, Quantised):
                     return
-        status = await process.wait()
-        raise EngineError(f"the quantising process died ({_died(status)})", _last_line(log))
+        failure = explain(await process.wait(), _last_lines(log), doing="quantising")
+        raise EngineError(failure.message, failure.hint)
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
@@ -127,11 +128,6 @@ def _error(message: QuantiseFailed) -> QtuiError:
     return kinds.get(failure.kind, EngineError)(clean(failure.message), clean(failure.hint))
 
 
-def _died(status: int) -> str:
-    return f"signal {-status}" if status < 0 else f"exit status {status}"
-
-
-def _last_line(log: IO[bytes]) -> str:
+def _last_lines(log: IO[bytes]) -> list[str]:
     log.seek(0)
-    lines = [line for line in clean(log.read().decode("utf-8", "replace")).splitlines() if line.strip()]
-    return "; ".join(lines[-3:])
+    return clean(log.read().decode("utf-8", "replace")).splitlines()[-LOG_LINES:]
