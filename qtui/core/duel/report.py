@@ -1,0 +1,72 @@
+"""A round of the duel as the object that `--json` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtui.core.duel.difference import Difference, difference
+from qtui.core.duel.run import RoundEnded, SideResult
+from qtui.core.errors import Failure
+from qtui.core.hardware import ProcessMemory
+
+
+def duel_report(ended: RoundEnded) -> dict[str, Any]:
+    """Return `{"prompt", "mode", "sides", "difference"}`; sizes in bytes, rates per second, times in seconds."""
+    apart = round_difference(ended)
+    return {
+        "prompt": ended.prompt,
+        "mode": ended.mode.value,
+        "sides": [side_report(side) for side in ended.sides],
+        "difference": apart.as_json() if apart else None,
+    }
+
+
+def side_report(side: SideResult) -> dict[str, Any]:
+    """Return one of `sides[]`; a side without an answer has None for what was not measured, and `error`."""
+    answer = side.answer
+    footprint = side.weighing.footprint if side.weighing else None
+    report: dict[str, Any] = {
+        "side": side.side,
+        "file": str(side.variant.path),
+        "quant": side.variant.quant,
+        "text": answer.text if answer else None,
+        "thinking": answer.thinking if answer else None,
+        "finish_reason": answer.finish_reason if answer else None,
+        "prompt_tokens": answer.prompt_tokens if answer else None,
+        "generated_tokens": answer.generated_tokens if answer else None,
+        "load_time": side.loaded.load_time if side.loaded else None,
+        "time_to_first_token": answer.time_to_first_token if answer else None,
+        "prompt_rate": answer.prompt_rate if answer else None,
+        "generation_rate": answer.generation_rate if answer else None,
+        "peak_rss": answer.memory.peak if answer else None,
+        "estimated_total": footprint.total if footprint else None,
+        "actual_total": actual_total(answer.memory) if answer else None,
+        "degeneration": None,
+        "seed": answer.seed if answer else None,
+        "plan": side.loaded.plan if side.loaded else (side.weighing.plan.as_json() if side.weighing else None),
+        "warnings": [*(side.loaded.warnings if side.loaded else ()), *(answer.warnings if answer else ())],
+    }
+    if side.failure:
+        report["error"] = failure_report(side.failure)
+    return report
+
+
+def failure_report(failure: Failure) -> dict[str, Any]:
+    """Return a failure as the error object of `--json`, with the engine's last log lines where there are any."""
+    report: dict[str, Any] = {"message": failure.message, "hint": failure.hint, "kind": failure.kind}
+    if failure.log:
+        report["log"] = list(failure.log)
+    return report
+
+
+def round_difference(ended: RoundEnded) -> Difference | None:
+    """Return how far two answers are apart, None unless exactly two sides answered."""
+    texts = [side.answer.text for side in ended.sides if side.answer]
+    return difference(*texts) if len(texts) == 2 and len(ended.sides) == 2 else None
+
+
+def actual_total(memory: ProcessMemory) -> int | None:
+    """Return the bytes that a session holds, in RAM and VRAM: what the estimate's total is compared with."""
+    if memory.resident is None:
+        return None
+    return memory.resident + (memory.vram or 0)
