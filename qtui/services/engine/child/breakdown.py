@@ -54,6 +54,13 @@ class Buffer:
     weights: int
     context: int
     compute: int
+    gpu: int | None = None
+    """Index among the devices that layers are offloaded to; None: in RAM (`CPU_REPACK` is, though not `is_host`)."""
+
+
+def gpu_names(native: Native) -> tuple[str, ...]:
+    """Return the devices that llama.cpp offloads layers to, in its order, the integrated ones too."""
+    return tuple(name for name, _ in _gpus(native))
 
 
 def breakdown(native: Native, context: Any) -> tuple[Buffer, ...]:
@@ -70,6 +77,9 @@ def breakdown(native: Native, context: Any) -> tuple[Buffer, ...]:
         return ()
     name = native.symbol("ggml_backend_buft_name", ctypes.c_char_p, ctypes.c_void_p)
     is_host = native.symbol("ggml_backend_buft_is_host", ctypes.c_bool, ctypes.c_void_p)
+    device_of = native.symbol("ggml_backend_buft_get_device", ctypes.c_void_p, ctypes.c_void_p)
+    # The pinned host memory of a card belongs to the card's device, and lies in RAM.
+    cards = {device: index for index, (_, device) in enumerate(_gpus(native))}
     found: list[Buffer] = []
     result = _Map()
     call(ctypes.byref(result), context)
@@ -82,8 +92,21 @@ def breakdown(native: Native, context: Any) -> tuple[Buffer, ...]:
         entry = node.contents
         walk(entry.left)
         title = clean_name(name(entry.key).decode("utf-8", "replace"))
-        found.append(Buffer(title, bool(is_host(entry.key)), entry.model, entry.context, entry.compute))
+        host = bool(is_host(entry.key))
+        gpu = None if host else cards.get(device_of(entry.key))
+        found.append(Buffer(title, host, entry.model, entry.context, entry.compute, gpu))
         walk(entry.right)
 
     walk(result.parent)
     return tuple(found) if len(found) == result.count else ()
+
+
+def _gpus(native: Native) -> list[tuple[str, int]]:
+    """Return (name, pointer) of each GPU device (ggml_backend_dev_type: 1 GPU, 2 integrated GPU)."""
+    pointer = ctypes.c_void_p
+    count = native.symbol("ggml_backend_dev_count", ctypes.c_size_t)
+    device = native.symbol("ggml_backend_dev_get", pointer, ctypes.c_size_t)
+    kind = native.symbol("ggml_backend_dev_type", ctypes.c_int, pointer)
+    name = native.symbol("ggml_backend_dev_name", ctypes.c_char_p, pointer)
+    found = [device(index) for index in range(count())]
+    return [(clean_name(name(d).decode("utf-8", "replace")), d) for d in found if kind(d) in (1, 2)]

@@ -23,7 +23,7 @@ from qtui.core.errors import EngineError
 from qtui.core.text import clean
 
 INSTALL_HINT = "install it with: pip install llama-cpp-python"
-WARN, ERROR, CONTINUED = 3, 4, 5
+DEBUG, WARN, ERROR, CONTINUED = 1, 3, 4, 5
 """ggml_log_level (ggml.h); the table in llama_cpp/_logger.py is of an older ggml."""
 KEPT_LINES = 400
 _SIZES = {"llama_model_params": 80, "llama_context_params": 160, "llama_model_quantize_params": 64}
@@ -31,7 +31,10 @@ _SIZES = {"llama_model_params": 80, "llama_context_params": 160, "llama_model_qu
 
 
 class Log:
-    """Collects llama.cpp's log, which comes in pieces, as whole lines; the last are kept, all go to stderr."""
+    """Collects llama.cpp's log, which comes in pieces, as whole lines; the last are kept, all go to stderr.
+
+    Debug lines are dropped: making one context writes up to two thousand of them, which would push out the rest.
+    """
 
     def __init__(self, echo: TextIO | None = None) -> None:
         self._echo = echo
@@ -65,6 +68,8 @@ class Log:
         return tuple(self.since()[-lines:])
 
     def _keep(self, line: str) -> None:
+        if self._level == DEBUG:
+            return
         text = clean(line.rstrip())
         self._lines.append((self._level, text))
         self.count += 1
