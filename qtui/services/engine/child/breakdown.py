@@ -60,7 +60,7 @@ class Buffer:
 
 def gpu_names(native: Native) -> tuple[str, ...]:
     """Return the devices that llama.cpp offloads layers to, in its order, the integrated ones too."""
-    return tuple(name for name, _ in _gpus(native))
+    return tuple(name for name, _ in gpu_devices(native))
 
 
 def breakdown(native: Native, context: Any) -> tuple[Buffer, ...]:
@@ -79,7 +79,7 @@ def breakdown(native: Native, context: Any) -> tuple[Buffer, ...]:
     is_host = native.symbol("ggml_backend_buft_is_host", ctypes.c_bool, ctypes.c_void_p)
     device_of = native.symbol("ggml_backend_buft_get_device", ctypes.c_void_p, ctypes.c_void_p)
     # The pinned host memory of a card belongs to the card's device, and lies in RAM.
-    cards = {device: index for index, (_, device) in enumerate(_gpus(native))}
+    cards = {device: index for index, (_, device) in enumerate(gpu_devices(native))}
     found: list[Buffer] = []
     result = _Map()
     call(ctypes.byref(result), context)
@@ -101,7 +101,7 @@ def breakdown(native: Native, context: Any) -> tuple[Buffer, ...]:
     return tuple(found) if len(found) == result.count else ()
 
 
-def _gpus(native: Native) -> list[tuple[str, int]]:
+def gpu_devices(native: Native) -> list[tuple[str, int]]:
     """Return (name, pointer) of each GPU device (ggml_backend_dev_type: 1 GPU, 2 integrated GPU)."""
     pointer = ctypes.c_void_p
     count = native.symbol("ggml_backend_dev_count", ctypes.c_size_t)

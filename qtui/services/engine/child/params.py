@@ -67,7 +67,8 @@ def context_params(native: Native, plan: LoadPlan, *, n_outputs_max: int = 1) ->
     """Return llama_context_params of a plan.
 
     `n_outputs_max` is the most rows of logits asked for at once: 1 for answers, which is what llama-server takes;
-    asking for more rows than that aborts the process. 0: as many as the batch.
+    asking for more rows than that aborts the process. 0: as many as the batch. Never fewer than there are slots, for
+    each of which llama.cpp keeps a row.
     """
     value = native.api.llama_context_default_params()
     value.n_ctx = plan.ctx_size
@@ -75,7 +76,7 @@ def context_params(native: Native, plan: LoadPlan, *, n_outputs_max: int = 1) ->
     value.n_ubatch = plan.ubatch_size
     value.n_seq_max = plan.parallel
     value.kv_unified = plan.parallel > 1
-    value.n_outputs_max = n_outputs_max
+    value.n_outputs_max = max(n_outputs_max, plan.parallel) if n_outputs_max else 0
     if plan.threads:
         value.n_threads = plan.threads
         value.n_threads_batch = plan.threads_batch or plan.threads
