@@ -54,6 +54,8 @@ def make_ghost(header: Header, source: ByteSource, vocabulary: int | None = None
     position = _FIRST_KEY
     for key, value in header.metadata.items():
         end = _entry_end(header, source, position, value)
+        if end > header.kv_end:
+            raise _changed(position)
         dropped = rewrite and (
             key == TOKENIZER_MODEL
             or (key == vocabulary_key and tokens is not None)
@@ -63,7 +65,7 @@ def make_ghost(header: Header, source: ByteSource, vocabulary: int | None = None
             writer.copy(_read(source, position, end))
         position = end
     if position != header.kv_end:
-        raise BadFileError(f"the metadata end at byte {position}, not at {header.kv_end} as before", FETCH_AGAIN)
+        raise _changed(position)
     if rewrite:
         writer.string(TOKENIZER_MODEL, "none")
         if tokens is not None:
@@ -109,13 +111,24 @@ def _entry_end(header: Header, source: ByteSource, start: int, value: object) ->
     order = ">" if header.big_endian else "<"
     (length,) = struct.unpack(order + "Q", _read(source, start, start + 8))
     kind_at = start + 8 + length
+    if kind_at + 5 > header.kv_end:
+        raise _changed(start)
     raw = _read(source, kind_at, min(kind_at + 4 + _LONGEST_SCALAR, header.kv_end))
     (number,) = struct.unpack_from(order + "I", raw)
-    kind = ValueType(number)
-    if kind is ValueType.STRING:
+    try:
+        kind = ValueType(number)
+    except ValueError:
+        raise _changed(start) from None
+    if kind is ValueType.STRING and len(raw) == 4 + _LONGEST_SCALAR:
         (text_length,) = struct.unpack_from(order + "Q", raw, 4)
         return int(kind_at + 12 + text_length)
+    if kind not in CODES:
+        raise _changed(start)
     return int(kind_at + 4 + struct.calcsize("<" + CODES[kind]))
+
+
+def _changed(at: int) -> BadFileError:
+    return BadFileError(f"the metadata changed while they were read (at byte {at})", FETCH_AGAIN)
 
 
 def _read(source: ByteSource, start: int, end: int) -> bytes:

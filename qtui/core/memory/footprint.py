@@ -20,6 +20,8 @@ class DeviceBytes:
     origin: Origin
     host: bool = True
     """True: in RAM; False: in the memory of a GPU."""
+    gpu: int | None = None
+    """Which of the engine's GPUs, in its order; None: in RAM, or not known."""
 
     @property
     def total(self) -> int:
