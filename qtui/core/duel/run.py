@@ -8,7 +8,8 @@ is chosen by itself when both do not fit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -159,7 +160,7 @@ class Duel:
         for side in self._sides.values():
             side.transcript = ()
 
-    async def load(self, label: str) -> AsyncIterator[DuelEvent]:
+    async def load(self, label: str) -> AsyncGenerator[DuelEvent, None]:
         """Load one side now, without a prompt: SideWeighed, then the session's events to Loaded or Failed.
 
         Where it does not fit beside the sides that are loaded it is left for its turn: SideWaits.
@@ -180,7 +181,7 @@ class Duel:
 
     async def ask(
         self, prompt: str, *, mode: DuelMode | None = None, raw: bool = False, timed: bool = True
-    ) -> AsyncIterator[DuelEvent]:
+    ) -> AsyncGenerator[DuelEvent, None]:
         """Put one prompt to all sides.
 
         `raw` continues the text without the chat template. `timed` rounds start from an empty cache. With `mode` None
@@ -198,8 +199,9 @@ class Duel:
             stream = self._together(sides, prompt, raw, timed)
         else:
             stream = self._one_by_one(sides, prompt, raw, timed, unload=chosen.mode is DuelMode.IN_TURN)
-        async for event in stream:
-            yield event
+        async with aclosing(stream):  # a consumer that leaves early ends the tasks of both sides here
+            async for event in stream:
+                yield event
         yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in sides if side.result))
 
     async def stop(self) -> None:
@@ -212,7 +214,7 @@ class Duel:
         self._stopping = True
         await asyncio.gather(*(_unload(side) for side in self._sides.values()))
 
-    async def _weigh(self, side: _Side) -> AsyncIterator[DuelEvent]:
+    async def _weigh(self, side: _Side) -> AsyncGenerator[DuelEvent, None]:
         """Weigh a side alone: the others can give back what they hold, in turn."""
         side.result = SideResult(side.label, side.variant)
         if side.session is None:
@@ -243,7 +245,7 @@ class Duel:
 
     async def _one_by_one(
         self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool, *, unload: bool
-    ) -> AsyncIterator[DuelEvent]:
+    ) -> AsyncGenerator[DuelEvent, None]:
         live = [side for side in sides if not _failed(side)]
         if not unload:
             for side in live:  # all loads first: a load beside an answer would slow it
@@ -252,7 +254,7 @@ class Duel:
         for index, side in enumerate(live):
             for later in live[index + 1 :]:
                 yield SideWaits(later.label, side.label)
-            if unload:
+            if unload and not self._stopping:
                 for other in live:
                     if other is not side and other.session:
                         await _unload(other)
@@ -262,7 +264,9 @@ class Duel:
             async for event in self._answer(side, prompt, raw, timed):
                 yield event
 
-    async def _together(self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool) -> AsyncIterator[DuelEvent]:
+    async def _together(
+        self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool
+    ) -> AsyncGenerator[DuelEvent, None]:
         live = [side for side in sides if not _failed(side)]
         for side in live:
             async for event in self._load(side):
@@ -290,7 +294,7 @@ class Duel:
             for task in tasks:
                 task.cancel()
 
-    async def _load(self, side: _Side) -> AsyncIterator[DuelEvent]:
+    async def _load(self, side: _Side) -> AsyncGenerator[DuelEvent, None]:
         if side.session or self._stopping or _failed(side):
             return
         try:
@@ -308,7 +312,7 @@ class Duel:
         if side.loaded is None:
             await _unload(side)
 
-    async def _answer(self, side: _Side, prompt: str, raw: bool, timed: bool) -> AsyncIterator[DuelEvent]:
+    async def _answer(self, side: _Side, prompt: str, raw: bool, timed: bool) -> AsyncGenerator[DuelEvent, None]:
         if side.session is None or self._stopping:
             return
         asked = (*side.transcript, Message("user", prompt))
