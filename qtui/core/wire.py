@@ -15,6 +15,8 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from qtui.core.text import clean
+
 VERSION = 1
 
 
@@ -67,4 +69,21 @@ def _build(kind: Any, value: Any) -> Any:
         return kind(value)
     if kind is float and isinstance(value, int):
         return float(value)
+    if kind in (str, int, float, bool, dict) or origin is dict:
+        wanted = dict if origin is dict else kind
+        if not isinstance(value, wanted):
+            raise TypeError(f"{wanted.__name__} expected")
+    return value
+
+
+def cleaned(value: Any) -> Any:
+    """Return a message in which every text, however deep, passed `core.text.clean`."""
+    if isinstance(value, str):
+        return value if isinstance(value, StrEnum) else clean(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(cleaned(item) for item in value)
+    if isinstance(value, dict):
+        return {cleaned(key): cleaned(item) for key, item in value.items()}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return type(value)(**{f.name: cleaned(getattr(value, f.name)) for f in dataclasses.fields(value)})
     return value
