@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.skips import ALLOWED, Skips, read
+
 HERE = Path(__file__).parent
 HEADERS = HERE / "data" / "headers"
 HEADER_SIZES: dict[str, int] = json.loads((HEADERS / "sizes.json").read_text())
@@ -19,6 +21,11 @@ HEADER_NAMES = tuple(sorted(HEADER_SIZES))
 SHARED = Path(os.environ.get("QTUI_SHARED", HERE.parent.parent / "shared"))
 """More test models, where a checkout has them beside it."""
 DEMO_F16 = HERE.parent / "qtui" / "data" / "demo" / "qtui-demo-F16.gguf"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch what is skipped."""
+    config.pluginmanager.register(Skips(read(ALLOWED)), "qtui-skips")
 
 
 def write_ghost(name: str, folder: Path) -> Path:

@@ -1,0 +1,75 @@
+# Everything here needs Python 3.11 or newer and a C++ compiler; the rest is set up in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.qtui-installed
+FAST := not slow and not oracle
+# An exported HOME or a user-wide setting of these must not leak into what is checked.
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: help setup demo test lint types contracts wheel check check-all oracle clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo       one prompt on two quants of a small model, side by side'
+	@echo 'make test       the fast tests'
+	@echo 'make check      the gate: ruff, mypy, import rules, the wheel installed and run elsewhere, the fast tests'
+	@echo 'make oracle     build the llama.cpp tools that some tests compare with (once, about 10 minutes on two cores)'
+	@echo 'make check-all  the gate with the slow tests and the comparisons with llama.cpp'
+	@echo 'make setup      only set up .venv; every other target does it when it is needed'
+	@echo 'make clean      remove .venv and everything that was made here'
+	@echo
+	@echo 'PYTHON=python3.13 make … takes another interpreter (3.11 or newer) for .venv.'
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'qtui needs Python 3.11 or newer; name one with PYTHON=python3.13 make …' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+	  { echo 'this Python cannot make virtual environments (Debian, Ubuntu: apt install python3-venv)' >&2; exit 1; }
+	@echo 'Setting up $(VENV). The first time on a machine pip builds llama.cpp, about 8 minutes on two cores;'
+	@echo 'it keeps the result in its cache.'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	  --group dev --group build --editable .
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/qtui demo
+
+test: $(STAMP)
+	@$(BIN)/python -m pytest -m '$(FAST)'
+
+lint: $(STAMP)
+	@echo 'ruff'
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@echo 'mypy'
+	@$(BIN)/mypy
+
+contracts: $(STAMP)
+	@echo 'import rules'
+	@$(BIN)/lint-imports --no-logo
+
+wheel: $(STAMP)
+	@echo 'wheel'
+	@$(BIN)/python scripts/check_wheel.py
+
+# Tests come last, so that their summary is the last line.
+check: lint types contracts wheel
+	@$(BIN)/python -m pytest -m '$(FAST)'
+
+check-all: lint types contracts wheel oracle
+	@$(BIN)/python -m pytest
+
+oracle: $(STAMP)
+	@$(BIN)/python scripts/oracle.py
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
