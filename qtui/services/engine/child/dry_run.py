@@ -31,12 +31,14 @@ from qtui.core.memory.question import (
     Question,
     Refused,
 )
-from qtui.core.wire import decode, encode
+from qtui.core.wire import decode
 from qtui.services.engine.child.breakdown import breakdown, gpu_devices
 from qtui.services.engine.child.logged import flash_attention, read_memory, unused_bytes
+from qtui.services.engine.child.memory import offer_to_oom_killer
 from qtui.services.engine.child.native import ERROR, Native, claim_stdout, harden, open_native
 from qtui.services.engine.child.params import context_params, model_params
 from qtui.services.engine.child.refusals import refusal
+from qtui.services.engine.child.sender import Sender
 
 Send = Callable[[object], None]
 _MODEL_OPTIONS = ("n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor", "tensor_split", "main_gpu")
@@ -164,24 +166,19 @@ def _questions() -> queue.SimpleQueue[Question]:
 
 def main() -> int:
     """Answer questions until stdin ends."""
-    stream = claim_stdout()
+    send = Sender(claim_stdout()).send
     harden()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--address-space", type=int, default=2 << 30, help="bytes beyond what it has at the start")
     parser.add_argument("--from-log", action="store_true", help="read log lines, not llama.cpp's own account")
     options = parser.parse_args()
 
-    def send(message: object) -> None:
-        stream.write(encode(message))
-        stream.flush()
-
     try:
         native = open_native(lambda text: send(Aborted(text)))
     except EngineError as error:
         send(HelperUnusable(error.message, error.hint))
         return 1
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("500")  # the kernel takes this process, not the app
+    offer_to_oom_killer()
     asked = _questions()
     limit_address_space(native, options.address_space)
     gpus = tuple(name for name, _ in gpu_devices(native))
