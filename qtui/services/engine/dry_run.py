@@ -32,7 +32,7 @@ KEPT_VARIANTS = 8
 _DAMAGED = "the file may be damaged, or this llama.cpp cannot read its kind; try another quant"
 
 
-class BuiltInDryRun:
+class DryRunClient:
     """Implements `core.ports.DryRun` for the built-in engine. Questions queue; each is asked of one helper."""
 
     def __init__(
