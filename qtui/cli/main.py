@@ -1,8 +1,110 @@
-"""The `qtui` command."""
+"""The `qtui` command: finds the verb, runs it, and turns what went wrong into a line, a hint and an exit status."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-def main() -> int:
-    """Run the command."""
-    return 0
+from qtui.cli.console import Console
+from qtui.cli.parser import build_parser
+from qtui.core.errors import Failure, QtuiError, UsageError
+from qtui.core.text import clean
+
+if TYPE_CHECKING:
+    from qtui.cli.wiring import Services
+
+DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None, *, wire: Callable[[Namespace], Services] | None = None) -> int:
+    """Run the command and return its exit status: 0 done, 1 failed, 2 bad usage, 130 interrupted.
+
+    `wire` makes the services; this machine's own by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    console = Console(as_json="--json" in arguments)
+    try:
+        return _run(arguments, console, wire)
+    except QtuiError as error:
+        report_failure(console, Failure.of(error))
+        return BAD_USAGE if isinstance(error, UsageError) else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return FAILED
+    except Exception as error:  # noqa: BLE001  the outermost loop: a traceback belongs into the log
+        report_failure(console, _unexpected(error))
+        return FAILED
+
+
+def report_failure(console: Console, failure: Failure) -> None:
+    """Say what failed on stderr, and under --json as the one object on stdout."""
+    with contextlib.suppress(BrokenPipeError):
+        console.failure(failure)
+        console.json({"error": {"message": failure.message, "hint": failure.hint, "kind": failure.kind}})
+
+
+def _run(arguments: list[str], console: Console, wire: Callable[[Namespace], Services] | None) -> int:
+    try:
+        options = build_parser().parse_args(arguments)
+    except SystemExit as leaving:  # --help, --version
+        return int(leaving.code or 0)
+    console.as_json = options.json
+    if getattr(options, "prompt", None) is not None:
+        options.prompt = _prompt(options.prompt)
+    from qtui.cli import running, wiring
+
+    module, _, name = options.run.partition(":")
+    verb: running.Verb = getattr(importlib.import_module(module), name)
+    status = running.run(verb, options, console, wire or wiring.local_services)
+    sys.stdout.flush()
+    return status
+
+
+def _prompt(text: str) -> str:
+    """Return the prompt, from standard input for `-`; read before any signal is handled, so that Ctrl-C ends it."""
+    if text == "-":
+        text = sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n")
+    else:
+        text = os.fsencode(text).decode("utf-8", "replace")
+    if not text.strip():
+        raise UsageError("the prompt is empty", "give a text, or - to read it from standard input")
+    return text
+
+
+def _forget_stdout() -> None:
+    """Let nothing more be written to a reader that is gone, not even when Python ends."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+def _unexpected(error: Exception) -> Failure:
+    """Write the traceback, without locals, to a log of its own, and return what to say."""
+    import time
+    import traceback
+
+    from qtui.services.paths import log_dir
+
+    said = clean(f"{type(error).__name__}: {error}").replace("\n", " ")[:300]
+    try:
+        path = log_dir() / f"qtui-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(clean("".join(traceback.format_exception(error))))
+    except (OSError, QtuiError):
+        return Failure(f"something unexpected happened: {said}", "no log could be written", "internal")
+    return Failure(f"something unexpected happened: {said}", f"please report it with {path}", "internal")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

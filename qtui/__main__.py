@@ -1,0 +1,10 @@
+"""`python -m qtui`."""
+
+from __future__ import annotations
+
+import sys
+
+from qtui.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())

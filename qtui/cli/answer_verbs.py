@@ -1,0 +1,92 @@
+"""`ask` and `duel`: the duel run as verbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtui.cli.options import plan_of, sampling_of
+from qtui.cli.rounds import finish, measured_line, new_duel, run_round, show_round
+from qtui.cli.running import Context
+from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
+from qtui.core.duel.report import duel_report, side_report
+from qtui.core.duel.run import DuelMode, RoundEnded
+from qtui.core.errors import UsageError
+from qtui.core.text import clean, clean_name
+
+MAX_PROMPTS_BYTES = 16 << 20
+
+
+async def ask(context: Context) -> int:
+    """Answer one prompt on one variant, streamed to stdout."""
+    options, console = context.options, context.console
+    plan, sampling = plan_of(options), sampling_of(options, Sampling())
+    variant = await context.services.library.find(options.variant)
+    duel = new_duel(context, sampling)
+    try:
+        await duel.put("A", variant, plan)
+        with context.interrupts.stop_first(duel.stop):
+            ended = await run_round(context, duel, options.prompt, raw=options.raw, stream=True)
+    finally:
+        await duel.close()
+    console.end_line()
+    side = ended.sides[0]
+    if side.answer:
+        console.note(measured_line(side))
+    report = {"prompt": ended.prompt, **side_report(side)}
+    del report["side"]
+    return finish(context, report, side.failure)
+
+
+async def duel(context: Context) -> int:
+    """Put one or several prompts to two variants and compare the answers."""
+    options = context.options
+    plan, sampling = plan_of(options), sampling_of(options, DUEL_SAMPLING)
+    prompts = _prompts(options.prompt, options.prompts)
+    library = context.services.library
+    sides = {"A": await library.find(options.a), "B": await library.find(options.b)}
+    mode = DuelMode(options.mode) if options.mode else None
+    run = new_duel(context, sampling)
+    rounds: list[RoundEnded] = []
+    try:
+        for label, variant in sides.items():
+            await run.put(label, variant, plan)
+        with context.interrupts.stop_first(run.stop):
+            for prompt in prompts:
+                run.clear()
+                rounds.append(await run_round(context, run, prompt, mode=mode, raw=options.raw))
+                show_round(context, rounds[-1], sampling, titled=len(prompts) > 1)
+                if context.interrupts.happened:
+                    break
+    finally:
+        await run.close()
+    failure = next((side.failure for ended in rounds for side in ended.sides if side.failure), None)
+    if options.prompts is None:
+        return finish(context, duel_report(rounds[0]), failure)
+    return finish(context, {"rounds": [duel_report(ended) for ended in rounds]}, failure)
+
+
+def _prompts(prompt: str | None, file: str | None) -> list[str]:
+    """Return the prompts: the one given, or the lines of a file.
+
+    Raises:
+        UsageError: neither or both are given, or the file cannot be read or is empty.
+    """
+    if (prompt is None) == (file is None):
+        raise UsageError("give either a prompt or --prompts FILE", "qtui duel A B 'What is 23 + 45?'")
+    if file is None:
+        assert prompt is not None
+        return [prompt]
+    try:
+        with Path(file).open("rb") as stream:
+            body = stream.read(MAX_PROMPTS_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {clean_name(file)}: {clean(error.strerror or str(error))}", "a text file, one prompt per line"
+        ) from error
+    if len(body) > MAX_PROMPTS_BYTES:
+        raise UsageError(f"{clean_name(file)} is larger than 16 MiB", "a text file, one prompt per line")
+    lines = [line.strip() for line in body.decode("utf-8-sig", "replace").splitlines()]
+    prompts = [line for line in lines if line]
+    if not prompts:
+        raise UsageError(f"{clean_name(file)} holds no prompt", "one prompt per line")
+    return prompts

@@ -1,0 +1,66 @@
+"""`bench`: the bench run shown as a table."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Any
+
+from qtui.cli.options import plan_of
+from qtui.cli.running import Context
+from qtui.cli.tables import Table
+from qtui.core.bench import Bench, BenchEnded, BenchSampled, BenchSettings
+from qtui.core.duel.report import failure_report
+from qtui.core.errors import Failure
+from qtui.core.events import Failed, LoadProgressed
+from qtui.core.text import rate
+
+
+async def bench(context: Context) -> int:
+    """Measure the rates of the variants and print mean and spread."""
+    options, console, services = context.options, context.console, context.services
+    settings = BenchSettings(options.prompt_tokens, options.generate, options.depth, options.repeats)
+    plan = plan_of(options)
+    variants = [await services.library.find(name) for name in options.variants]
+    run = Bench(services.engine, services.guard, settings, force=options.force)
+    failures: list[Failure] = []
+    ended: BenchEnded | None = None
+    taken, total = 0, len(variants) * len(settings.tests) * (settings.repeats + 1)
+    async with aclosing(run.run(variants, plan)) as events:
+        async for event in events:
+            if isinstance(event, BenchEnded):
+                ended = event
+            elif isinstance(event, BenchSampled):
+                taken += 1
+                what = f"{event.variant.title} {event.test.name} {rate(event.rate)} t/s"
+                console.progress(f"{taken}/{total}: {what}{'' if event.repetition else ' (warm-up)'}")
+            elif isinstance(event.event, Failed):
+                failures.append(event.event.failure)
+            elif isinstance(event.event, LoadProgressed):
+                console.progress(f"{event.variant.title}: loading {event.event.fraction * 100:.0f} %")
+    console.end_progress()
+    assert ended is not None
+    for line in _table(ended).lines(console.width):
+        console.print(line)
+    console.print(ended.method)
+    report: dict[str, Any] = {
+        "results": [result.as_json() for result in ended.results],
+        "method": ended.method,
+        "plans": [plan.as_json() for plan in ended.plans],
+    }
+    if failures:
+        report["error"] = failure_report(failures[0])
+    console.json(report)
+    for failure in failures:
+        console.failure(failure)
+    return 1 if failures else 0
+
+
+def _table(ended: BenchEnded) -> Table:
+    table = Table(("VARIANT", "TEST", ">DEPTH", ">T/S", ">±", ">SAMPLES"))
+    for result in ended.results:
+        spread = "–" if result.stdev is None else rate(result.stdev)
+        mean = rate(result.mean) if result.samples else "failed"
+        table.add(
+            result.variant.title, result.test.name, str(result.test.depth), mean, spread, str(len(result.samples))
+        )
+    return table

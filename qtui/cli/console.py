@@ -1,0 +1,103 @@
+"""Where verbs write: answers on stdout, progress and errors on stderr, and nothing that a terminal would act on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+from qtui.core.errors import Failure
+from qtui.core.text import clean
+
+SCHEMA = 1
+
+
+@dataclass(slots=True)
+class Console:
+    """Two streams, and what is known of them. `as_json` keeps everything but one object off stdout."""
+
+    as_json: bool = False
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    stderr: TextIO = field(default_factory=lambda: sys.stderr)
+    _progress: bool = field(default=False, repr=False)
+    _column: int = field(default=0, repr=False)
+    _answered: bool = field(default=False, repr=False)
+
+    @property
+    def width(self) -> int | None:
+        """Return the columns of the terminal on stdout, None where there is none: then nothing is cut."""
+        return shutil.get_terminal_size().columns if self.stdout.isatty() else None
+
+    def print(self, text: str = "") -> None:
+        """Write a line on stdout; nothing under --json."""
+        self.stream(text + "\n")
+
+    def stream(self, text: str) -> None:
+        """Write text on stdout as it comes; nothing under --json."""
+        if not self.as_json and text:
+            self.end_progress()
+            self.stdout.write(clean(text))
+            self.stdout.flush()
+            self._column = 0 if text.endswith("\n") else 1
+
+    def end_line(self) -> None:
+        """End a streamed line that has no end yet."""
+        if self._column:
+            self.stream("\n")
+
+    def note(self, text: str) -> None:
+        """Write a line on stderr."""
+        self.end_progress()
+        if self._column and self.stdout.isatty():  # a half-written answer stands on the same screen
+            self.end_line()
+        self.stderr.write(clean(text) + "\n")
+        self.stderr.flush()
+
+    def thinking(self, text: str) -> None:
+        """Write thinking on stderr, dimmed on a terminal that wants colour."""
+        self.end_progress()
+        plain = clean(text)
+        dim = self.stderr.isatty() and not os.environ.get("NO_COLOR")
+        self.stderr.write(f"\x1b[2m{plain}\x1b[22m" if dim else plain)
+        self.stderr.flush()
+
+    def progress(self, text: str) -> None:
+        """Replace the line of progress on stderr; only on a terminal, and not under a half-written answer."""
+        if not self.stderr.isatty() or self._column:
+            return
+        columns = shutil.get_terminal_size().columns
+        self.stderr.write("\r\x1b[2K" + clean(text).replace("\n", " ")[: columns - 1])
+        self.stderr.flush()
+        self._progress = True
+
+    def end_progress(self) -> None:
+        """Take the line of progress away."""
+        if self._progress:
+            self.stderr.write("\r\x1b[2K")
+            self.stderr.flush()
+            self._progress = False
+
+    def json(self, body: Mapping[str, Any]) -> None:
+        """Print the one object of --json, and never a second; without it nothing."""
+        if self.as_json and not self._answered:
+            self._answered = True
+            self.stdout.write(json_text({"schema": SCHEMA, **body}) + "\n")
+            self.stdout.flush()
+
+    def failure(self, failure: Failure) -> None:
+        """Say on stderr what failed, then the hint, then the engine's last lines."""
+        self.note(f"qtui: {failure.message}")
+        if failure.hint:
+            self.note(f"hint: {failure.hint}")
+        for line in failure.log:
+            self.note(f"  | {line}")
+
+
+def json_text(body: Mapping[str, Any]) -> str:
+    """Return one line of JSON in which no character acts on a terminal: all but printable ASCII is escaped."""
+    text = json.dumps(body, ensure_ascii=True, allow_nan=False, default=str)
+    return text.replace("\x7f", "\\u007f")

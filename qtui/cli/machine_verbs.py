@@ -1,0 +1,179 @@
+"""`monitor` and `doctor`: this machine at this moment, and what may be wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from qtui import __version__
+from qtui.cli.running import Context
+from qtui.cli.tables import Table, gib_of
+from qtui.core.errors import QtuiError, UsageError
+from qtui.core.hardware import EngineInfo, Gpu, Hardware, MemorySample, ProcessMemory
+from qtui.core.sessions import SessionRecord
+from qtui.core.text import size
+from qtui.services.engine.discovery import unused_cards
+from qtui.services.hub.access import HubAccess, hub_access
+from qtui.services.machine.process import process_memory
+from qtui.services.paths import log_dir
+
+
+async def monitor(context: Context) -> int:
+    """Print one sample of memory and sessions."""
+    console, services = context.console, context.services
+    if not context.options.once:
+        raise UsageError("qtui monitor shows one sample so far", "qtui monitor --once")
+    sample = await services.machine.sample()
+    sessions = [(record, process_memory(record.pid)) for record in services.sessions()]
+    console.json(
+        {
+            "time": sample.time,
+            "ram": _ram(sample),
+            "swap": {"total": sample.swap_total, "used": sample.swap_used},
+            "gpus": [asdict(gpu) for gpu in sample.gpus],
+            "sessions": [_session(record, memory) for record, memory in sessions],
+            "alarms": [],
+            "problems": list(sample.problems),
+        }
+    )
+    for line in memory_lines(sample):
+        console.print(line)
+    if not sessions:
+        console.print("no sessions")
+        return 0
+    table = Table(("SESSION", "ENGINE", "STATE", ">PID", ">RAM", ">PEAK"))
+    for record, memory in sessions:
+        resident, peak = gib_of(memory.resident), gib_of(memory.peak)
+        table.add(record.title, record.engine, record.state.value, str(record.pid), resident, peak)
+    for line in table.lines(console.width):
+        console.print(line)
+    console.print("sizes in GiB")
+    return 0
+
+
+async def doctor(context: Context) -> int:
+    """Print what qtui found here, and what may be wrong with it."""
+    console, services = context.console, context.services
+    console.progress("asking llama.cpp")
+    info = await services.engine.info()
+    engines = await services.engines()
+    sample = await services.machine.sample()
+    hardware = services.machine.hardware()
+    hub = hub_access()
+    caches = [{"label": label, "path": str(path), "exists": path.is_dir()} for label, path in services.library.places()]
+    log, log_problem = _log()
+    problems = [*_problems(engines, sample), *([log_problem] if log_problem else [])]
+    report = {
+        "qtui": __version__,
+        "llama_cpp": {
+            "version": info.version, "build": info.build, "usable": info.usable, "problem": info.problem,
+        },
+        "cpu": {
+            "name": hardware.cpu, "physical_cores": hardware.physical_cores,
+            "logical_cores": hardware.logical_cores, "features": list(info.features),
+        },
+        "engines": [engine_report(engine) for engine in engines],
+        "gpus": [asdict(gpu) for gpu in sample.gpus],
+        "limits": {
+            "ram": _ram(sample), "swap": {"total": sample.swap_total, "used": sample.swap_used},
+            "memlock": hardware.memlock_limit, "cgroup_memory": sample.cgroup_limit,
+        },
+        "caches": caches,
+        "hub": hub.as_json(),
+        "log": log,
+        "problems": problems,
+    }  # fmt: skip
+    console.json(report)
+    for line in _doctor_lines(info, engines, sample, hardware, hub):
+        console.print(line)
+    for cache in caches:
+        console.print(f"models     {cache['label']}: {cache['path']}{'' if cache['exists'] else ' (not there)'}")
+    console.print(f"log        {log or 'none'}")
+    for problem in problems:
+        console.print(f"problem    {problem}")
+    if not problems:
+        console.print("no problems found")
+    return 0
+
+
+def engine_report(engine: EngineInfo) -> dict[str, Any]:
+    """Return one of `engines[]`."""
+    return {
+        "name": engine.name,
+        "version": engine.version,
+        "build": engine.build,
+        "usable": engine.usable,
+        "problem": engine.problem,
+        "devices": [asdict(device) for device in engine.devices],
+    }
+
+
+def memory_lines(sample: MemorySample) -> list[str]:
+    """Return the sample as lines: RAM, swap, each card."""
+    limit = f", limited to {size(sample.cgroup_limit)} by the control group" if sample.cgroup_limit else ""
+    lines = [
+        f"RAM        {size(sample.ram_available)} of {size(sample.ram_total)} free{limit}",
+        f"swap       {size(sample.swap_used)} of {size(sample.swap_total)} used",
+    ]
+    lines += [f"GPU{gpu.index}       {_card(gpu)}" for gpu in sample.gpus]
+    return lines
+
+
+def _doctor_lines(
+    info: EngineInfo, engines: Sequence[EngineInfo], sample: MemorySample, hardware: Hardware, hub: HubAccess
+) -> list[str]:
+    found = f"{info.build or '?'} (llama-cpp-python {info.version or '?'})" if info.usable else "cannot be used"
+    locked = "no limit" if hardware.memlock_limit is None else size(hardware.memlock_limit)
+    lines = [
+        f"qtui       {__version__}",
+        f"llama.cpp  {found}",
+        f"CPU        {hardware.cpu}, {hardware.physical_cores} cores, {hardware.logical_cores} threads",
+        f"features   {' '.join(info.features) or '?'}",
+    ]
+    for engine in engines:
+        devices = ", ".join(f"{d.name} ({d.description})" for d in engine.devices) or "no devices"
+        lines.append(f"engine     {engine.name}: {devices if engine.usable else engine.problem}")
+    lines += memory_lines(sample)
+    if not sample.gpus:
+        lines.append("GPU        none found")
+    token = {"environment": "from the environment", "file": f"in {hub.token_file}"}.get(hub.token, "none")
+    lines.append(f"mlock      {locked}")
+    lines.append(f"Hub        {hub.endpoint}{', offline' if hub.offline else ''}, token {token}")
+    return lines
+
+
+def _problems(engines: Sequence[EngineInfo], sample: MemorySample) -> list[str]:
+    problems = [f"{engine.name}: {engine.problem}" for engine in engines if engine.problem]
+    unused = unused_cards(sample.gpus, engines)
+    if unused:
+        problems.append(f"{unused.message}; {unused.hint}")
+    return [*problems, *sample.problems]
+
+
+def _card(gpu: Gpu) -> str:
+    return f"{size(gpu.free)} of {size(gpu.total)} free  {gpu.name}"
+
+
+def _ram(sample: MemorySample) -> dict[str, Any]:
+    return {
+        "total": sample.ram_total,
+        "available": sample.ram_available,
+        "cgroup_limit": sample.cgroup_limit,
+        "cgroup_used": sample.cgroup_used,
+    }
+
+
+def _session(record: SessionRecord, memory: ProcessMemory) -> dict[str, Any]:
+    return {
+        "id": record.id, "pid": record.pid, "parent_pid": record.parent_pid, "title": record.title,
+        "file": record.path, "engine": record.engine, "state": record.state.value, "since": record.since,
+        "plan": record.plan, "memory": asdict(memory),
+    }  # fmt: skip
+
+
+def _log() -> tuple[str | None, str]:
+    try:
+        return str(log_dir()), ""
+    except QtuiError as error:
+        return None, error.message

@@ -1,0 +1,146 @@
+"""The verbs and what each understands. Each verb names the function that does it, which is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import ArgumentParser
+from typing import NoReturn
+
+from qtui import __version__
+from qtui.cli import options
+from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
+from qtui.core.errors import UsageError
+from qtui.core.text import clean_name
+
+VARIANT = "a file (any of its shards), REPO/FILE or REPO:QUANT"
+PROMPT = "the prompt; - reads it from standard input"
+
+
+class QtuiParser(ArgumentParser):
+    """A parser that raises what it finds wrong instead of printing and leaving."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the message as a UsageError."""
+        raise UsageError(clean_name(message, 500), f"{self.prog} --help")
+
+
+def build_parser() -> ArgumentParser:
+    """Return the parser of the whole command."""
+    parser = QtuiParser(
+        prog="qtui", allow_abbrev=False,
+        description="Choose, fetch, launch, watch and compare GGUF quants for llama.cpp. Without a verb: the app.",
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"qtui {__version__}")
+    parser.add_argument("--theme", metavar="NAME", help="the app's theme")
+    options.add_folders(parser, default=[])
+    parser.set_defaults(run="qtui.cli.app_verbs:open_app", json=False)
+    verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=QtuiParser)
+    _library(verbs)
+    _memory(verbs)
+    _answers(verbs)
+    _machine(verbs)
+    _demo(verbs)
+    return parser
+
+
+_Verbs = argparse._SubParsersAction  # argparse gives this type no public name
+
+
+def _verb(verbs: _Verbs[QtuiParser], name: str, run: str, what: str, more: str = "") -> ArgumentParser:
+    parser = verbs.add_parser(
+        name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}".strip(), allow_abbrev=False
+    )
+    parser.set_defaults(run=f"qtui.cli.{run}", verb=name)
+    options.add_json(parser)
+    return parser
+
+
+def _library(verbs: _Verbs[QtuiParser]) -> None:
+    ls = _verb(verbs, "ls", "library_verbs:ls", "list the models on this machine")
+    options.add_folders(ls)
+    show = _verb(
+        verbs, "show", "library_verbs:show", "show what a file's header says: metadata, tensor mix, context bytes"
+    )
+    show.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    options.add_folders(show)
+
+
+def _memory(verbs: _Verbs[QtuiParser]) -> None:
+    fit = _verb(
+        verbs,
+        "fit",
+        "memory_verbs:fit",
+        "tell what a variant needs under a plan, and whether that fits what is free now",
+    )
+    fit.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    options.add_folders(fit)
+    options.add_plan(fit)
+    options.add_simulated(fit)
+
+
+def _answers(verbs: _Verbs[QtuiParser]) -> None:
+    ask = _verb(
+        verbs, "ask", "answer_verbs:ask", "answer one prompt, streamed",
+        "The answer goes to stdout, its measurements to stderr.",
+    )  # fmt: skip
+    ask.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    ask.add_argument("prompt", metavar="PROMPT", help=PROMPT)
+    ask.add_argument("--show-thinking", action="store_true", help="write the model's thinking to stderr as it comes")
+    _answering(ask, Sampling())
+    duel = _verb(
+        verbs, "duel", "answer_verbs:duel", "put the same prompt to two variants and compare the answers",
+        "Each answer starts from an empty cache; prompts of a file are put one by one, each as a new conversation.",
+    )  # fmt: skip
+    duel.add_argument("a", metavar="A", help=VARIANT)
+    duel.add_argument("b", metavar="B", help=VARIANT)
+    duel.add_argument("prompt", metavar="PROMPT", nargs="?", help=PROMPT)
+    duel.add_argument(
+        "--prompts", metavar="FILE", help="one prompt per line; empty lines are skipped; --json gives rounds"
+    )
+    duel.add_argument(
+        "--mode", choices=("alternating", "together", "in_turn"),
+        help="who computes when (default: alternating, or in_turn when both do not fit at once)",
+    )  # fmt: skip
+    _answering(duel, DUEL_SAMPLING)
+    bench = _verb(
+        verbs, "bench", "bench_verbs:bench", "measure prompt and generation rates, alternated over the files",
+        "Every sample starts from an empty cache; the first of each is discarded.",
+    )  # fmt: skip
+    bench.add_argument("variants", metavar="VARIANT", nargs="+", help=VARIANT)
+    bench.add_argument("--repeats", metavar="N", type=options.whole(1, 1000), default=5, help="samples (default: 5)")
+    tokens = options.whole(0, 1 << 20)
+    bench.add_argument(
+        "--prompt-tokens", metavar="N", type=tokens, default=512, help="0: no prompt test (default: 512)"
+    )
+    bench.add_argument("--generate", metavar="N", type=tokens, default=128, help="0: no generation test (default: 128)")
+    bench.add_argument("--depth", metavar="N", type=tokens, default=0, help="tokens in the context before (default: 0)")
+    options.add_folders(bench)
+    options.add_force(bench)
+    options.add_plan(bench, skip=("parallel",))
+
+
+def _answering(parser: ArgumentParser, default: Sampling) -> None:
+    parser.add_argument("--raw", action="store_true", help="continue the text, without the chat template")
+    options.add_folders(parser)
+    options.add_force(parser)
+    options.add_plan(parser)
+    options.add_sampling(parser, default)
+
+
+def _machine(verbs: _Verbs[QtuiParser]) -> None:
+    monitor = _verb(verbs, "monitor", "machine_verbs:monitor", "show memory and sessions of this moment")
+    monitor.add_argument("--once", action="store_true", help="one sample (the only form so far)")
+    _verb(
+        verbs, "doctor", "machine_verbs:doctor", "check llama.cpp, its devices, limits, caches and access to the Hub",
+        "Nothing is sent anywhere.",
+    )  # fmt: skip
+
+
+def _demo(verbs: _Verbs[QtuiParser]) -> None:
+    demo = _verb(
+        verbs, "demo", "demo_verbs:demo", "open the Arena on two quants of the embedded demo model",
+        "The quants are made on first use, in the cache folder.",
+    )  # fmt: skip
+    demo.add_argument("--headless", action="store_true", help="answer one prompt on both and print the comparison")
+    demo.add_argument("--theme", metavar="NAME", help="the app's theme")
+    demo.add_argument("--clean", action="store_true", help="remove the quants that were made")

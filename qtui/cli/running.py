@@ -1,0 +1,86 @@
+"""One verb from start to end on an event loop: signals, closing, and the status it leaves with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from argparse import Namespace
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+from qtui.cli.console import Console
+from qtui.cli.wiring import Services
+
+INTERRUPTED = 130
+
+
+class Interrupts:
+    """What Ctrl-C and SIGTERM do: first stop what a verb says, then end the verb."""
+
+    def __init__(self, verb: asyncio.Task[int]) -> None:
+        self._verb = verb
+        self._stop: Callable[[], Awaitable[None]] | None = None
+        self._stopping: asyncio.Future[None] | None = None
+        self.happened = False
+
+    @contextlib.contextmanager
+    def stop_first(self, stop: Callable[[], Awaitable[None]]) -> Iterator[None]:
+        """Within this block the first signal calls `stop`, and only the second ends the verb."""
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None
+
+    def signalled(self) -> None:
+        """Act on a signal."""
+        first, self.happened = not self.happened, True
+        if first and self._stop:
+            self._stopping = asyncio.ensure_future(self._stop())
+        else:
+            self._verb.cancel()
+
+
+@dataclass(slots=True)
+class Context:
+    """What a verb is handed."""
+
+    options: Namespace
+    console: Console
+    services: Services
+    interrupts: Interrupts = field(repr=False)
+
+
+Verb = Callable[[Context], Awaitable[int]]
+
+
+def run(verb: Verb, options: Namespace, console: Console, wire: Callable[[Namespace], Services]) -> int:
+    """Run a verb and close the services, whatever happens; returns its exit status, 130 when it was interrupted."""
+
+    async def whole() -> int:
+        services = wire(options)
+        task = asyncio.current_task()
+        assert task is not None
+        interrupts = Interrupts(task)
+        _listen(interrupts)
+        try:
+            status = await verb(Context(options, console, services, interrupts))
+        finally:
+            console.end_progress()
+            await asyncio.shield(services.close())
+        return INTERRUPTED if interrupts.happened else status
+
+    try:
+        return asyncio.run(whole())
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        console.json({"error": {"message": "interrupted", "hint": "", "kind": "interrupted"}})
+        return INTERRUPTED
+
+
+def _listen(interrupts: Interrupts) -> None:
+    """Handle signals on the loop; where it cannot (Windows), asyncio cancels the verb on Ctrl-C by itself."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):  # ValueError: not the main thread
+            loop.add_signal_handler(number, interrupts.signalled)
