@@ -1,0 +1,60 @@
+"""The Hugging Face cache, in both of its layouts.
+
+`<cache>/models--OWNER--NAME/snapshots/<commit>/…/FILE` is a link to `../../blobs/<hash>`; since huggingface_hub 2 that
+blob may itself be a link to `<cache>/blobs/ab/<hash>`, which several repositories share. Bytes are told apart by the
+device and inode at the end of all links, so both look alike here, and so do systems without links, where the snapshot
+holds the file. llama.cpp's `-hf` writes the same layout (common/hf-cache.cpp).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from qtui.core.text import clean_name
+from qtui.services.library.walk import Found, Walk, is_folder
+
+LABEL = "HF cache"
+PREFIX = "models--"
+
+
+def repository_files(folder: Path, walk: Walk) -> Iterator[Found]:
+    """Yield the files of one repository, the newest snapshot first; none for datasets and spaces."""
+    if not folder.name.startswith(PREFIX):
+        return
+    repository = repository_name(folder.name)
+    for snapshot in snapshots(folder, walk):
+        yield from walk.files(snapshot, LABEL, repository, snapshot)
+
+
+def snapshots(folder: Path, walk: Walk) -> list[Path]:
+    """Return a repository's snapshots: that of `refs/main` first, then by age, the newest first."""
+    base = folder / "snapshots"
+    if not base.is_dir():
+        return []
+    try:
+        main = (folder / "refs" / "main").read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        main = ""
+    aged = []
+    for entry in walk.entries(base):
+        if is_folder(entry) and not entry.name.startswith("."):
+            try:
+                aged.append((entry.name == main, entry.stat().st_mtime_ns, Path(entry.path)))
+            except OSError as error:
+                walk.report(Path(entry.path), error)
+    return [path for _, _, path in sorted(aged, reverse=True)]
+
+
+def repository_name(folder_name: str) -> str:
+    """Return `owner/name` for `models--owner--name`, clean; repository names hold no double hyphen themselves."""
+    return clean_name(folder_name.removeprefix(PREFIX).replace("--", "/", 1))
+
+
+def repository_of(path: Path) -> tuple[str, Path] | None:
+    """Return (`owner/name`, the snapshot's folder) for a path inside a cache's snapshot, else None."""
+    parts = path.parts
+    for index in range(len(parts) - 3):
+        if parts[index].startswith(PREFIX) and parts[index + 1] == "snapshots":
+            return repository_name(parts[index]), Path(*parts[: index + 3])
+    return None

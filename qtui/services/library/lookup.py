@@ -1,0 +1,176 @@
+"""Finds the one variant that a name on the command line means."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qtui.core.errors import BadFileError, UsageError
+from qtui.core.gguf.names import parse_name, split_part
+from qtui.core.gguf.shards import group
+from qtui.core.library.variant import Role, Variant
+from qtui.core.text import clean, clean_name
+from qtui.services.library.hf_cache import LABEL, repository_of
+from qtui.services.library.items import Item, has_header
+from qtui.services.library.places import label_of
+from qtui.services.library.walk import Found
+
+MAX_LISTED = 6
+LOADABLE = (Role.MODEL, Role.EMBEDDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A variant's name as the user wrote it."""
+
+    text: str
+
+    @property
+    def quant(self) -> tuple[str, str] | None:
+        """Return (repository, label) of `REPO:QUANT`, else None."""
+        repository, colon, label = self.text.rpartition(":")
+        return (repository, label) if colon and label and "/" in repository and "/" not in label else None
+
+    @property
+    def looks_like_path(self) -> bool:
+        """Tell whether only a file can be meant."""
+        return self.text.startswith(("/", ".", "~")) or "/" not in self.text
+
+
+def existing(text: str) -> Path | None:
+    """Return the absolute path of what exists under this name, links kept; None when nothing does.
+
+    Raises:
+        BadFileError: a link to nothing, or a folder on the way may not be entered.
+    """
+    if not text:
+        return None
+    try:
+        path = Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - links are kept
+        path.stat()
+    except ValueError:
+        return None
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise BadFileError(f"{clean_name(text)}: may not be read", "Check the folder's permissions.") from error
+        if os.path.islink(os.path.expanduser(text)):  # noqa: PTH111, PTH114 - it never fails
+            raise BadFileError(
+                f"{clean_name(text)}: a link to a file that is gone", "Fetch the file again, or remove the link."
+            ) from error
+        return None
+    return path
+
+
+def item_at(path: Path) -> Item:
+    """Return the file at an existing path, with the shards that lie beside it.
+
+    Raises:
+        BadFileError: one part of a file that has to be joined first.
+    """
+    part = split_part(path.name)
+    if part is not None and part.raw:
+        count = f" of {part.total}" if part.total else ""
+        raise BadFileError(
+            f"{clean_name(path.name)} is raw part {part.index}{count} of a file", "Join the parts in order with `cat`."
+        )
+    members = [path]
+    if part is not None:
+        try:
+            members = sorted(each for each in path.parent.iterdir() if split_part(each.name) is not None)
+        except OSError:
+            members = [path]
+    shards = next((one for one in group(members) if path in one.paths), None) or group([path])[0]
+    inside = repository_of(path)
+    repository, root = inside or ("", path.parent)
+    source = LABEL if inside else label_of(path.parent)
+    files = tuple(_found(each, source, root, repository) for each in shards.paths)
+    return Item(shards, files, shards.paths[:1])
+
+
+def matching(items: Sequence[Item], name: Name, build: Callable[[Item], Variant]) -> Variant | None:
+    """Return the variant that `REPO/FILE` or `REPO:QUANT` names among those here, None when there is none.
+
+    Only items of the repository are built, so that only their headers are read.
+    """
+    wanted = name.quant
+    if wanted is None:
+        end = f"/{name.text}".casefold()
+        return next((build(item) for item in items if _file_matches(item, name.text, end)), None)
+    repository, label = wanted
+    variants = [build(item) for item in items if _in_repository(item, repository) and has_header(item)]
+    best = sorted(variants, key=lambda variant: (variant.role not in LOADABLE, not variant.loadable))
+    exact = [variant for variant in best if variant.quant.casefold() == label.casefold()]
+    # `Q4_K_XL` means `UD-Q4_K_XL` where that is the only one.
+    marked = [variant for variant in best if variant.quant.casefold().endswith(f"-{label.casefold()}")]
+    if exact:
+        return exact[0]
+    return marked[0] if len({variant.quant for variant in marked}) == 1 else None
+
+
+def no_match(items: Sequence[Item], name: Name, places: Iterable[tuple[str, Path]]) -> UsageError | BadFileError:
+    """Return the error for a name that fits nothing, with what is there as the hint."""
+    shown = clean_name(name.text) or "an empty name"
+    wanted = name.quant
+    if wanted is not None:
+        there = [item for item in items if _in_repository(item, wanted[0]) and has_header(item)]
+        if there:
+            labels = sorted({parse_name(item.name, item.first.repository).quant or "?" for item in there})
+            return UsageError(
+                f"no {clean_name(wanted[1])} of {clean_name(wanted[0])} here", f"Here are: {_listed(labels)}."
+            )
+    if name.looks_like_path and wanted is None:
+        return BadFileError(f"{shown}: no such file", _what_is_here(items, places))
+    return UsageError(f"nothing here is called {shown}", _what_is_here(items, places))
+
+
+def _file_matches(item: Item, text: str, end: str) -> bool:
+    owner_name, file = "/".join(text.split("/")[:2]), "/".join(text.split("/")[2:])
+    for path in (*item.shards.paths, *item.names):
+        if file and item.first.repository.casefold() == owner_name.casefold():
+            if path.as_posix().casefold().endswith(f"/{file}".casefold()):
+                return True
+        elif "/" in text and path.as_posix().casefold().endswith(end):
+            return True
+    return False
+
+
+def _in_repository(item: Item, repository: str) -> bool:
+    """Tell whether an item is of a repository, or lies in folders `owner/name` as other programs make them."""
+    wanted = repository.casefold()
+    if item.first.repository:
+        return item.first.repository.casefold() == wanted
+    return f"/{wanted}/" in item.first.path.as_posix().casefold()
+
+
+def _what_is_here(items: Sequence[Item], places: Iterable[tuple[str, Path]]) -> str:
+    models = [item for item in items if has_header(item) and parse_name(item.name).role in LOADABLE]
+    if models:
+        return f"Here are: {_listed([_address(item) for item in models])}; `qtui ls` lists them all."
+    looked = ", ".join(label for label, _ in places)
+    return f"There is no GGUF file in the places that were looked at ({clean(looked)}); --models-dir names others."
+
+
+def _address(item: Item) -> str:
+    """Return the name by which the user can ask for an item."""
+    first = item.first
+    label = parse_name(item.name, first.repository).quant
+    if first.repository and label:
+        return f"{first.repository}:{clean_name(label)}"
+    if first.repository:
+        return f"{first.repository}/{clean_name(first.path.name)}"
+    return clean_name(str(first.path), limit=300)
+
+
+def _listed(texts: Sequence[str]) -> str:
+    rest = len(texts) - MAX_LISTED
+    return ", ".join(texts[:MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _found(path: Path, source: str, root: Path, repository: str) -> Found:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return Found(path, 0, 0, 0, 0, source, root, repository, clean(error.strerror or str(error)))
+    return Found(path, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, source, root, repository)
