@@ -160,6 +160,12 @@ class Duel:
         for side in self._sides.values():
             side.transcript = ()
 
+    def take_back(self, prompt: str) -> None:
+        """Drop the last exchange of each side that answered this prompt, so that it can be asked again."""
+        for side in self._sides.values():
+            if side.transcript[-2:-1] == (Message("user", prompt),):
+                side.transcript = side.transcript[:-2]
+
     async def load(self, label: str) -> AsyncGenerator[DuelEvent, None]:
         """Load one side now, without a prompt: SideWeighed, then the session's events to Loaded or Failed.
 

@@ -1,0 +1,118 @@
+"""Messages between places and the app: requests are imperative, events past tense."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from textual.message import Message
+
+from qtui.core.duel.run import DuelEvent
+from qtui.core.errors import Failure
+from qtui.core.hardware import EngineInfo, MemorySample
+from qtui.core.library.variant import Variant
+from qtui.core.memory.guard import Weighing
+from qtui.core.memory.verdict import Headroom
+
+
+@dataclass
+class MachineSampled(Message):
+    """A new sample of the machine's memory."""
+
+    sample: MemorySample
+
+    def can_replace(self, message: Message) -> bool:
+        """Let only the newest of several waiting samples be handled."""
+        return isinstance(message, MachineSampled)
+
+
+@dataclass
+class EngineAnswered(Message):
+    """The engine told what it is."""
+
+    engine: EngineInfo
+
+
+@dataclass
+class PutOnSide(Message):
+    """Put a variant on a side of the Arena, or take what stands there off (None)."""
+
+    side: str
+    variant: Variant | None
+    then_open: bool = False
+    """Go to the Arena."""
+
+
+@dataclass
+class ChooseForSide(Message):
+    """Let the user choose a variant for a side, in Models."""
+
+    side: str
+
+
+@dataclass
+class ArenaChanged(Message):
+    """Sessions came or went, or a rate was measured."""
+
+    loaded: frozenset[str]
+    rates: Mapping[Path, float] = field(default_factory=dict)
+
+
+@dataclass
+class VariantsFound(Message):
+    """A scan found more."""
+
+    variants: tuple[Variant, ...]
+
+
+@dataclass
+class ScanEnded(Message):
+    """A scan is over."""
+
+    problem: str = ""
+
+
+@dataclass
+class VariantWeighed(Message):
+    """What a variant needs is known, or why it is not."""
+
+    path: Path
+    weighing: Weighing
+
+
+@dataclass
+class HeadroomMoved(Message):
+    """Free memory has moved for good."""
+
+    headroom: Headroom
+
+
+@dataclass
+class DuelHappened(Message):
+    """An event of the duel run."""
+
+    event: DuelEvent
+
+
+@dataclass
+class DuelRested(Message):
+    """An operation of the duel is over."""
+
+    number: int
+    """Which one, counted from 1."""
+
+
+@dataclass
+class SidePut(Message):
+    """A side holds another variant now; its transcript stays."""
+
+    side: str
+    variant: Variant | None
+
+
+@dataclass
+class DuelBroke(Message):
+    """The duel run itself could not go on."""
+
+    failure: Failure

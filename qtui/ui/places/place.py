@@ -1,0 +1,65 @@
+"""What all places have: the top line, the line of keys, and the notice of a terminal that is too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.events import DescendantBlur, DescendantFocus
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Static
+
+from qtui.ui.commands import Where, shown
+from qtui.ui.vitals import Vitals
+from qtui.ui.widgets.key_line import KeyLine
+from qtui.ui.widgets.top_line import TopLine
+
+TOO_SMALL = "This terminal is too small for qtui: it needs 60 columns and 15 lines.\nctrl+q quits."
+
+
+class Place(Screen[None]):
+    """A place of the app."""
+
+    NAME: ClassVar[str] = ""
+    COMPACT_TOP: ClassVar[bool] = False
+    AUTO_FOCUS: ClassVar[str | None] = ""
+
+    def __init__(self, vitals: Vitals) -> None:
+        super().__init__()
+        self.vitals = vitals
+
+    def compose(self) -> ComposeResult:
+        """Put the place's own widgets between top line and keys."""
+        yield TopLine(self.NAME, self.vitals, compact=self.COMPACT_TOP)
+        yield from self.compose_body()
+        yield KeyLine(classes="keys")
+        yield Static(Content(TOO_SMALL), classes="too-small")
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Return the place's own widgets."""
+        raise NotImplementedError
+
+    def show_vitals(self, vitals: Vitals) -> None:
+        """Show newer figures of machine and engine."""
+        self.vitals = vitals
+        for top in self.query(TopLine):
+            top.show_vitals(vitals)
+
+    def spots(self) -> tuple[Where, ...]:
+        """Return where the keys go now."""
+        return (Where.EVERYWHERE,)
+
+    def hidden_commands(self) -> frozenset[str]:
+        """Return the ids of commands that make no sense now."""
+        return frozenset()
+
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    def refresh_keys(self) -> None:
+        """Show the keys of where the focus is."""
+        for line in self.query(KeyLine):
+            line.show_commands(shown(self.spots(), self.hidden_commands()))

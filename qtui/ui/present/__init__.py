@@ -1,0 +1,1 @@
+"""Values turned into words, rows and bars: pure, so that it is tested without a terminal."""

@@ -1,0 +1,79 @@
+"""Rows and columns as values, and how columns share a width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.content import Content
+
+GAP = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. Where there is no room, columns of the highest `drop` go first."""
+
+    title: str
+    width: int
+    """Least width in cells."""
+    right: bool = False
+    """Numbers stand to the right."""
+    grows: int = 0
+    """Its share of the width that is left over."""
+    drop: int = 0
+    """0: never dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: a heading over the whole width, or cells. A cell that is None is covered by the one before it."""
+
+    key: str
+    cells: tuple[Content | None, ...] = ()
+    heading: Content | None = None
+    mark: str = ""
+    """At most two cells before the row."""
+    style: str = ""
+
+
+def widths(columns: Sequence[Column], width: int) -> tuple[int, ...]:
+    """Return each column's width in cells, 0 for one that is dropped."""
+    kept = list(range(len(columns)))
+
+    def least() -> int:
+        return sum(columns[i].width for i in kept) + GAP * (len(kept) - 1)
+
+    while least() > width and any(columns[i].drop for i in kept):
+        kept.remove(max(kept, key=lambda i: columns[i].drop))
+    left = max(0, width - least())
+    shares = sum(columns[i].grows for i in kept)
+    result = [0] * len(columns)
+    for i in kept:
+        extra = left * columns[i].grows // shares if shares else 0
+        result[i] = columns[i].width + extra
+    return tuple(result)
+
+
+def lay_out(columns: Sequence[Column], sizes: Sequence[int], cells: Sequence[Content | None]) -> Content:
+    """Return the cells of one row as one line, each cut and padded to its column."""
+    parts: list[Content] = []
+    index = 0
+    while index < len(cells):
+        cell = cells[index]
+        span = 1
+        while index + span < len(cells) and cells[index + span] is None:
+            span += 1
+        visible = [size for size in sizes[index : index + span] if size]
+        if visible and cell is not None:
+            room = sum(visible) + GAP * (len(visible) - 1)
+            text = cell.truncate(room, ellipsis=True)
+            spaces = room - text.cell_length
+            parts.append(text.pad_left(spaces) if columns[index].right and span == 1 else text.pad_right(spaces))
+        index += span
+    return Content(" " * GAP).join(parts)
+
+
+def titles(columns: Sequence[Column], sizes: Sequence[int]) -> Content:
+    """Return the line of column titles."""
+    return lay_out(columns, sizes, [Content(column.title) for column in columns])

@@ -1,0 +1,109 @@
+"""The top line: the places, what is free now, and the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.style import Style
+
+from qtui.core.hardware import EngineInfo, Gpu, MemorySample
+from qtui.core.text import clean_name
+from qtui.ui.present.words import between, brief, joined
+from qtui.ui.vitals import Vitals
+
+PLACES = (("1", "models", "Models"), ("3", "arena", "Arena"))
+"""Key, name and title. 2 and 4 stay free for the Hub and the Monitor."""
+
+
+def places(current: str) -> Content:
+    """Return the places with their keys; a click goes there."""
+    parts: list[Content] = []
+    for key, name, title in PLACES:
+        here = name == current
+        text = Content.assemble(" ", (key, "bold" if here else "$text-accent"), f" {title} ")
+        text = text.stylize("bold reverse" if here else "")
+        parts.append(text.stylize(Style.from_meta({"@click": f"app.go({name!r})"})))
+    return Content(" ").join(parts)
+
+
+def engine_name(engine: EngineInfo | None) -> Content:
+    """Return the engine with its build and devices, or why there is none."""
+    if engine is None:
+        return Content.styled("asking the engine…", "$text-muted")
+    if not engine.usable:
+        return Content.styled(f"no engine: {clean_name(engine.problem, 60) or 'unknown reason'} (?)", "$text-error")
+    kind = " ".join(dict.fromkeys(d.name.rstrip("0123456789") for d in engine.gpus)) or "CPU"
+    build = clean_name(engine.build, 40)
+    return Content.styled(f"llama.cpp {build} {clean_name(kind, 20)}".replace("  ", " "), "$text-muted")
+
+
+def memory(vitals: Vitals, width: int) -> Content:
+    """Return RAM, each card and swap in GiB, in the longest form that fits the width."""
+    sample = vitals.sample
+    if sample is None:
+        return Content.styled("reading memory…", "$text-muted")
+    unused = ""
+    if vitals.engine is not None and not vitals.engine.gpus:
+        unused = "this llama.cpp is CPU-only" if vitals.engine.usable else "no engine"
+    forms = (
+        [_ram(sample), *(_card(card, unused) for card in sample.gpus), swap(sample)],
+        [_ram(sample), *(_card(card, "" if not unused else "(?)") for card in sample.gpus), swap(sample)],
+        [Content(f"RAM {brief(sample.ram_available)} GiB free"), *(_short_card(card, unused) for card in sample.gpus)],
+    )
+    lines = [joined(form, "   ") for form in forms]
+    return next((line for line in lines if line.cell_length <= width), lines[-1])
+
+
+def _ram(sample: MemorySample) -> Content:
+    return Content(f"RAM {brief(sample.ram_available)} of {brief(sample.ram_total)} GiB free")
+
+
+def _card(card: Gpu, unused: str) -> Content:
+    text = f"GPU{card.index} {brief(card.free)} of {brief(card.total)}"
+    if not unused:
+        return Content(text)
+    why = "unused (?)" if unused == "(?)" else f"unused: {unused} (?)"
+    return Content.assemble(text, (f", {why}", "$text-warning"))
+
+
+def _short_card(card: Gpu, unused: str) -> Content:
+    if unused:
+        return Content.styled(f"GPU{card.index} unused (?)", "$text-warning")
+    return Content(f"GPU{card.index} {brief(card.free)}")
+
+
+def swap(sample: MemorySample) -> Content:
+    """Return the swap in use; some of it is a warning."""
+    if sample.swap_total == 0:
+        return Content("no swap")
+    used = sample.swap_used
+    return Content.styled(f"swap {brief(used)}", "$text-warning" if used and used >= 1 << 27 else "")
+
+
+def advice(vitals: Vitals) -> Sequence[str]:
+    """Return what is amiss with machine and engine, and what to do about it."""
+    lines: list[str] = []
+    engine, sample = vitals.engine, vitals.sample
+    if engine is not None and not engine.usable:
+        lines.append(f"llama.cpp cannot be used: {clean_name(engine.problem)}")
+        lines.append("Models can be listed and inspected; what needs an engine says so.")
+    elif engine is not None and sample is not None and sample.gpus and not engine.gpus:
+        cards = ", ".join(f"GPU{card.index} {clean_name(card.name, 60)}" for card in sample.gpus)
+        lines.append(f"{cards}: unused, because this llama-cpp-python is built for the CPU only.")
+        lines.append("Install one that is built for CUDA, Metal or Vulkan (README, Install), and start qtui again.")
+    elif engine is not None and engine.problem:
+        lines.append(clean_name(engine.problem))
+    lines.extend(clean_name(problem) for problem in (sample.problems if sample else ()))
+    return lines
+
+
+def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> list[Content]:
+    """Return the top line: two lines, or one when `compact`."""
+    if compact:
+        left = places(current)
+        return [between(left, memory(vitals, width - left.cell_length - 4) + " ", width)]
+    return [
+        between(places(current), engine_name(vitals.engine) + " ", width),
+        (Content(" ") + memory(vitals, width - 2)).truncate(width, ellipsis=True),
+    ]

@@ -1,0 +1,40 @@
+"""The line of keys at the foot of a place: what can be done now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.style import Style
+
+from qtui.ui.commands import Command
+from qtui.ui.widgets.fitted import Fitted
+
+GAP = "   "
+
+
+def key_line(commands: Sequence[Command], width: int) -> Content:
+    """Return as many commands as fit; those for everywhere stay at the end."""
+    parts = [_one(command) for command in commands]
+    tail: list[Content] = []
+    while parts and commands[len(parts) - 1].where.name == "EVERYWHERE":
+        tail.insert(0, parts.pop())
+    while parts and len(Content(GAP).join([*parts, *tail])) > width - 1:
+        parts.pop()
+    return Content(" ") + Content(GAP).join([*parts, *tail])
+
+
+def _one(command: Command) -> Content:
+    text = Content.assemble((command.shown_key, "bold $text-accent"), " ", (command.label, "$text-muted"))
+    if not command.bound:
+        return text
+    spot = "app" if command.where.name == "EVERYWHERE" else "screen"
+    return text.stylize(Style.from_meta({"@click": f"{spot}.{command.action}"}))
+
+
+class KeyLine(Fitted):
+    """Shows the commands of the moment."""
+
+    def show_commands(self, commands: Sequence[Command]) -> None:
+        """Show other commands."""
+        self.show(lambda width: (key_line(commands, width),))
