@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.qtui-installed
 FAST := not slow and not oracle
-# An exported HOME or a user-wide setting of these must not leak into what is checked.
+# A user's own Python path must not leak into what is checked.
 unexport PYTHONPATH PYTHONHOME
 
 .PHONY: help setup demo test lint types contracts wheel check check-all oracle clean
@@ -38,7 +38,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	@$(BIN)/qtui demo
+	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/qtui demo; else $(BIN)/qtui demo --headless; fi
 
 test: $(STAMP)
 	@$(BIN)/python -m pytest -m '$(FAST)'
