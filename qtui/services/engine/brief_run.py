@@ -23,6 +23,8 @@ class Outcome:
     """None: it did not end within the limit, or printed without end."""
     out: str
     err: str
+    endless: bool = False
+    """It was ended because it printed more than MOST_OUTPUT."""
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -46,31 +48,35 @@ async def run_briefly(command: Sequence[str], limit: float, environment: Mapping
     )
     assert process.stdout is not None and process.stderr is not None
     kept = bytearray(), bytearray()
-    ended = False
+    ended = endless = False
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit):
-                streams = zip((process.stdout, process.stderr), kept, strict=True)
-                whole = await asyncio.gather(*(_read(stream, into) for stream, into in streams))
-                if all(whole):
-                    await process.wait()
-                    ended = True
+                async with asyncio.TaskGroup() as reading:
+                    for stream, into in zip((process.stdout, process.stderr), kept, strict=True):
+                        reading.create_task(_read(stream, into))
+                await process.wait()
+                ended = True
+    except* _EndlessError:
+        endless = True
     finally:
         if not ended:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             await _reap(process)
     out, err = (clean(bytes(part).decode("utf-8", "replace")) for part in kept)
-    return Outcome(process.returncode if ended else None, out, err)
+    return Outcome(process.returncode if ended else None, out, err, endless)
 
 
-async def _read(stream: asyncio.StreamReader, into: bytearray) -> bool:
-    """Read to the end, or to the limit: then False."""
+class _EndlessError(Exception):
+    """A program prints more than is taken."""
+
+
+async def _read(stream: asyncio.StreamReader, into: bytearray) -> None:
     while chunk := await stream.read(1 << 16):
         into += chunk
         if len(into) > MOST_OUTPUT:
-            return False
-    return True
+            raise _EndlessError
 
 
 async def _reap(process: asyncio.subprocess.Process) -> None:

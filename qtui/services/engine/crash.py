@@ -21,21 +21,24 @@ LESS_MEMORY = "take a smaller quant or a smaller --ctx-size, or close what else 
 REPORT = "try another quant of the model or another plan; the log's last lines say where it happened"
 
 SIGNALS: dict[int, tuple[str, str]] = {
-    signal.SIGILL: ("llama.cpp used an instruction that this CPU does not have", REBUILD),
-    signal.SIGABRT: ("llama.cpp stopped itself: {why}", REPORT),
+    signal.SIGILL: ("llama.cpp used an instruction that this CPU does not have{doing}", REBUILD),
+    signal.SIGABRT: ("llama.cpp gave up{doing}: {why}", REPORT),
     signal.SIGBUS: (
-        "the model's file could not be read while it was mapped: it was truncated, or the disk failed",
+        "the model's mapped file could not be read{doing}: it was truncated, or the disk failed",
         "check the file (qtui verify) and the disk; --load-mode none reads it whole before answering",
     ),
-    signal.SIGKILL: ("the system killed the engine, usually because memory ran out", LESS_MEMORY),
-    signal.SIGSEGV: ("llama.cpp crashed (invalid memory access)", REPORT),
-    signal.SIGFPE: ("llama.cpp crashed (invalid arithmetic): the file's numbers may be broken", REPORT),
-    signal.SIGSYS: ("the system forbade a call that llama.cpp makes (a sandbox?)", "run qtui outside the sandbox"),
-    signal.SIGTERM: ("the engine was asked to end from outside", "start it again"),
-    signal.SIGINT: ("the engine was interrupted from outside", "start it again"),
-    signal.SIGHUP: ("the engine was ended with its terminal", "start it again"),
+    signal.SIGKILL: ("the system killed the engine{doing}, usually because memory ran out", LESS_MEMORY),
+    signal.SIGSEGV: ("llama.cpp crashed{doing}: invalid memory access", REPORT),
+    signal.SIGFPE: ("llama.cpp crashed{doing}: invalid arithmetic, the file's numbers may be broken", REPORT),
+    signal.SIGSYS: (
+        "the system forbade a call that llama.cpp makes{doing}: a sandbox?",
+        "run qtui outside the sandbox",
+    ),
+    signal.SIGTERM: ("the engine was asked to end from outside{doing}", "start it again"),
+    signal.SIGINT: ("the engine was interrupted from outside{doing}", "start it again"),
+    signal.SIGHUP: ("the engine was ended with its terminal{doing}", "start it again"),
 }
-"""Signal → (sentence, hint). `{why}` is the assertion's text."""
+"""Signal → (sentence, hint). `{doing}` becomes ` while loading` and the like, `{why}` the assertion's text."""
 
 _ASSERTION = re.compile(r"GGML_ASSERT\(|GGML_ABORT|^\S+\.(?:cpp|c|cu|cuh|h|m|mm|metal|hpp):\d+:|what\(\):")
 _IMPORT = re.compile(
@@ -58,14 +61,13 @@ def explain(code: int, log: Sequence[str], *, doing: str = "", assertion: str = 
     while_doing = f" while {doing}" if doing else ""
     number = -code if code < 0 else code - 128 if 128 < code < 160 else 0  # a shell reports signal n as 128 + n
     if number:
-        sentence, hint = SIGNALS.get(number, (f"the engine was ended by {_name(number)}", REPORT))
+        sentence, hint = SIGNALS.get(number, (f"the engine was ended by {_name(number)}{{doing}}", REPORT))
+        why = ""
         if number == signal.SIGABRT:
             why = clean(assertion).strip() or _last(_ASSERTION, log) or "an assertion of its own failed"
-            sentence = sentence.format(why=why)
             if _OUT_OF_MEMORY.search(why):
                 hint = LESS_MEMORY
-        before, colon, rest = sentence.partition(": ")
-        return Failure(f"{before}{while_doing}{colon}{rest}", hint, "engine", tuple(log))
+        return Failure(sentence.format(doing=while_doing, why=why), hint, "engine", tuple(log))
     cause = _last(_IMPORT, log)
     if cause:
         return Failure(f"the engine cannot be loaded: {cause}", REINSTALL, "engine", tuple(log))

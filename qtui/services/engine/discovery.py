@@ -43,7 +43,7 @@ async def built_in(command: Sequence[str] = (), limit: float = LIMIT) -> EngineI
             result: EngineInfo = cleaned(info)
             return result
     if outcome.status is None:
-        return _unusable(BUILT_IN, f"llama.cpp did not answer within {duration(limit)}; {REINSTALL}")
+        return _unusable(BUILT_IN, f"llama.cpp {_silence(outcome, '', limit)}; {REINSTALL}")
     failure = explain(outcome.status, outcome.lines[-20:], doing="starting")
     return _unusable(BUILT_IN, f"{failure.message}; {failure.hint}")
 
@@ -129,7 +129,7 @@ def _obstacle(path: Path) -> str:
 def _complaint(name: str, outcome: Outcome, limit: float) -> str:
     """Return why what was started is not a llama-server that works."""
     if outcome.status is None:
-        return f"{name} did not answer --version within {duration(limit)}"
+        return f"{name} {_silence(outcome, '--version ', limit)}"
     if outcome.status < 0:
         failure = explain(outcome.status, outcome.lines[-20:], doing="starting")
         return f"{name} died: {failure.message}"
@@ -137,6 +137,10 @@ def _complaint(name: str, outcome: Outcome, limit: float) -> str:
     if outcome.status:
         return f"{name} ended with status {outcome.status}{': ' + last if last else ''}"
     return f"{name} is not a llama-server: it printed {'no version of llama.cpp' if last else 'nothing'}"
+
+
+def _silence(outcome: Outcome, question: str, limit: float) -> str:
+    return "prints without end" if outcome.endless else f"did not answer {question}within {duration(limit)}"
 
 
 def _both(outcome: Outcome) -> str:

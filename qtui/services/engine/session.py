@@ -285,18 +285,17 @@ class ChildSession:
         self._finish(Failed(self._ended, fatal=True))
 
     def _why(self, status: int | None) -> Failure:
-        words = self._last_words
         if self._killed_for is not None:
             return self._killed_for
         log = self._log.tail() if self._log else ()
-        if words is not None and (status is None or status >= 0 or status == -9):
-            return Failure(words.message, words.hint, words.kind, words.log or log)
+        if self._last_words is not None:
+            return replace(self._last_words, log=self._last_words.log or log)
         if self._closing is not None:
             return _CLOSED
         if status is None:
             return Failure("the engine does not answer and cannot be ended", "see the state of its disk", "engine", log)
         doing = self._running.doing if self._running else ""
-        return explain(status, log, doing=doing, assertion=words.message if words else "")
+        return explain(status, log, doing=doing)
 
     async def _shut(self) -> None:
         if self._starting is not None:
