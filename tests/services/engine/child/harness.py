@@ -29,7 +29,9 @@ SMALL = LoadPlan(ctx_size=512, threads=2)
 class Child:
     """One child; leaving the context ends its input and waits for it."""
 
-    def __init__(self, log: Path, **environment: str) -> None:
+    def __init__(
+        self, log: Path, *, environment: dict[str, str] | None = None, before: Callable[[], None] | None = None
+    ) -> None:
         self.log = log
         self._events: queue.Queue[tuple[float, SessionEvent | None]] = queue.Queue()
         with log.open("wb") as stderr:
@@ -38,7 +40,8 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={**os.environ, **environment},
+                env={**os.environ, **(environment or {})},
+                preexec_fn=before,  # noqa: PLW1509 (no thread is alive in a test's process at this point)
                 start_new_session=True,
             )
         self._reader = threading.Thread(target=self._read)
