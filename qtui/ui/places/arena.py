@@ -257,7 +257,7 @@ class ArenaPlace(Place):
         before = self._sides[event.side].variant
         if event.variant and before:
             notice = f"{before.title} made room for {event.variant.title}"
-            await self._pane(event.side).say(Content.styled(notice, "$text-muted"))
+            await self._pane(event.side).say(Content.styled(notice, "$foreground-muted"))
         self._set(self._sides[event.side].put(event.variant))
         self._mode = None
         self._draw_layout()

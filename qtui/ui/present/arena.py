@@ -24,7 +24,7 @@ WIDE = 56
 def head(side: Side, width: int) -> Content:
     """Return a side's head: label, model and quant, what it needs."""
     if side.variant is None:
-        return Content.assemble(" ", (side.label, "bold $text-accent"), (" empty", "$text-muted"))
+        return Content.assemble(" ", (side.label, "bold $text-accent"), (" empty", "$foreground-muted"))
     weighing = side.weighing
     right = Content()
     if weighing is not None and weighing.footprint is not None:
@@ -44,7 +44,7 @@ def head(side: Side, width: int) -> Content:
 
 def status(side: Side, width: int) -> Content:
     """Return a side's metric line: what it is doing, or the numbers of its last answer."""
-    muted = "$text-muted"
+    muted = "$foreground-muted"
     match side.phase:
         case Phase.EMPTY:
             text = Content()
@@ -108,7 +108,7 @@ def failure_text(failure: Failure) -> Content:
     lines = [name(failure.message, "$text-error", 600)]
     if failure.hint:
         lines.append(name(failure.hint, limit=600))
-    lines.extend(name(line, "$text-muted", 300) for line in failure.log[-6:])
+    lines.extend(name(line, "$foreground-muted", 300) for line in failure.log[-6:])
     return Content("\n").join(lines)
 
 

@@ -25,14 +25,14 @@ def detail_lines(variant: Variant | None, weighing: Weighing | None, width: int)
     if not variant.loadable:
         role = ROLE_NAMES.get(variant.role, "")
         why = variant.problem or ("incomplete" if not variant.complete else f"{role}: it is not loaded by itself")
-        return [head, name(why, "$text-error" if variant.problem else "$text-muted"), Content(), facts(variant)]
+        return [head, name(why, "$text-error" if variant.problem else "$foreground-muted"), Content(), facts(variant)]
     if weighing is None:
-        asking = Content.styled("asking llama.cpp how much memory it takes…", "$text-muted")
+        asking = Content.styled("asking llama.cpp how much memory it takes…", "$foreground-muted")
         return [head, asking, Content(), facts(variant)]
     if weighing.footprint is None:
         error = weighing.error
         message = name(error.message if error else weighing.verdict.reason, "$text-error")
-        return [head, message, name(error.hint if error else "", "$text-muted"), facts(variant)]
+        return [head, message, name(error.hint if error else "", "$foreground-muted"), facts(variant)]
     footprint = weighing.footprint
     origin = ORIGINS.get(footprint.origin, footprint.origin.value)
     head = joined([head, origin, *pool_parts(footprint, weighing.headroom)])
@@ -81,7 +81,7 @@ def facts(variant: Variant) -> Content:
     if variant.shard_count > 1:
         parts.append(f"{variant.shard_count} shards")
     parts.append(name(str(variant.path), limit=400))
-    return joined(parts).stylize("$text-muted")
+    return joined(parts).stylize("$foreground-muted")
 
 
 def _reason(weighing: Weighing) -> str:

@@ -86,7 +86,7 @@ def rows(
         result.append(Row(f"model:{model}", heading=heading(members)))
         result.extend(variant_row(v, weighings.get(v.path), standing) for v in members)
     if other:
-        note = Content.styled(" files that do not chat", "$text-muted")
+        note = Content.styled(" files that do not chat", "$foreground-muted")
         result.append(Row("other:", heading=Content.styled("other", "bold") + note))
         other.sort(key=lambda v: (v.role.value, v.model.casefold(), str(v.path)))
         result.extend(variant_row(v, weighings.get(v.path), standing) for v in other)
@@ -98,7 +98,7 @@ def heading(members: list[Variant]) -> Content:
     first = members[0]
     facts = [clean_name(first.architecture, 40), count(first.parameters) if first.parameters else ""]
     facts.append(f"{len(members)} here" if len(members) > 1 else "")
-    return name(first.model, "bold") + Content.styled("  " + "  ".join(f for f in facts if f), "$text-muted")
+    return name(first.model, "bold") + Content.styled("  " + "  ".join(f for f in facts if f), "$foreground-muted")
 
 
 def variant_row(variant: Variant, weighing: Weighing | None, standing: Standing) -> Row:
@@ -106,18 +106,18 @@ def variant_row(variant: Variant, weighing: Weighing | None, standing: Standing)
     mark = standing.mark(variant.path)
     label = name(variant.quant)
     if variant.role is not Role.MODEL:
-        label = joined([name(variant.model), Content.styled(clean_name(variant.quant), "$text-muted")], " ")
-    where = name(variant.source, "$text-muted")
+        label = joined([name(variant.model), Content.styled(clean_name(variant.quant), "$foreground-muted")], " ")
+    where = name(variant.source, "$foreground-muted")
     size = Content(gib(variant.size))
     bpw = Content("?" if variant.bits_per_weight is None else f"{variant.bits_per_weight:.2f}")
     if variant.problem or not variant.complete:
         problem = name(variant.problem or "incomplete", "$text-error")
         return Row(str(variant.path), (label, size, bpw, problem, None, None, where), mark=mark)
     if not variant.loadable:
-        role = Content.styled(ROLE_NAMES.get(variant.role, variant.role.value), "$text-muted")
+        role = Content.styled(ROLE_NAMES.get(variant.role, variant.role.value), "$foreground-muted")
         return Row(str(variant.path), (label, size, bpw, role, None, None, where), mark=mark)
     measured = standing.rates.get(variant.path)
-    speed = Content(rate(measured)) if measured is not None else Content.styled("?", "$text-muted")
+    speed = Content(rate(measured)) if measured is not None else Content.styled("?", "$foreground-muted")
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
     return Row(str(variant.path), (label, size, bpw, needs(weighing), fit, speed, where), mark=mark)
 
@@ -125,7 +125,7 @@ def variant_row(variant: Variant, weighing: Weighing | None, standing: Standing)
 def needs(weighing: Weighing | None) -> Content:
     """Return what it needs with the sign of its origin; `?` while unknown."""
     if weighing is None or weighing.footprint is None:
-        return Content.styled("?", "$text-muted")
+        return Content.styled("?", "$foreground-muted")
     return Content(weighing.footprint.origin.sign + gib(weighing.footprint.total))
 
 
@@ -134,7 +134,7 @@ def fit_word(weighing: Weighing | None, *, loaded: bool = False) -> Content:
     if loaded:
         return Content.styled("loaded", "$text-accent")
     if weighing is None:
-        return Content.styled("asking…", "$text-muted")
+        return Content.styled("asking…", "$foreground-muted")
     if weighing.error is not None:
         return Content.styled("refused" if weighing.error.kind == "plan_refused" else "?", "$text-error")
     return verdict_word(weighing.verdict)
@@ -154,7 +154,7 @@ def verdict_word(verdict: Verdict) -> Content:
         case Fit.TOO_BIG:
             return Content.styled(f"over {gib(verdict.short_by)}", "$text-error")
         case _:
-            return Content.styled("?", "$text-muted")
+            return Content.styled("?", "$foreground-muted")
 
 
 def plan_line(plan: LoadPlan) -> Content:
@@ -163,7 +163,7 @@ def plan_line(plan: LoadPlan) -> Content:
     cache = plan.cache_type_k if plan.cache_type_k == plan.cache_type_v else f"{plan.cache_type_k}/{plan.cache_type_v}"
     context = str(plan.ctx_size) if plan.ctx_size else "up to 8192"
     facts = (f"ctx {context}", f"KV {cache.upper()}", f"GPU layers {layers}", f"load {plan.load_mode.value}")
-    return Content.assemble(("plan: ", "$text-muted"), "  ".join(facts))
+    return Content.assemble(("plan: ", "$foreground-muted"), "  ".join(facts))
 
 
 def found_line(variants: Iterable[Variant], *, scanning: bool, shown: int, words: str, problem: str = "") -> Content:

@@ -30,28 +30,29 @@ def places(current: str) -> Content:
 def engine_name(engine: EngineInfo | None) -> Content:
     """Return the engine with its build and devices, or why there is none."""
     if engine is None:
-        return Content.styled("asking the engine…", "$text-muted")
+        return Content.styled("asking the engine…", "$foreground-muted")
     if not engine.usable:
         return Content.styled(f"no engine: {clean_name(engine.problem, 60) or 'unknown reason'} (?)", "$text-error")
     kind = " ".join(dict.fromkeys(d.name.rstrip("0123456789") for d in engine.gpus)) or "CPU"
     build = clean_name(engine.build, 40)
-    return Content.styled(f"llama.cpp {build} {clean_name(kind, 20)}".replace("  ", " "), "$text-muted")
+    return Content.styled(f"llama.cpp {build} {clean_name(kind, 20)}".replace("  ", " "), "$foreground-muted")
 
 
 def memory(vitals: Vitals, width: int) -> Content:
     """Return RAM, each card and swap in GiB, in the longest form that fits the width."""
     sample = vitals.sample
     if sample is None:
-        return Content.styled("reading memory…", "$text-muted")
+        return Content.styled("reading memory…", "$foreground-muted")
     unused = ""
     if vitals.engine is not None and not vitals.engine.gpus:
         unused = "this llama.cpp is CPU-only" if vitals.engine.usable else "no engine"
     forms = (
         [_ram(sample), *(_card(card, unused) for card in sample.gpus), swap(sample)],
         [_ram(sample), *(_card(card, "" if not unused else "(?)") for card in sample.gpus), swap(sample)],
-        [Content(f"RAM {brief(sample.ram_available)} GiB free"), *(_short_card(card, unused) for card in sample.gpus)],
+        [*_short(sample, unused), swap(sample)],
+        _short(sample, unused),
     )
-    lines = [joined(form, "   ") for form in forms]
+    lines = [joined(form, "  ") for form in forms]
     return next((line for line in lines if line.cell_length <= width), lines[-1])
 
 
@@ -65,6 +66,11 @@ def _card(card: Gpu, unused: str) -> Content:
         return Content(text)
     why = "unused (?)" if unused == "(?)" else f"unused: {unused} (?)"
     return Content.assemble(text, (f", {why}", "$text-warning"))
+
+
+def _short(sample: MemorySample, unused: str) -> list[Content]:
+    free = Content(f"RAM {brief(sample.ram_available)} GiB free")
+    return [free, *(_short_card(card, unused) for card in sample.gpus)]
 
 
 def _short_card(card: Gpu, unused: str) -> Content:

@@ -25,7 +25,7 @@ def key_line(commands: Sequence[Command], width: int) -> Content:
 
 
 def _one(command: Command) -> Content:
-    text = Content.assemble((command.shown_key, "bold $text-accent"), " ", (command.label, "$text-muted"))
+    text = Content.assemble((command.shown_key, "bold $text-accent"), " ", (command.label, "$foreground-muted"))
     if not command.bound:
         return text
     spot = "app" if command.where.name == "EVERYWHERE" else "screen"

@@ -38,7 +38,7 @@ class Transcript(VerticalScroll, can_focus=True):
             self.anchor()
         elif not self.max_scroll_y and self.is_anchored:
             self.anchor(False)
-            self.scroll_home(animate=False, immediate=True)
+            self.scroll_to(y=0, animate=False, force=True, immediate=True)
 
 
 class SidePane(Vertical):
@@ -72,7 +72,7 @@ class SidePane(Vertical):
     async def begin(self, prompt: str, note: str = "") -> None:
         """Begin a turn; the numbers of the one before move under its answer."""
         if self._turn and self._side.answer:
-            await self._turn.end(numbers(self._side.answer, 0).stylize("$text-muted"))
+            await self._turn.end(numbers(self._side.answer, 0).stylize("$foreground-muted"))
         self._turn = Turn(prompt, note)
         await self.transcript.mount(self._turn)
         self.transcript.follow()

@@ -34,7 +34,7 @@ class Turn(Vertical):
 
     def compose(self) -> ComposeResult:
         """Show the prompt."""
-        note = Content.styled(f"  {self._note}", "$text-muted") if self._note else Content()
+        note = Content.styled(f"  {self._note}", "$foreground-muted") if self._note else Content()
         yield Static(Content.styled("› ", "$text-accent") + prose(self._prompt.rstrip()) + note, classes="prompt")
 
     async def think(self, text: str) -> None:
@@ -82,7 +82,7 @@ class Turn(Vertical):
         if self._markdown:
             await self._markdown.remove()
         notice = f"over {PLAIN_FROM} characters: shown as plain text"
-        await self.mount(Static(Content.styled(notice, "$text-muted"), classes="note"))
+        await self.mount(Static(Content.styled(notice, "$foreground-muted"), classes="note"))
         for start in range(0, len(self._text), PIECE):
             await self._new_piece(self._text[start : start + PIECE])
 
