@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from qtui.cli.running import Context
-from qtui.cli.tables import Table, gib_of
+from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.core.gguf.facts import Facts
 from qtui.core.library.grouping import group_models
 from qtui.core.library.report import library_report
@@ -57,12 +57,14 @@ async def show(context: Context) -> int:
 
 def _table(variants: Sequence[Variant]) -> Table:
     table = Table(("MODEL", "QUANT", "ARCH", ">PARAMS", ">SIZE", ">BPW", "WHERE", "NOTE"))
+    digits = digits_for(*(variant.size for variant in variants))
     for variant in variants:
         bits = "?" if variant.bits_per_weight is None else f"{variant.bits_per_weight:.2f}"
         role = "" if variant.role is Role.MODEL else variant.role.value
+        note = "; ".join(part for part in (role, variant.problem) if part)
         table.add(
             variant.model, variant.quant, variant.architecture or "?", count(variant.parameters),
-            gib_of(variant.size), bits, variant.source, "; ".join(part for part in (role, variant.problem) if part),
+            gib_of(variant.size, digits=digits), bits, variant.source, note,
         )  # fmt: skip
     return table
 
@@ -85,8 +87,9 @@ def _facts(variant: Variant, facts: Facts, width: int | None) -> list[str]:
         lines.append(f"experts        {facts.experts.count}, of which {facts.experts.used or '?'} compute a token")
     if facts.mix:
         table = Table(("TYPE", ">TENSORS", ">ELEMENTS", ">GiB"))
+        digits = digits_for(*(row.bytes for row in facts.mix))
         for row in facts.mix:
-            table.add(row.name, str(row.tensors), count(row.elements), gib(row.bytes, 3))
+            table.add(row.name, str(row.tensors), count(row.elements), gib(row.bytes, digits))
         lines += ["", *table.lines(width)]
     if facts.metadata:
         table = Table(("METADATA", "VALUE"), flexible=1)

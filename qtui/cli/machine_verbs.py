@@ -136,7 +136,9 @@ def _doctor_lines(
         lines.append(f"engine     {engine.name}: {devices if engine.usable else engine.problem}")
     lines += memory_lines(sample)
     if not sample.gpus:
-        lines.append("GPU        none found")
+        lines.append(
+            f"GPU        none found{''.join(f'; {said}' for said in sample.problems if said.startswith('NVML'))}"
+        )
     token = {"environment": "from the environment", "file": f"in {hub.token_file}"}.get(hub.token, "none")
     lines.append(f"mlock      {locked}")
     lines.append(f"Hub        {hub.endpoint}{', offline' if hub.offline else ''}, token {token}")
@@ -144,11 +146,13 @@ def _doctor_lines(
 
 
 def _problems(engines: Sequence[EngineInfo], sample: MemorySample) -> list[str]:
+    """Return what may be wrong; that there is no graphics card is not."""
     problems = [f"{engine.name}: {engine.problem}" for engine in engines if engine.problem]
     unused = unused_cards(sample.gpus, engines)
     if unused:
         problems.append(f"{unused.message}; {unused.hint}")
-    return [*problems, *sample.problems]
+    absent = [said for said in sample.problems if said.startswith("NVML: no NVIDIA driver")]
+    return [*problems, *(said for said in sample.problems if said not in absent)]
 
 
 def _card(gpu: Gpu) -> str:

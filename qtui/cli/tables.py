@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qtui.core.origin import Origin
-from qtui.core.text import clean_name, gib
+from qtui.core.text import GIB, clean_name, gib
 
 GAP = "  "
 NARROWEST = 8
@@ -59,9 +59,14 @@ def cut(text: str, width: int) -> str:
     return kept + "…"
 
 
-def gib_of(size_bytes: int | None, origin: Origin = Origin.DRY_RUN) -> str:
+def gib_of(size_bytes: int | None, origin: Origin = Origin.DRY_RUN, digits: int = 2) -> str:
     """Return GiB with the sign of its origin."""
-    return "?" if size_bytes is None else origin.sign + gib(size_bytes)
+    return "?" if size_bytes is None else origin.sign + gib(size_bytes, digits)
+
+
+def digits_for(*sizes_bytes: int | None) -> int:
+    """Return the digits that a column of sizes in GiB needs, so that small ones do not all read 0.00."""
+    return 2 if max((size for size in sizes_bytes if size is not None), default=0) >= GIB else 4
 
 
 def _pad(text: str, width: int, right: bool) -> str:

@@ -1,0 +1,110 @@
+"""`docs/cli.md`, made from the parser, so that it cannot say what the command does not do.
+
+`python -m qtui.cli.docs` prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+
+from qtui.cli.parser import build_parser
+
+INTRODUCTION = """\
+<!-- Made by `python -m qtui.cli.docs > docs/cli.md`; a test compares it with the command. -->
+# The `qtui` command
+
+`qtui` alone opens the app. Every verb takes `--json`: one JSON object on stdout with `"schema": 1` and nothing else
+there; progress and errors go to stderr. Exit status: 0 done, 1 failed, 2 bad usage, 130 interrupted. With `--json` a
+failure puts `"error": {"message", "hint", "kind"}` into the object, beside what was done until then.
+
+A *variant* is named by a path (any of its shards), by `REPO/FILE`, or by `REPO:QUANT`; an existing path wins.
+`SIZE` takes `12GiB`, `12G` (= GiB), `12GB` (10^9). In JSON all sizes are whole numbers of bytes, rates tokens per
+second, times seconds; what is not known is `null`, never zero.
+"""
+JSON = {
+    "ls": '`{"variants": [{"path", "paths", "shards", "model", "quant", "architecture", "role", "parameters", "size", '
+    '"bits_per_weight", "context_length", "source", "repository", "complete", "problem", "duplicate_of", '
+    '"possible_duplicate_of", "reclaimable"}]}`',
+    "show": '`{"file", "architecture", "model", "quant", "parameters", "active_parameters", "bits_per_weight", '
+    '"context_length", "layers", "experts", "tensor_types": {TYPE: {"tensors", "bytes", "elements"}}, "imatrix", '
+    '"chat_template", "context_bytes_per_token", "metadata", "warnings"}`',
+    "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
+    '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
+    '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '
+    '"short_by", "reason"}`. `devices[]` are llama.cpp\'s own buffer types; `extra[]` is what its accounting leaves '
+    "out; the sum of `pools` is `total`.",
+    "ask": "the keys of one of the `sides[]` of `duel`, and `prompt`.",
+    "duel": '`{"prompt", "mode", "sides": [{"side", "file", "quant", "text", "thinking", "finish_reason", '
+    '"prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", "prompt_rate", "generation_rate", '
+    '"peak_rss", "estimated_total", "actual_total", "degeneration", "seed", "plan", "warnings", "error"}], '
+    '"difference": {"identical", "first_differing_word", "words_shared"}}`; with `--prompts` '
+    '`{"rounds": [...]}` of these. A side has `error` only when it failed; `words_shared` is from 0 to 1.',
+    "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
+    '"method", "plans"}`; a result has `error` only when it failed.',
+    "monitor": '`{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used"}, "swap": {"total", "used"}, '
+    '"gpus", "sessions", "alarms", "problems"}`',
+    "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", "problems"}`',
+    "demo": 'with `--headless` as `duel`; with `--clean` `{"removed"}`.',
+}
+
+
+def cli_page() -> str:
+    """Return the page as Markdown."""
+    parser = build_parser()
+    parts = [INTRODUCTION, *_options(parser)]
+    for name, verb in _verbs(parser).items():
+        parts += [f"\n## `qtui {name}`\n", f"{verb.description}\n", f"    {_usage(name, verb)}\n", *_options(verb)]
+        if name in JSON:
+            parts.append(f"\n`--json`: {JSON[name]}\n")
+    return "\n".join(parts).replace("\n\n\n", "\n\n")
+
+
+def _verbs(parser: ArgumentParser) -> dict[str, ArgumentParser]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    raise AssertionError("the parser has no verbs")
+
+
+def _usage(name: str, verb: ArgumentParser) -> str:
+    words = [f"qtui {name}"]
+    for action in verb._actions:
+        if not action.option_strings:
+            word = str(action.metavar)
+            words.append(f"[{word}]" if action.nargs == "?" else f"{word}…" if action.nargs == "+" else word)
+    return " ".join([*words, "[options]"])
+
+
+def _options(parser: ArgumentParser) -> Iterator[str]:
+    for group in parser._action_groups:
+        actions = [
+            action for action in group._group_actions
+            if not isinstance(action, argparse._HelpAction | argparse._VersionAction | argparse._SubParsersAction)
+        ]  # fmt: skip
+        if not actions:
+            continue
+        if group.description:
+            yield f"{str(group.title).capitalize()}: {group.description}.\n"
+        yield "| | |\n|---|---|"
+        for action in actions:
+            yield f"| `{_cell(_name(action))}` | {_cell(action.help or '')} |"
+        yield ""
+
+
+def _name(action: argparse.Action) -> str:
+    if not action.option_strings:
+        return str(action.metavar)
+    value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
+    takes = action.nargs != 0
+    return f"{action.option_strings[-1]} {value}".strip() if takes else action.option_strings[-1]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(cli_page())
