@@ -16,10 +16,13 @@ from qtui.core.duel.conversation import Message, Request, Sampling
 from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, TextArrived
 from qtui.core.hardware import ProcessMemory
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.ports import Engine, Session
 from qtui.core.sessions import SessionState
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.session import ChildSession
 from qtui.services.engine.sessions import list_sessions
+from tests.benchmarks.make_model import Shape, model_metadata
+from tests.builders.gguf import Tensor, build
 from tests.services.engine.scripts import all_of, answer_of, failure_of, gone, until, variant
 
 ROOT = Path(__file__).parents[3]
@@ -114,6 +117,23 @@ async def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> No
     await session.close()
 
 
+async def test_an_assertion_of_llama_cpp_is_told(tmp_path: Path) -> None:
+    metadata = model_metadata("broken", Shape(256, 512, 1, 4, 2, 512))
+    image = build({**metadata, "llama.expert_count": 2, "llama.expert_used_count": 99}, [Tensor("x", (32,))])
+    session = session_on(image.write(tmp_path / "broken.gguf"))
+    failed = await failure_of(session.load())
+    assert failed.fatal and "GGML_ASSERT(n_expert_used" in failed.failure.message and failed.failure.hint
+    assert len(failed.failure.log) > 5 and "GGML_ASSERT" in failed.failure.log[-1]
+    await session.close()
+
+
+async def test_the_engine_is_the_port(demo_f16: Path) -> None:
+    engine: Engine = BuiltInEngine()
+    session: Session = engine.open(variant(demo_f16), PLAN)
+    assert session.pid is None and session.id
+    await session.close()
+
+
 async def test_a_session_is_on_record_while_it_lives(demo_f16: Path) -> None:
     session = session_on(demo_f16)
     loading = session.load()
@@ -137,6 +157,8 @@ ORPHANS = """
 import asyncio, sys
 from pathlib import Path
 from tests.services.engine.test_real_session import LONG, session_on
+from tests.benchmarks.make_model import Shape, model_metadata
+from tests.builders.gguf import Tensor, build
 from tests.services.engine.scripts import all_of
 async def compute(path):
     session = session_on(path)

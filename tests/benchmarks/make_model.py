@@ -1,0 +1,170 @@
+"""Write a llama-architecture GGUF of random weights in the mix of types of Q4_K_M: for speed, not for text.
+
+    python -m tests.benchmarks.make_model [--size 1b] [--out FILE]
+
+One random block of each type is tiled over its tensors, so that a gigabyte takes seconds. Scales are finite and of the
+size of a trained model's, so that every layer computes ordinary numbers. Prints the path.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from qtui.core.gguf import types
+from qtui.core.gguf.reader import ValueType
+from qtui.services.files import replacing
+from qtui.services.paths import cache_dir
+from tests.builders.gguf import Scalar, Tensor, Typed, array, build, strings
+
+SEED = 20261
+Q4_K, Q6_K, F32 = (types.TYPE_IDS[name] for name in ("Q4_K", "Q6_K", "F32"))
+Q4_K_M = 15
+"""`LLAMA_FTYPE_MOSTLY_Q4_K_M` (llama.h)."""
+SPREAD = 0.02
+"""Standard deviation of the weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The hyper-parameters of a llama model; rows are multiples of 256, which K-quants need."""
+
+    embedding: int
+    feed_forward: int
+    layers: int
+    heads: int
+    kv_heads: int
+    vocabulary: int
+
+
+SIZES = {
+    "60m": Shape(512, 1536, 8, 8, 4, 32_000),
+    "1b": Shape(2048, 5632, 22, 32, 4, 32_000),
+    "3b": Shape(3072, 8192, 28, 24, 8, 32_000),
+}
+
+
+def write_model(path: Path, shape: Shape) -> Path:
+    """Write the file, whole or not at all."""
+    image = build(model_metadata(path.stem, shape), _tensors(shape))
+    with replacing(path, mode=0o644) as part:
+        image.write(part)
+    return path
+
+
+def cached_model(size: str) -> Path:
+    """Return the model of a size from the cache folder, writing it when it is not there."""
+    path = cache_dir() / "benchmarks" / f"random-{size}-Q4_K_M.gguf"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_model(path, SIZES[size])
+    return path
+
+
+def _tensors(shape: Shape) -> list[Tensor]:
+    width, kv_width = shape.embedding, shape.embedding // shape.heads * shape.kv_heads
+    tensors = [
+        _tensor("token_embd.weight", (width, shape.vocabulary), Q4_K),
+        _tensor("output_norm.weight", (width,), F32),
+        _tensor("output.weight", (width, shape.vocabulary), Q6_K),
+    ]
+    for layer in range(shape.layers):
+        more = Q6_K if _more_bits(layer, shape.layers) else Q4_K
+        tensors += [
+            _tensor(f"blk.{layer}.{name}.weight", dimensions, type_id)
+            for name, dimensions, type_id in (
+                ("attn_norm", (width,), F32),
+                ("attn_q", (width, width), Q4_K),
+                ("attn_k", (width, kv_width), Q4_K),
+                ("attn_v", (width, kv_width), more),
+                ("attn_output", (width, width), Q4_K),
+                ("ffn_norm", (width,), F32),
+                ("ffn_gate", (width, shape.feed_forward), Q4_K),
+                ("ffn_up", (width, shape.feed_forward), Q4_K),
+                ("ffn_down", (shape.feed_forward, width), more),
+            )
+        ]
+    return tensors
+
+
+def _more_bits(layer: int, layers: int) -> bool:
+    """Tell where Q4_K_M takes Q6_K for attn_v and ffn_down (llama-quant.cpp, use_more_bits)."""
+    return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
+
+
+def _tensor(name: str, dimensions: tuple[int, ...], type_id: int) -> Tensor:
+    size = types.nbytes(type_id, dimensions)
+    assert size is not None
+    return Tensor(name, dimensions, type_id, _content(type_id, size))
+
+
+@cache
+def _content(type_id: int, size: int) -> bytes:
+    """Return a tensor's bytes; tensors of one type and size share them in memory, not in the file."""
+    if type_id == F32:
+        return np.ones(size // 4, dtype="<f4").tobytes()
+    blocks = _blocks(type_id)
+    return (blocks * (size // len(blocks) + 1))[:size]
+
+
+@cache
+def _blocks(type_id: int, count: int = 4096) -> bytes:
+    """Return random blocks of 256 weights, laid out as in ggml-common.h, mean 0."""
+    random = np.random.default_rng(SEED + type_id)
+    if type_id == Q4_K:  # d, dmin, 12 bytes of 6-bit scales and mins (mean 31.5), 4-bit quants (0..15)
+        scale = SPREAD / (36.5 * 4.6)
+        halves = np.empty((count, 2), dtype="<f2")
+        halves[:, 0], halves[:, 1] = scale, 7.5 * scale
+        parts = [halves.view(np.uint8), random.integers(0, 256, (count, 12 + 128), dtype=np.uint8)]
+    else:  # 6-bit quants (-32..31) in ql and qh, 16 signed scales, d
+        quants = random.integers(0, 256, (count, 128 + 64), dtype=np.uint8)
+        scales = random.integers(-32, 32, (count, 16), dtype=np.int8).view(np.uint8)
+        parts = [quants, scales, np.full((count, 1), SPREAD / (18.5 * 18.5), dtype="<f2").view(np.uint8)]
+    return np.concatenate(parts, axis=1).tobytes()
+
+
+def model_metadata(name: str, shape: Shape) -> dict[str, Typed | Scalar]:
+    """Return what llama.cpp asks of a llama model's header, with a vocabulary of made-up words."""
+    special = ["<unk>", "<s>", "</s>"]
+    single_bytes = [f"<0x{byte:02X}>" for byte in range(256)]
+    words = [f"\u2581w{number}" for number in range(shape.vocabulary - len(special) - len(single_bytes))]
+    kinds = [2, 3, 3, *[6] * len(single_bytes), *[1] * len(words)]  # unknown, control, byte, normal (llama.h)
+    return {
+        "general.architecture": "llama",
+        "general.name": name,
+        "general.file_type": Q4_K_M,
+        "llama.block_count": shape.layers,
+        "llama.context_length": 32_768,
+        "llama.embedding_length": shape.embedding,
+        "llama.feed_forward_length": shape.feed_forward,
+        "llama.attention.head_count": shape.heads,
+        "llama.attention.head_count_kv": shape.kv_heads,
+        "llama.attention.layer_norm_rms_epsilon": 1e-5,
+        "llama.rope.dimension_count": shape.embedding // shape.heads,
+        "llama.vocab_size": shape.vocabulary,
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": strings([*special, *single_bytes, *words]),
+        "tokenizer.ggml.scores": array(ValueType.FLOAT32, [-float(rank) for rank in range(shape.vocabulary)]),
+        "tokenizer.ggml.token_type": array(ValueType.INT32, kinds),
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.unknown_token_id": 0,
+    }
+
+
+def main() -> None:
+    """Write a model and print its path."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="1b")
+    parser.add_argument("--out", type=Path, help="default: the cache folder")
+    arguments = parser.parse_args()
+    out: Path | None = arguments.out
+    print(write_model(out, SIZES[arguments.size]) if out else cached_model(arguments.size))
+
+
+if __name__ == "__main__":
+    main()
