@@ -98,7 +98,7 @@ def _problem(files: Files, records: Sequence[FileRecord]) -> tuple[int, str]:
     if found:
         return total, found
     told = max((record.shard_count for record in records), default=1)
-    if told != total:
+    if told not in (1, total):
         return told, f"one of {told} shards under another name: llama.cpp finds shards by their names"
     return total, ""
 

@@ -34,8 +34,8 @@ class FileRecord:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values; what has its default is left out."""
-        default = FileRecord()
-        return {name: value for name, value in asdict(self).items() if value != getattr(default, name)}
+        plain = {**asdict(self), "role": self.role.value}
+        return {name: value for name, value in plain.items() if value != getattr(_DEFAULT, name)}
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> FileRecord:
@@ -57,6 +57,9 @@ class FileRecord:
                 raise TypeError(f"{field.name}: {value!r}")
             known[field.name] = Role(str(value)) if field.name == "role" else value
         return FileRecord(**known)
+
+
+_DEFAULT = FileRecord()
 
 
 def record_of(header: Header) -> FileRecord:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ MAX_ENTRIES = 50_000
 
 
 class HeaderCache:
-    """Header facts by file. Not for several threads at once.
+    """Header facts by file; threads may share it.
 
     Args:
         path: the cache's file; by default in qtui's cache folder.
@@ -33,12 +34,11 @@ class HeaderCache:
         self._path = path
         self._entries: dict[str, list[Any]] | None = None
         self._new: dict[str, list[Any]] = {}
+        self._lock = threading.Lock()
 
     def get(self, found: Found) -> FileRecord | None:
         """Return what the header of a file said, None when it is not known or the file has changed."""
-        if self._entries is None:
-            self._entries = self._read()
-        match self._entries.get(str(found.path)):
+        match self._known().get(str(found.path)):
             case [found.size, found.mtime_ns, dict() as values]:
                 with contextlib.suppress(TypeError, ValueError):
                     return FileRecord.from_json(values)
@@ -46,18 +46,18 @@ class HeaderCache:
 
     def put(self, found: Found, record: FileRecord) -> None:
         """Remember what the header of a file says."""
-        if self._entries is None:
-            self._entries = self._read()
-        entry = [found.size, found.mtime_ns, record.as_json()]
-        # Kept last, so that the oldest are dropped first.
-        self._entries.pop(str(found.path), None)
-        self._entries[str(found.path)] = self._new[str(found.path)] = entry
+        known = self._known()
+        with self._lock:
+            known[str(found.path)] = self._new[str(found.path)] = [found.size, found.mtime_ns, record.as_json()]
 
     def save(self) -> bool:
         """Write what is new beside what others have written since; tell whether the file is up to date now."""
-        if not self._new:
+        with self._lock:
+            new, self._new = self._new, {}
+        if not new:
             return True
-        entries = {**self._read(), **self._new}
+        # New entries go last, so that the oldest are dropped first.
+        entries = {key: entry for key, entry in self._read().items() if key not in new} | new
         kept = dict(list(entries.items())[-MAX_ENTRIES:])
         # ASCII escapes carry the lone surrogates of file names that are no UTF-8.
         content = json.dumps({"version": VERSION, "files": kept}, separators=(",", ":")).encode("ascii")
@@ -65,8 +65,13 @@ class HeaderCache:
             write_atomic(self._path or cache_dir() / FILE, content)
         except QtuiError:
             return False
-        self._new.clear()
         return True
+
+    def _known(self) -> dict[str, list[Any]]:
+        with self._lock:
+            if self._entries is None:
+                self._entries = self._read()
+            return self._entries
 
     def _read(self) -> dict[str, list[Any]]:
         path = self._path or cache_path() / FILE

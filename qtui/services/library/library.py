@@ -102,11 +102,16 @@ class LocalLibrary:
         return self._at(variant.path)
 
     def _at(self, path: Path) -> Variant:
+        item = item_at(path)
         # Read anew, whatever a cache knows: the error is then about the file as it is now.
-        record = self._headers.read(path)
+        try:
+            record = self._headers.read(path)
+        except BadFileError as error:
+            if error.message.startswith(clean_name(str(path))):
+                raise
+            raise BadFileError(f"{clean_name(str(path))}: {error.message}", error.hint) from error
         if record.problem:
             raise _bad(path, record.problem)
-        item = item_at(path)
         for file in item.files:
             problem = self._headers.record(file).problem
             if problem:
