@@ -96,11 +96,12 @@ class ChildProcess:
 
     def kill(self) -> None:
         """Kill the child and whatever it started; harmless when it is gone."""
+        # Not by asyncio's own kill: it polls first, and so takes the exit status from the watcher that waits for it
+        # (cpython issue 87744); the child would count as ended with 255.
         if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.pid, signal.SIGKILL)
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    kill(self.pid, signal.SIGKILL)
 
     async def ended(self, patience: float) -> int | None:
         """Wait until the child has ended, killing it after `patience` seconds, and return its status; it is reaped.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import re
-import sys
-import tempfile
+import signal
+import uuid
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import IO
 
 from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
+from qtui.core.gguf.names import split_part
 from qtui.core.quantise import (
     QUANTISE_REPLIES,
     Quantised,
@@ -20,15 +18,14 @@ from qtui.core.quantise import (
     QuantiseJob,
 )
 from qtui.core.text import clean, clean_name
-from qtui.core.wire import decode, encode
+from qtui.core.wire import decode
+from qtui.services.engine.child_process import ChildProcess, python_module
 from qtui.services.engine.crash import explain
+from qtui.services.engine.logs import ChildLog
 from qtui.services.files import replacing
 
 CHILD = "qtui.services.engine.child.quantise"
-LINE_LIMIT = 1 << 22
-"""Bytes of one line from the child."""
-LOG_LINES = 20
-_SHARD = re.compile(r"(?P<stem>.*)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.DOTALL)
+PATIENCE_S = 5.0
 
 
 async def quantise(
@@ -45,9 +42,9 @@ async def quantise(
         QtuiError: the target's folder cannot be written.
     """
     refuse_same_file(source, target)
-    with tempfile.TemporaryFile() as log, replacing(target, mode=0o644) as part:
+    with replacing(target, mode=0o644) as part:
         job = QuantiseJob(str(source), str(part), kind, threads, requantise)
-        async with contextlib.aclosing(_run(job, log)) as events:
+        async with contextlib.aclosing(_run(job)) as events:
             last: Quantised | None = None
             async for event in events:
                 if isinstance(event, Quantised):
@@ -81,53 +78,43 @@ def refuse_same_file(source: Path, target: Path) -> None:
 
 
 def shards(source: Path) -> list[Path]:
-    """Return the file, or all shards of the set that it belongs to."""
-    match = _SHARD.fullmatch(source.name)
-    if match is None:
+    """Return the file, and where it is a shard all those that lie beside it."""
+    part = split_part(source.name)
+    if part is None:
         return [source]
-    count = int(match["count"])
-    return [source.with_name(f"{match['stem']}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1)]
+    beside = ((path, split_part(path.name)) for path in source.parent.iterdir())
+    return [source, *(path for path, other in beside if other and (other.stem, other.total) == (part.stem, part.total))]
 
 
-async def _run(job: QuantiseJob, log: IO[bytes]) -> AsyncGenerator[QuantiseEvent]:
+async def _run(job: QuantiseJob) -> AsyncGenerator[QuantiseEvent]:
     """Start the child, hand it the job, and yield what it says until it ends well."""
+    log = ChildLog(f"quantise-{uuid.uuid4().hex[:8]}")
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", CHILD,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
-            start_new_session=True, limit=LINE_LIMIT,
-        )  # fmt: skip
+        child = await ChildProcess.start(python_module(CHILD), log)
     except OSError as error:
         raise EngineError(f"cannot start a process: {clean(str(error))}") from error
-    assert process.stdin is not None and process.stdout is not None
+    ended = False
     try:
-        process.stdin.write(encode(job).encode())
-        with contextlib.suppress(ConnectionError):
-            await process.stdin.drain()
-        async for line in process.stdout:
+        child.send(job)
+        async for line in child.lines():
             message = decode(line, QUANTISE_REPLIES)
+            ended = isinstance(message, Quantised | QuantiseFailed)
             if isinstance(message, QuantiseFailed):
                 raise _error(message)
             if message is not None:
                 yield message
-                if isinstance(message, Quantised):
-                    return
-        failure = explain(await process.wait(), _last_lines(log), doing="quantising")
+            if ended:
+                return
+        status = await child.ended(PATIENCE_S)
+        failure = explain(-signal.SIGKILL if status is None else status, log.tail(), doing="quantising")
         raise EngineError(failure.message, failure.hint)
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-        await asyncio.shield(process.wait())
-        process.stdin.close()
+        if not ended:  # llama.cpp has no way to be stopped here
+            child.kill()
+        await child.ended(PATIENCE_S)
 
 
 def _error(message: QuantiseFailed) -> QtuiError:
     failure = message.failure
     kinds = {kind.kind: kind for kind in (BadFileError, UsageError, EngineError)}
     return kinds.get(failure.kind, EngineError)(clean(failure.message), clean(failure.hint))
-
-
-def _last_lines(log: IO[bytes]) -> list[str]:
-    log.seek(0)
-    return clean(log.read().decode("utf-8", "replace")).splitlines()[-LOG_LINES:]

@@ -13,13 +13,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
 from qtui.core.quantise import Quantised, QuantiseFailed, QuantiseJob, QuantisePlanned, QuantiseProgressed
 from qtui.core.text import MIB, clean_name, size
-from qtui.core.wire import decode, encode
+from qtui.core.wire import decode
+from qtui.services.engine.child.memory import offer_to_oom_killer
 from qtui.services.engine.child.native import WARN, Native, claim_stdout, harden, open_native
+from qtui.services.engine.child.sender import Sender
 
 BUFFER_BYTES = 1 << 30
 """Rows kept in memory at once; llama.cpp's own default is 8 GiB."""
@@ -33,16 +35,16 @@ _REASON = re.compile(r"failed to quantize: (.*)")
 class Run:
     """One quantising run in this process."""
 
-    def __init__(self, job: QuantiseJob, native: Native, out: TextIO) -> None:
+    def __init__(self, job: QuantiseJob, native: Native, sender: Sender) -> None:
         self._job = job
         self._native = native
-        self._out = out
+        self._sender = sender
         self._dry = True
         # Kept here: a collected callback is a segmentation fault.
         self._callback = native.api.llama_log_callback(self._heard)
         native.api.llama_log_set(self._callback, ctypes.c_void_p(0))
 
-    def run(self) -> None:
+    def run(self) -> Quantised:
         """Ask for the size, check that there is room, and write.
 
         Raises:
@@ -53,7 +55,7 @@ class Run:
         started = time.monotonic()
         parameters = self._parameters()
         planned = self._plan(parameters)
-        self._say(QuantisePlanned(planned))
+        self._sender.send(QuantisePlanned(planned))
         folder = Path(self._job.target).parent
         free = shutil.disk_usage(folder).free
         if free < planned + min(HEADER_ROOM, planned):
@@ -63,7 +65,7 @@ class Run:
             )
         self._dry = parameters.dry_run = False
         self._call(parameters)
-        self._say(Quantised(Path(self._job.target).stat().st_size, time.monotonic() - started))
+        return Quantised(Path(self._job.target).stat().st_size, time.monotonic() - started)
 
     def _parameters(self) -> Any:
         api = self._native.api
@@ -117,11 +119,8 @@ class Run:
         piece = text.decode("utf-8", "replace")
         step = None if self._dry else _STEP.match(piece)
         if step:
-            self._say(QuantiseProgressed(int(step[1]) - 1, int(step[2]), clean_name(step[3])))
+            self._sender.send(QuantiseProgressed(int(step[1]) - 1, int(step[2]), clean_name(step[3])))
         self._native.log.add(level, piece)
-
-    def _say(self, message: object) -> None:
-        say(self._out, message)
 
 
 def file_type(api: Any, name: str) -> int:
@@ -140,38 +139,34 @@ def file_type(api: Any, name: str) -> int:
     return int(known[name])
 
 
-def say(out: TextIO, message: object) -> None:
-    """Send a message; a parent that is gone is no reason for a traceback."""
-    try:
-        out.write(encode(message))
-        out.flush()
-    except (BrokenPipeError, ValueError):
-        os._exit(1)
-
-
-def end_with_parent(job: QuantiseJob) -> None:
-    """Leave nothing behind and end when stdin closes: the parent cancelled or is gone."""
+def end_with_parent(job: QuantiseJob, complete: threading.Event) -> None:
+    """End when stdin closes: the parent cancelled or is gone. What is not complete is removed."""
     while sys.stdin.buffer.read(4096):
         pass
-    Path(job.target).unlink(missing_ok=True)
-    os._exit(130)
+    if not complete.is_set():
+        Path(job.target).unlink(missing_ok=True)
+    os._exit(0 if complete.is_set() else 130)
 
 
 def main() -> int:
     """Read the job, run it, and say how it ended."""
     harden()
-    out = claim_stdout()
+    offer_to_oom_killer()
+    sender = Sender(claim_stdout())
     job = decode(sys.stdin.buffer.readline(), (QuantiseJob,))
     if not isinstance(job, QuantiseJob):
-        say(out, QuantiseFailed(Failure.of(EngineError("the quantising process was given no job"))))
+        sender.send(QuantiseFailed(Failure.of(EngineError("the quantising process was given no job"))))
         return 2
     try:
-        threading.Thread(target=end_with_parent, args=(job,), daemon=True).start()
-        native = open_native(echo=sys.stderr)
-        Run(job, native, out).run()
+        complete = threading.Event()
+        threading.Thread(target=end_with_parent, args=(job, complete), daemon=True).start()
+        made = Run(job, open_native(echo=sys.stderr), sender).run()
+        # The parent closes stdin as soon as it knows.
+        complete.set()
+        sender.send(made)
     except QtuiError as error:
         Path(job.target).unlink(missing_ok=True)
-        say(out, QuantiseFailed(Failure.of(error)))
+        sender.send(QuantiseFailed(Failure.of(error)))
         return 1
     return 0
 
