@@ -172,7 +172,7 @@ def test_no_file_names_this_machine_or_a_registry() -> None:
     forbidden = [
         re.compile(re.escape(f"{ROOT}/")),
         re.compile(r"(?<![\w~.])/root/"),
-        re.compile(r"/(?:home|Users)/(?!user/|USER/|you/)[A-Za-z][\w.-]*/"),
+        re.compile(r"/(?:home|Users)/(?!user/|USER/|you/|me/|u/)[A-Za-z][\w.-]*/"),
         re.compile(r"https?://[^\s\"')]*/simple\b|files\.pythonhosted\.org|(?<!extra-)index-url|find-links", re.I),
     ]
     found = []
