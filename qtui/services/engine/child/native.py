@@ -89,8 +89,6 @@ class Native:
     """What is untested about this build; empty when its layouts are the known ones."""
     build: str
     """llama.cpp's own version."""
-    callbacks: tuple[Any, ...]
-    """Referenced for the life of the process: a collected callback is a segmentation fault."""
 
     def symbol(self, name: str, result: Any, *arguments: Any) -> Any:
         """Return a function of the library by its symbol, with its types set.
@@ -158,8 +156,10 @@ def open_native(on_abort: Callable[[str], None] | None = None, echo: TextIO | No
         setter.restype = ctypes.c_void_p
         setter(abort_callback)
         callbacks.append(abort_callback)
+    # kept for the life of the process: llama.cpp calling a collected callback is a segmentation fault
+    api.qtui_callbacks = (*getattr(api, "qtui_callbacks", ()), *callbacks)
     api.llama_backend_init()
-    return Native(api, log, _layout_problem(api), _build(api), tuple(callbacks))
+    return Native(api, log, _layout_problem(api), _build(api))
 
 
 def _import() -> Any:

@@ -37,6 +37,21 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         "a newer one may: pip install --upgrade llama-cpp-python",
     ),
     (
+        re.compile(r"data is not within the file bounds|corrupted or incomplete"),
+        "a tensor lies beyond the end of the file: it is truncated",
+        "fetch the file again",
+    ),
+    (
+        re.compile(r"LoRA arch mismatch"),
+        "the adapter was made for another architecture",
+        "take an adapter of this model",
+    ),
+    (
+        re.compile(r"LoRA tensor .* does not exist in base model|wrong base model"),
+        "the adapter was made for another base model",
+        "take an adapter of this model",
+    ),
+    (
         re.compile(r"(?:missing tensor|tensor) '(?P<name>[^']*)'(?: not found)?"),
         "the file has no tensor {name}, or one of another shape than its metadata say",
         "the file is not a whole model, or was made for another program",
@@ -45,11 +60,6 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
         re.compile(r"key not found in model: (?P<name>\S+)"),
         "the file's metadata lack {name}, which its architecture needs",
         "the file is not a whole model, or was made for another program",
-    ),
-    (
-        re.compile(r"data is not within the file bounds|corrupted or incomplete"),
-        "a tensor lies beyond the end of the file: it is truncated",
-        "fetch the file again",
     ),
     (
         re.compile(r"regular expression|Mismatched|Unexpected .*(?:bracket|end)|Invalid .*(?:escape|range|brace)"),
