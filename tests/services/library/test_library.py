@@ -166,17 +166,20 @@ async def test_rows_appear_while_other_headers_are_still_unread(tmp_path: Path) 
 async def test_closing_the_scan_ends_it_and_keeps_what_was_read(tmp_path: Path) -> None:
     for number in range(50):
         put_model(tmp_path / f"{number:02}-Q8_0.gguf")
-    closed = threading.Event()
+    reached, closed = threading.Event(), threading.Event()
     opened = Opened()
 
     def opener(path: Path) -> FileSource:
         if path.name.startswith("01"):
+            reached.set()
             assert closed.wait(30)
         return opened(path)
 
     scan = LocalLibrary(open_file=opener).scan([tmp_path])
     first = await anext(scan)
     assert first.path.name == "00-Q8_0.gguf"
+    while not reached.is_set():
+        await asyncio.sleep(0)
     closing = asyncio.create_task(scan.aclose())  # type: ignore[attr-defined]
     await asyncio.sleep(0)  # it has begun, and waits for the header that is being read
     assert not closing.done()
