@@ -13,6 +13,11 @@ EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 """LLM_FFN_EXPS_REGEX (llama.cpp, common/common.h)."""
 INPUT_TENSORS = ("token_embd.weight", "position_embd.weight", "token_types.weight", "per_layer_token_embd.weight")
 """Never offloaded (llama-model.cpp: the input layer is the CPU's)."""
+LAZY_TENSOR = "per_layer_token_embd.weight"
+LAZY_ARCHITECTURES = ("gemma4", "qwen4exp")
+"""Those whose table llama.cpp marks TENSOR_READ_LAZY (src/models)."""
+LAZY_ABOVE = 4 << 30
+"""Smaller ones are loaded whole (llama-model-loader.cpp, lazy_read::add)."""
 _BLOCK = re.compile(r"blk\.(\d+)\.")
 
 
@@ -26,6 +31,8 @@ class FileLayout:
     host_end: int
     """Per file from its start to the end of the last such tensor: what mmap+mlock locks."""
     largest_tensor: int
+    lazy: int = 0
+    """Tables that llama.cpp leaves in the file, whatever the load mode, and reads row by row."""
 
 
 def file_layout(headers: Sequence[Header], plan: LoadPlan) -> FileLayout:
@@ -35,15 +42,18 @@ def file_layout(headers: Sequence[Header], plan: LoadPlan) -> FileLayout:
     blocks. A tensor whose placement an override changes counts as the override says.
     """
     on_host = _host_rule(headers[0], plan)
-    span = last = largest = 0
+    span = last = largest = lazy = 0
     for header in headers:
         kept = [t for t in header.tensors if on_host(t.name)]
         largest = max([largest, *(t.size_bytes or 0 for t in header.tensors)])
+        if headers[0].metadata.get("general.architecture") in LAZY_ARCHITECTURES:
+            tables = [t.size_bytes or 0 for t in kept if t.name == LAZY_TENSOR]
+            lazy += sum(size for size in tables if size > LAZY_ABOVE)
         if kept:
             end = max(t.offset + (t.size_bytes or 0) for t in kept)
             span += end - min(t.offset for t in kept)
             last += header.data_offset + end
-    return FileLayout(sum(header.file_size for header in headers), span, last, largest)
+    return FileLayout(sum(header.file_size for header in headers), span, last, largest, lazy)
 
 
 class _HostRule:

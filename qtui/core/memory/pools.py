@@ -36,12 +36,13 @@ def resident(
 
     Mapped: weights of plain CPU buffers are pages of the file, and the whole file is read into memory while it
     loads. Repacked weights (`CPU_REPACK` and its like) are copies: anonymous, and never locked. Context and compute
-    are anonymous and never locked. With mmap+mlock the file's pages up to the last tensor in use are locked, those
-    of repacked tensors too. Measured on Linux with all five load modes; llama-mmap.cpp, llama-model-loader.cpp.
+    are anonymous and never locked. Tables that are read row by row need not be resident. With mmap+mlock the file's
+    pages up to the last tensor in use are locked, those of repacked tensors too. Measured on Linux with all five load
+    modes; llama-mmap.cpp, llama-model-loader.cpp.
     """
     host = [device for device in devices if device.host]
-    plain = sum(device.weights for device in host if is_plain(device.name))
-    weights = sum(device.weights for device in host)
+    weights = sum(device.weights for device in host) - layout.lazy
+    plain = sum(device.weights for device in host if is_plain(device.name)) - layout.lazy
     extras = {pool: sum(e.bytes for e in extra if e.pool == pool) for pool in {e.pool for e in extra}}
     anonymous = sum(device.context + device.compute for device in host) + weights - plain
     anonymous += extras.get("ram_anonymous", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,8 @@ MOST_SLOTS = 8
 """Recurrent state is really allocated, once per slot."""
 KEPT_VARIANTS = 8
 _DAMAGED = "the file may be damaged, or this llama.cpp cannot read its kind; try another quant"
+_BUILD_FOLDER = re.compile(r"^\S*/(?=[^/\s]+:\d+:)")
+"""Where the wheel was built, which stands before the source file's name in an assertion."""
 
 
 class DryRunClient:
@@ -209,11 +212,10 @@ def _refused(answer: Refused, variant: Variant) -> QtuiError:
 
 def _death(gone: HelperGoneError, status: int | None, log: tuple[str, ...]) -> QtuiError:
     """Return what to say of a helper that died over a question."""
-    why = explain(status or 0, log, doing="weighed without loading", assertion=gone.assertion)
-    if gone.assertion and gone.model_taken:
-        return PlanRefusedError(
-            f"llama.cpp gave up on this plan: {gone.assertion}", "try another context or cache type"
-        )
-    if gone.assertion or status in (-6, -8, -11):
-        return BadFileError(f"llama.cpp gave up on this file: {gone.assertion or why.message}", _DAMAGED)
+    assertion = _BUILD_FOLDER.sub("", gone.assertion)
+    why = explain(status or 0, log, doing="weighing a plan", assertion=assertion)
+    if assertion and gone.model_taken:
+        return PlanRefusedError(f"llama.cpp gave up on this plan: {assertion}", "try another context or cache type")
+    if assertion or status in (-6, -8, -11):
+        return BadFileError(f"llama.cpp gave up on this file: {assertion or why.message}", _DAMAGED)
     return EngineError(why.message, why.hint)
