@@ -1,0 +1,138 @@
+"""The command over fakes: run `main` in this process and look at what it wrote."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from argparse import Namespace
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qtui.cli.main import main
+from qtui.cli.wiring import Services
+from qtui.core.demo import DEMO_QUANTS, DemoProgress
+from qtui.core.duel.conversation import Request
+from qtui.core.events import SessionEvent, TextArrived
+from qtui.core.gguf.facts import Facts, facts_of
+from qtui.core.gguf.reader import read_header
+from qtui.core.hardware import EngineInfo
+from qtui.core.library.variant import Variant
+from qtui.core.memory.plan import LoadPlan
+from qtui.core.sessions import SessionRecord
+from qtui.services.library.source import FileSource
+from tests.conftest import DEMO_F16
+from tests.fakes import FakeDryRun, FakeLibrary, FakeMachine, ScriptedEngine, ScriptedSession, make_variant
+
+BIG = make_variant(quant="Q8_0")
+SMALL = make_variant(quant="Q2_K")
+
+
+class SignallingSession(ScriptedSession):
+    """Sends this process a signal when the first text of an answer came, as a user who has read enough does."""
+
+    async def ask(self, request: Request) -> AsyncIterator[SessionEvent]:
+        async for event in super().ask(request):
+            yield event
+            engine = self._engine
+            assert isinstance(engine, CliEngine)
+            if isinstance(event, TextArrived) and engine.signals:
+                os.kill(os.getpid(), engine.signals.pop(0))
+
+
+class CliEngine(ScriptedEngine):
+    """Opens sessions that may send signals."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.signals: list[signal.Signals] = []
+
+    def open(self, variant: Variant, plan: LoadPlan) -> SignallingSession:
+        self.journal.append(("open", variant.quant))
+        session = SignallingSession(self, variant, plan, len(self.sessions) + 1)
+        self.sessions.append(session)
+        return session
+
+
+class FakeDemo:
+    """The demo's files, by name only."""
+
+    def __init__(self) -> None:
+        self.prepared = False
+
+    def path(self, quant: str) -> Path:
+        return Path("/cache/demo") / f"qtui-demo-{quant}.gguf"
+
+    async def prepare(self) -> AsyncIterator[DemoProgress]:
+        for index, quant in enumerate(DEMO_QUANTS, 1):
+            yield DemoProgress(quant, index, len(DEMO_QUANTS), 1, 1)
+        self.prepared = True
+
+    def clean(self) -> list[Path]:
+        return [self.path(quant) for quant in DEMO_QUANTS]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a run of the command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Return the one object on stdout."""
+        lines = self.out.splitlines()
+        assert len(lines) == 1, self.out
+        body = json.loads(lines[0])
+        assert isinstance(body, dict)
+        assert body["schema"] == 1
+        return body
+
+
+@dataclass
+class World:
+    """Fakes behind the command."""
+
+    capsys: pytest.CaptureFixture[str]
+    engine: CliEngine = field(default_factory=CliEngine)
+    dry_run: FakeDryRun = field(default_factory=FakeDryRun)
+    machine: FakeMachine = field(default_factory=FakeMachine)
+    library: FakeLibrary = field(default_factory=lambda: FakeLibrary(BIG, SMALL))
+    demo: FakeDemo = field(default_factory=FakeDemo)
+    sessions: list[SessionRecord] = field(default_factory=list)
+    more_engines: list[EngineInfo] = field(default_factory=list)
+    closed: int = 0
+
+    def wire(self, options: Namespace) -> Services:
+        async def engines() -> Sequence[EngineInfo]:
+            return [self.engine.engine_info, *self.more_engines]
+
+        async def close_engine() -> None:
+            self.closed += 1
+
+        return Services(
+            engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
+            engines=engines, sessions=lambda: self.sessions, facts=demo_facts, close_engine=close_engine,
+        )  # fmt: skip
+
+    def run(self, *arguments: str) -> Ran:
+        """Run the command; every run must have closed what it made."""
+        before = self.closed
+        status = main(arguments, wire=self.wire)
+        written = self.capsys.readouterr()
+        if self.closed > before:
+            assert all(session.closed for session in self.engine.sessions)
+            assert self.dry_run.closed
+        return Ran(status, written.out, written.err)
+
+
+def demo_facts(variant: Variant) -> Facts:
+    """Return the facts of the demo model, whatever the variant."""
+    with FileSource(DEMO_F16) as source:
+        return facts_of(read_header(source), source)
