@@ -354,11 +354,11 @@ class ArenaPlace(Place):
 
     def _draw_layout(self) -> None:
         for label in LABELS:
-            self._pane(label).display = label in self._held
-        self.query_one(".panes").set_class(len(self._held) < 2, "alone")
-        self.set_class(not self._held, "without-sides")
-        names = {0: "put a model on a side first", 1: f"ask {next(iter(self._held), '')}", 2: "ask both sides"}
-        self.query_one(PromptField).placeholder = names[len(self._held)]
+            self._pane(label).display = label in self._wanted
+        self.query_one(".panes").set_class(len(self._wanted) < 2, "alone")
+        self.set_class(not self._wanted, "without-sides")
+        names = {0: "put a model on a side first", 1: f"ask {next(iter(self._wanted), '')}", 2: "ask both sides"}
+        self.query_one(PromptField).placeholder = names[len(self._wanted)]
 
     def _both_lines(self, width: int) -> Sequence[Content]:
         mode = self._mode

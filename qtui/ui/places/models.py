@@ -321,6 +321,8 @@ class ModelsPlace(Place):
         found = found_line(
             self._everything(), scanning=self._scanning, shown=shown, words=self._words, problem=self._problem
         )
+        if self._problem:
+            return (Content(" ") + found,)
         return (between(Content(" ") + plan_line(self._plan), found + " ", width),)
 
     def _detail_lines(self, width: int) -> Sequence[Content]:

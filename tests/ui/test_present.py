@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from textual.content import Content
+
+from qtui.core.duel.conversation import DUEL_SAMPLING, Answer
+from qtui.core.duel.run import DuelMode, ModeChosen
+from qtui.core.errors import BadFileError, Failure
+from qtui.core.hardware import EngineInfo, Gpu, MemorySample, ProcessMemory
+from qtui.core.library.variant import Variant
+from qtui.core.memory.guard import Weighing
+from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.verdict import Fit, Headroom, Verdict, judge
+from qtui.core.origin import Origin
+from qtui.core.text import GIB, MIB
+from qtui.ui.present import arena, detail, models, top_line
+from qtui.ui.present.table import Column, lay_out, widths
+from qtui.ui.present.words import bar, between, gib, name, prose
+from qtui.ui.side import Phase, Side
+from qtui.ui.vitals import Vitals
+from tests.fakes import CPU_ONLY, ONE_CARD, make_footprint, make_variant
+from tests.ui.stage import BROKEN, HUGE, LARGE, OTHER, PROJECTOR, SHELF, SMALL
+
+SAMPLE = MemorySample(0.0, int(23.5 * GIB), int(12.3 * GIB), 8 * GIB, 0)
+CARD = Gpu(0, "A card", 12 * GIB, 8 * GIB)
+ROOM = Headroom(8 * GIB, margin_ram=GIB)
+ANSWER = Answer(
+    "The sky is blue", "", "stop", 10, 0, 212, 0.31, 900.0, 41.2, 42, ProcessMemory(peak=int(6.14 * GIB))
+)  # fmt: skip
+
+
+def weighed(variant: Variant, room: Headroom = ROOM) -> Weighing:
+    footprint = make_footprint(variant, LoadPlan(ctx_size=4096))
+    return Weighing(footprint.plan, footprint, room, judge(footprint, room))
+
+
+def test_sizes_keep_three_digits_when_they_are_small() -> None:
+    assert [gib(None), gib(0), gib(4 * MIB), gib(int(4.68 * GIB))] == ["?", "0.00", "0.004", "4.68"]
+
+
+def test_foreign_text_is_never_markup_and_never_control() -> None:
+    assert name("model[/foo]\x1b[31m\n.gguf").plain == "model[/foo]\ufffd[31m\ufffd.gguf"
+    assert name("[red]x[/red]").spans == []
+    assert "\x9b" not in prose("a\x9bb\nc").plain
+    assert prose("a\nb").plain == "a\nb"
+
+
+@pytest.mark.parametrize(("fraction", "cells"), [(0.0, "    "), (0.5, "██  "), (1.0, "████"), (7.0, "████"), (-1, "    ")])
+def test_bar(fraction: float, cells: str) -> None:
+    assert bar(fraction, 4) == cells
+
+
+def test_between_gives_way_on_the_left_and_never_overflows() -> None:
+    assert between(Content("left"), Content("right"), 12).plain == "left   right"
+    for width in range(1, 30):
+        assert between(Content("a long left side"), Content("right"), width).cell_length <= width
+        assert between(Content("漢字漢字漢字"), Content("right"), width).cell_length <= width
+
+
+def test_columns_are_dropped_by_priority_and_the_rest_is_shared() -> None:
+    columns = (Column("A", 4, grows=1), Column("B", 4, drop=1), Column("C", 4, drop=2))
+    assert widths(columns, 16) == (4, 4, 4)
+    assert widths(columns, 20) == (8, 4, 4)
+    assert widths(columns, 12) == (6, 4, 0)
+    assert widths(columns, 5) == (5, 0, 0)
+
+
+def test_a_cell_covers_those_after_it() -> None:
+    columns = (Column("A", 3), Column("B", 3, right=True), Column("C", 3))
+    cells = (Content("a"), Content("spans both"), None)
+    assert lay_out(columns, (3, 3, 3), cells).plain == "a    spans b…"
+    assert lay_out(columns, (3, 3, 3), (Content("a"), Content("1"), Content("漢字"))).plain == "a      1  漢…"
+
+
+def test_rows_are_grouped_largest_first_and_the_rest_stands_under_other() -> None:
+    rows = models.rows(SHELF, {}, models.Standing())
+    assert [row.key for row in rows] == [
+        "model:Alpha", str(LARGE.path), str(SMALL.path), "model:Beta", str(OTHER.path), "model:Delta",
+        str(BROKEN.path), "model:Gamma", str(HUGE.path), "other:", str(PROJECTOR.path),
+    ]  # fmt: skip
+
+
+def test_a_row_says_what_is_known_and_no_more() -> None:
+    unknown = models.variant_row(SMALL, None, models.Standing())
+    assert [str(cell) for cell in unknown.cells] == ["Q4_K_M", "1.00", "4.90", "?", "asking…", "?", "/models"]
+    standing = models.Standing({"A": SMALL, "B": SMALL}, frozenset({"B"}), {SMALL.path: 41.23})
+    known = models.variant_row(SMALL, weighed(SMALL), standing)
+    assert [str(cell) for cell in known.cells] == ["Q4_K_M", "1.00", "4.90", "1.06", "loaded", "41.2", "/models"]
+    assert known.mark == "AB"
+
+
+def test_needs_carry_the_sign_of_their_origin() -> None:
+    weighing = weighed(SMALL)
+    assert weighing.footprint
+    computed = replace(weighing, footprint=replace(weighing.footprint, origin=Origin.COMPUTED))
+    assert models.needs(computed).plain == "~1.06"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "word"),
+    [
+        (Verdict(Fit.FITS), "fits"), (Verdict(Fit.TIGHT), "tight"), (Verdict(Fit.FROM_DISK), "from disk"),
+        (Verdict(Fit.PARTIAL), "partial"), (Verdict(Fit.TOO_BIG, "ram", int(1.9 * GIB)), "over 1.90"),
+        (Verdict(Fit.UNKNOWN), "?"),
+    ],
+)  # fmt: skip
+def test_verdicts_are_words(verdict: Verdict, word: str) -> None:
+    assert models.verdict_word(verdict).plain == word
+
+
+def test_a_problem_takes_the_place_of_the_verdict() -> None:
+    row = models.variant_row(BROKEN, None, models.Standing())
+    assert [str(cell) for cell in row.cells if cell is not None][3:] == ["2 of 3 shards here", "/models"]
+    assert "projector" in [str(cell) for cell in models.variant_row(PROJECTOR, None, models.Standing()).cells]
+
+
+@pytest.mark.parametrize(
+    ("words", "count"), [([], 6), (["alpha"], 2), (["alpha", "q8"], 1), (["qwen3"], 1), (["nothing"], 0)]
+)
+def test_filter_takes_all_words(words: list[str], count: int) -> None:
+    assert sum(models.matches(variant, words) for variant in SHELF) == count
+
+
+def test_empty_state_says_where_was_looked_and_how_to_go_on() -> None:
+    text = models.empty_text([("HF cache", LARGE.path.parent)], scanning=False, problem="").plain
+    for part in ("No models here yet", "/models  (HF cache)", "qtui demo", "qtui --models-dir DIR"):
+        assert part in text
+
+
+def test_detail_adds_up_the_parts() -> None:
+    lines = [line.plain for line in detail.detail_lines(SMALL, weighed(SMALL), 78)]
+    assert lines[0].startswith("Q4_K_M of Alpha · dry run · RAM needs 1.06, free 8.00, keep free 1.00 GiB")
+    assert lines[1].startswith("weights 1.00 ██")
+    for part in ("context 0.031 █", "compute 0.016 █", "extra 0.016 █"):
+        assert part in lines[1]
+    assert lines[2].startswith("fits: needs 1.06 GiB of 7.00 GiB in RAM")
+    assert lines[3] == "trained to 4096 · 12 layers · /models/Alpha-Q4_K_M.gguf"
+
+
+@pytest.mark.parametrize("width", range(1, 130, 7))
+def test_the_bar_never_overflows(width: int) -> None:
+    weighing = weighed(SMALL)
+    assert weighing.footprint
+    assert detail.footprint_bar(weighing.footprint, width).cell_length <= width
+
+
+def test_detail_shows_why_there_is_no_footprint() -> None:
+    error = BadFileError("tensor 3 lies outside of the file", "fetch it again")
+    weighing = Weighing(LoadPlan(), None, ROOM, Verdict(Fit.UNKNOWN), error)
+    lines = [line.plain for line in detail.detail_lines(SMALL, weighing, 78)]
+    assert lines[1:3] == ["tensor 3 lies outside of the file", "fetch it again"]
+    assert detail.detail_lines(None, None, 78) == []
+    assert detail.detail_lines(BROKEN, None, 78)[1].plain == "2 of 3 shards here"
+
+
+def test_top_line_says_what_is_free_and_what_is_unused() -> None:
+    vitals = Vitals(replace(SAMPLE, gpus=(CARD,)), CPU_ONLY)
+    first, second = (line.plain for line in top_line.top_lines("models", vitals, 120, compact=False))
+    assert first.startswith("  1 Models ") or first.startswith(" 1 Models ")
+    assert "llama.cpp 0.5.0 (abcdef0) CPU" in first
+    assert "RAM 12.3 of 23.5 GiB free" in second
+    assert "GPU0 8.0 of 12.0, unused: this llama.cpp is CPU-only (?)" in second
+    assert "swap 0" in second
+    assert any("CPU only" in line for line in top_line.advice(vitals))
+
+
+def test_top_line_shows_the_unknown_as_unknown() -> None:
+    assert "reading memory" in top_line.top_lines("models", Vitals(), 80, compact=True)[0].plain
+    blind = Vitals(MemorySample(0.0, None, None, None, None, gpus=(Gpu(0, "x", None, None),)), ONE_CARD)
+    line = top_line.top_lines("models", blind, 100, compact=False)[1].plain
+    assert "RAM ? of ? GiB free" in line
+    assert "GPU0 ? of ?" in line
+    assert "swap ?" in line
+    assert "unused" not in line
+
+
+def test_top_line_says_why_there_is_no_engine() -> None:
+    engine = EngineInfo("built-in", problem="libllama.so: undefined symbol", usable=False)
+    assert "no engine: libllama.so" in top_line.engine_name(engine).plain
+    assert any("undefined symbol" in line for line in top_line.advice(Vitals(SAMPLE, engine)))
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_top_line_never_overflows(compact: bool) -> None:
+    for cards in range(4):
+        vitals = Vitals(replace(SAMPLE, gpus=tuple(replace(CARD, index=i) for i in range(cards))), CPU_ONLY)
+        for width in (60, 80, 100, 120, 200):
+            for line in top_line.top_lines("arena", vitals, width, compact=compact):
+                assert line.cell_length <= width
+
+
+SIDE = Side("A", SMALL, Phase.ANSWERED, weighed(SMALL), answer=ANSWER)
+
+
+def test_numbers_fit_a_pane_of_38_columns() -> None:
+    assert arena.numbers(ANSWER, 38).plain == "41.2 t/s  0.31 s  212 tok  peak 6.14"
+    assert arena.numbers(ANSWER, 60).plain == "41.2 t/s   first token 0.31 s   212 tokens   peak 6.14 GiB"
+    nothing = replace(ANSWER, generation_rate=None, time_to_first_token=None, memory=ProcessMemory())
+    assert arena.numbers(nothing, 38).plain == "? t/s  ?  212 tok  peak ?"
+
+
+@pytest.mark.parametrize("width", [10, 20, 38, 59, 119])
+def test_head_keeps_the_quant(width: int) -> None:
+    side = replace(SIDE, variant=make_variant("A-model-with-a-name-that-is-longer-than-its-pane", "Q4_0"))
+    line = arena.head(side, width)
+    assert line.cell_length <= width
+    assert width < 20 or "Q4_0" in line.plain
+    assert ("needs" in line.plain) == (width >= 38)
+
+
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        (Side("A"), ""), (replace(SIDE, phase=Phase.LOADING, fraction=0.43), "loading 43 %"),
+        (replace(SIDE, phase=Phase.READING, done=512, total=2048), "reading the prompt 512/2048"),
+        (replace(SIDE, phase=Phase.ANSWERING, done=17), "answering, 17 tok"),
+        (replace(SIDE, phase=Phase.THINKING, done=3), "thinking, 3 tok"),
+        (replace(SIDE, phase=Phase.WAITING, waits_for="B"), "waits for B"),
+        (replace(SIDE, phase=Phase.DIED, failure=Failure("x", kind="engine")), "died: r restarts it"),
+        (replace(SIDE, phase=Phase.DIED, failure=Failure("x", kind="memory")), "refused: too big"),
+        (replace(SIDE, phase=Phase.FAILED, failure=Failure("x")), "not answered"),
+        (replace(SIDE, phase=Phase.STOPPED, answer=None), "stopped"), (SIDE, "41.2 t/s"),
+    ],
+)  # fmt: skip
+def test_status_of_each_phase(side: Side, words: str) -> None:
+    assert words in arena.status(side, 38).plain
+    assert arena.status(side, 38).cell_length <= 38
+
+
+def test_the_line_for_both_tells_how_far_they_differ() -> None:
+    other = replace(SIDE, label="B", answer=replace(ANSWER, text="The sky looks blue"))
+    mode = ModeChosen(DuelMode.IN_TURN, "both do not fit at once: needs more")
+    line = arena.both_line([SIDE, other], mode, DUEL_SAMPLING, LoadPlan(), 120).plain
+    assert line == (
+        " differ from word 3, share 75 % of words · in turn (both do not fit at once)"
+        " · seed 42 · temp 0 · ctx 4096 · empty cache"
+    )
+    alone = arena.both_line([SIDE, Side("B")], None, DUEL_SAMPLING, LoadPlan(), 120).plain
+    assert alone == " seed 42 · temp 0 · ctx 4096 · empty cache"
+
+
+def test_a_failure_is_message_hint_and_log() -> None:
+    text = arena.failure_text(Failure("it died", "try again", "engine", ("one\x1b[2J", "two"))).plain
+    assert text.split("\n") == ["it died", "try again", "one\ufffd[2J", "two"]
