@@ -71,9 +71,11 @@ class Footprints:
         return lambda: self._listeners.remove(listener)
 
     def forget(self, path: Path) -> None:
-        """Drop what is known of a file that changed or went."""
+        """Drop what is known of a file that changed or went; an answer on its way is not kept either."""
         for key in [k for k in self._known if k.path == path]:
             del self._known[key]
+        for key in [k for k in self._asked if k.path == path]:
+            del self._asked[key]
 
     async def _run(self, key: Key, variant: Variant) -> Known:
         try:
@@ -81,7 +83,11 @@ class Footprints:
         except QtuiError as error:
             known = Known(error=error)
         finally:
-            self._asked.pop(key, None)
+            current = self._asked.get(key) is asyncio.current_task()
+            if current:
+                del self._asked[key]
+        if not current:
+            return known
         if known.error is None or known.error.kind != "engine":  # an engine that cannot start may start later
             self._known[key] = known
         for listener in tuple(self._listeners):

@@ -62,6 +62,23 @@ async def test_a_refusal_is_remembered_and_a_missing_engine_is_asked_again() -> 
     assert store.peek(VARIANT, LoadPlan()) is None
 
 
+async def test_an_answer_about_a_file_that_changed_meanwhile_is_not_kept() -> None:
+    dry_run = CountingDryRun()
+    store = Footprints(dry_run)
+    heard: list[tuple[Key, Known]] = []
+    store.subscribe(lambda key, known: heard.append((key, known)))
+    old = asyncio.create_task(store.ask(VARIANT, LoadPlan()))
+    await asyncio.sleep(0)
+    store.forget(VARIANT.path)
+    new = asyncio.create_task(store.ask(VARIANT, LoadPlan()))
+    await asyncio.sleep(0)
+    dry_run.go.set()
+    results = await asyncio.gather(old, new)
+    assert dry_run.asked == 2 and results[0] is not results[1]
+    assert store.peek(VARIANT, LoadPlan()) is results[1]
+    assert [known for _, known in heard] == [results[1]]
+
+
 def test_the_weakest_origin_counts() -> None:
     assert weakest([Origin.MEASURED, Origin.COMPUTED, Origin.DRY_RUN]) is Origin.COMPUTED
     assert weakest([]) is Origin.UNKNOWN
