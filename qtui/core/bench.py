@@ -7,7 +7,7 @@ sample starts from an empty cache. Where not all files fit at once, each repetit
 from __future__ import annotations
 
 import statistics
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -166,7 +166,7 @@ class Bench:
         self._settings = settings
         self._force = force
 
-    async def run(self, variants: Sequence[Variant], plan: LoadPlan) -> AsyncIterator[BenchEvent]:
+    async def run(self, variants: Sequence[Variant], plan: LoadPlan) -> AsyncGenerator[BenchEvent, None]:
         """Measure the files: BenchHappened and BenchSampled, then BenchEnded; sessions are closed at any end.
 
         A plan without a context size takes what the tests need.
