@@ -99,28 +99,28 @@ class Session:
         prompts = Prompts(model.vocabulary, model.template)
         prefix = Prefix(self._native, model)
         self._ready = _Ready(model, prompts, prefix, Decoding(self._native, model, prefix, self._interrupt))
-        buffers = tuple((b.name, b.weights, b.context, b.compute) for b in breakdown(self._native, model.context))
+        rows = breakdown(self._native, model.context)
+        in_ram = sum(row.weights for row in rows if row.gpu is None) if rows else model.weights
         return Loaded(
             load_time=time.perf_counter() - started,
             plan=model.plan.as_json(),
             vocabulary=model.vocabulary.size,
             template=prompts.origin,
             memory=own_memory(),
-            buffers=buffers,
-            warnings=self._warnings(model, prompts),
+            buffers=tuple((row.name, row.weights, row.context, row.compute) for row in rows),
+            warnings=self._warnings(model, prompts, in_ram),
         )
 
-    def _warnings(self, model: LoadedModel, prompts: Prompts) -> tuple[str, ...]:
+    def _warnings(self, model: LoadedModel, prompts: Prompts, in_ram: int) -> tuple[str, ...]:
         plan, found = model.plan, [self._native.problem, prompts.warning]
         if model.trained_context and plan.ctx_size > model.trained_context:
             found.append(
                 f"{plan.ctx_size} tokens of context are more than the {model.trained_context} it was trained to"
             )
         locked = own_memory().locked
-        if plan.load_mode.locked and (locked or 0) < model.weights:
-            # llama.cpp locks neither repacked weights nor what lies on a card
+        if plan.load_mode.locked and (locked or 0) < in_ram:
             found.append(
-                f"{size(locked)} of {size(model.weights)} of weights are locked in memory"
+                f"{size(locked)} of {size(in_ram)} of weights are locked in memory"
                 " (raise RLIMIT_MEMLOCK: ulimit -l; repacked weights are never locked)"
             )
         if plan.mmproj:

@@ -93,14 +93,22 @@ class _Channels:
     """gpt-oss: `<|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…`."""
 
     def __init__(self, prompted: bool = True) -> None:
-        self._pending = START + "assistant" if prompted else ""
+        self._pending = ""
         self._channel: str | None = None
+        self._opened = not prompted
+        """Whether the first header is known to be one: a prompt that opened it may be answered without channels."""
 
     def feed(self, text: str) -> list[Part]:
         """Return the parts that can be told so far; only the channel `final` is the answer."""
         self._pending += text
         parts: list[Part] = []
         while self._pending:
+            if not self._opened:
+                if unfinished(self._pending, (CHANNEL, MESSAGE)) == len(self._pending):
+                    break
+                self._opened = True
+                if not self._pending.startswith((CHANNEL, MESSAGE, " to=")):
+                    self._channel = "final"
             if self._channel is None:
                 header, mark, rest = self._pending.partition(MESSAGE)
                 if not mark:

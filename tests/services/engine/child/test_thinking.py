@@ -29,6 +29,8 @@ CASES = [
         "hm", "yes < no",
     ),
     ("channels, final only", "<|start|>assistant", "<|channel|>final<|message|>yes", "", "yes"),
+    ("no channels after all", "<|start|>assistant", "<b>yes</b>", "", "<b>yes</b>"),
+    ("a message without a channel", "<|start|>assistant", "<|message|>yes", "", "yes"),
     ("channels unprompted", "", "<|channel|>analysis<|message|>hm<|channel|>final<|message|>yes", "hm", "yes"),
     (
         "commentary", "<|start|>assistant",
