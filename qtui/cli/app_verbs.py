@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from qtui.cli.crash import crash_report
 from qtui.cli.options import plan_of
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.core.errors import UsageError
@@ -27,6 +28,11 @@ def need_terminal() -> None:
         raise UsageError("the app needs a terminal", "qtui --help lists the verbs that do not")
 
 
+def _crash_text(error: BaseException) -> str:
+    failure = crash_report(error)
+    return f"qtui: {failure.message}\nhint: {failure.hint}"
+
+
 async def show_app(context: Context, sides: Sequence[Variant] = (), prompt: str = "") -> int:
     """Run the app, on the Arena with `sides` and `prompt` when they are given; returns its status."""
     from qtui.ui.app import ArenaStart, QtuiApp
@@ -36,7 +42,7 @@ async def show_app(context: Context, sides: Sequence[Variant] = (), prompt: str 
         library=services.library, machine=services.machine, engine=services.engine, guard=services.guard,
         footprints=services.footprints, plan=plan_of(options), models_dirs=tuple(getattr(options, "models_dir", ())),
         start=ArenaStart(dict(zip("AB", sides, strict=False)), prompt) if sides else None,
-        theme=getattr(options, "theme", None) or "",
+        theme=getattr(options, "theme", None) or "", on_crash=_crash_text,
     )  # fmt: skip
 
     async def leave() -> None:

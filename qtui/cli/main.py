@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from qtui.cli.console import Console
+from qtui.cli.crash import crash_report
 from qtui.cli.parser import build_parser
 from qtui.core.errors import Failure, QtuiError, UsageError
-from qtui.core.text import clean
 
 if TYPE_CHECKING:
     from qtui.cli.wiring import Services
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None, *, wire: Callable[[Namespace], Servi
         _forget_stdout()
         return FAILED
     except Exception as error:  # noqa: BLE001  the outermost loop: a traceback belongs into the log
-        report_failure(console, _unexpected(error))
+        report_failure(console, crash_report(error))
         return FAILED
 
 
@@ -86,24 +86,6 @@ def _forget_stdout() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
-
-
-def _unexpected(error: Exception) -> Failure:
-    """Write the traceback, without locals, to a log of its own, and return what to say."""
-    import time
-    import traceback
-
-    said = clean(f"{type(error).__name__}: {error}").replace("\n", " ")[:300]
-    try:
-        from qtui.services.paths import log_dir
-
-        path = log_dir() / f"qtui-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.log"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as stream:
-            stream.write(clean("".join(traceback.format_exception(error))))
-    except (OSError, QtuiError, ImportError):  # a broken installation may lack what the log's place needs
-        return Failure(f"something unexpected happened: {said}", "no log could be written", "internal")
-    return Failure(f"something unexpected happened: {said}", f"please report it with {path}", "internal")
 
 
 if __name__ == "__main__":

@@ -56,8 +56,10 @@ class QtuiApp(App[None]):
     def __init__(
         self, *, library: Library, machine: Machine, engine: Engine, guard: Guard, footprints: Footprints,
         plan: LoadPlan, models_dirs: tuple[Path, ...] = (), start: ArenaStart | None = None, theme: str = "",
+        on_crash: Callable[[BaseException], str] | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
+        self._on_crash = on_crash
         self._library = library
         self._machine = machine
         self._engine = engine
@@ -193,6 +195,10 @@ class QtuiApp(App[None]):
     def _fatal_error(self) -> None:
         """End with a plain message: Textual's own prints the locals of every frame."""
         self.bell()
+        if self._on_crash and self._exception:  # it keeps the traceback elsewhere, and returns what to say
+            self._exit_renderables.append(Text(clean(self._on_crash(self._exception))))
+            self._close_messages_no_wait()
+            return
         text = clean(traceback.format_exc())
         last = text.strip().rpartition("\n")[2]
         self._exit_renderables.append(Text(f"qtui crashed: {last}\n\n{text}"))
