@@ -1,8 +1,9 @@
 """Reads damaged headers: `python -m tests.benchmarks.mutate_headers --count 100000 --seed 1`.
 
 Of every one the header is read, with all that `qtui show` prints of it and its arrays. Nothing but BadFileError may be
-raised, none may take more than 1 s or 200 MB. Memory is the high-water mark that the kernel keeps of the process
-(`VmHWM`, reset before the first header) over what was resident then: no single header can have taken more than that.
+raised, none may take more than 1 s of processor time (the clock's is printed too) or 200 MB. Memory is the high-water
+mark that the kernel keeps of the process (`VmHWM`, reset before the first header) over what was resident then: no
+single header can have taken more than that.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Report:
     refused: int = 0
     slowest_s: float = 0.0
     slowest: int = -1
+    longest_s: float = 0.0
+    """By the clock on the wall, other programs' work included."""
     total_s: float = 0.0
     memory_bytes: int = 0
     crashes: list[str] = field(default_factory=list)
@@ -50,8 +53,9 @@ class Report:
         return [
             f"{self.count} damaged headers from seed {self.seed}: {self.read} read, {self.refused} refused, "
             f"{len(self.crashes)} other exceptions",
-            f"slowest {self.slowest_s * 1000:.0f} ms (number {self.slowest}), "
-            f"mean {self.total_s / max(1, self.count) * 1000:.2f} ms",
+            f"slowest {self.slowest_s * 1000:.0f} ms of processor time (number {self.slowest}), "
+            f"mean {self.total_s / max(1, self.count) * 1000:.2f} ms; "
+            f"longest by the clock {self.longest_s * 1000:.0f} ms",
             f"memory: at most {self.memory_bytes / 1e6:.0f} MB more than before the first one",
             *(f"{count:8} {reason}" for reason, count in self.reasons.most_common(12)),
             *self.crashes[:20],
@@ -102,14 +106,15 @@ def run(count: int, seed: int) -> Report:
     Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
     before = _status("VmRSS")
     for number in range(count):
-        begin = time.perf_counter()
+        begin, clock = time.thread_time(), time.perf_counter()
         try:
             reason = try_one(sound, seed, number)
         except Exception as error:
             report.crashes.append(f"number {number}: {type(error).__name__}: {error}")
             continue
         finally:
-            took = time.perf_counter() - begin
+            took = time.thread_time() - begin
+            report.longest_s = max(report.longest_s, time.perf_counter() - clock)
             report.total_s += took
             if took > report.slowest_s:
                 report.slowest_s, report.slowest = took, number

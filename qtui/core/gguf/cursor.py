@@ -12,6 +12,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from qtui.core.errors import BadFileError
+from qtui.core.text import clean_name
 
 if TYPE_CHECKING:
     from qtui.core.gguf.reader import ByteSource
@@ -41,7 +42,10 @@ def _strings(count: int, big_endian: bool) -> re.Pattern[bytes]:
 
 
 class Cursor:
-    """A position that reads forward through a source, and knows at which byte it stands when something is wrong."""
+    """A position that reads forward through a source, and knows at which byte it stands when something is wrong.
+
+    What is read is named in `what`, which may hold text from the file: it is cleaned when an error shows it.
+    """
 
     def __init__(self, source: ByteSource, first_read: int) -> None:
         self.source = source
@@ -65,14 +69,16 @@ class Cursor:
     def check(self, length: int, what: str) -> None:
         """Raise when `length` more bytes would lie beyond the file or beyond what a header may take."""
         end = self.position + length
+        if end <= self.size and end <= MAX_HEADER:
+            return
+        what = clean_name(what)
         if end > self.size:
             raise BadFileError(
                 f"truncated: {what} at byte {self.position} needs {length} bytes, "
                 f"{end - self.size} more than the file has ({self.size} bytes)",
                 FETCH_AGAIN,
             )
-        if end > MAX_HEADER:
-            raise self.fail(f"the header is longer than {MAX_HEADER >> 20} MiB: {what} would end at byte {end}")
+        raise self.fail(f"the header is longer than {MAX_HEADER >> 20} MiB: {what} would end at byte {end}")
 
     def take(self, length: int, what: str) -> bytes:
         """Read `length` bytes and go on after them."""
@@ -93,6 +99,13 @@ class Cursor:
         value: int | float = layout.unpack_from(self._window, index)[0]
         return value
 
+    def numbers(self, codes: str, what: str) -> tuple[int, ...]:
+        """Read several whole numbers, `codes` being their letters in `struct`."""
+        layout = _layout(self.order + codes)
+        index = self._need(layout.size, what)
+        self.position += layout.size
+        return layout.unpack_from(self._window, index)
+
     def u32(self, what: str) -> int:
         """Read an unsigned number of 32 bits."""
         return int(self.number("I", what))
@@ -106,13 +119,13 @@ class Cursor:
         at = self.position
         length = self.u64(f"the length of {what}")
         if length > limit:
-            raise self.fail(f"{what} claims {length} bytes; at most {limit} are allowed", at)
+            raise self.fail(f"{clean_name(what)} claims {length} bytes; at most {limit} are allowed", at)
         return self.take(length, what).decode("utf-8", "replace")
 
     def skip_strings(self, count: int, what: str) -> None:
         """Go on after `count` strings; each length is checked, nothing is kept."""
         if 8 * count > self.remaining:
-            raise self.fail(f"{what} claims {count} strings, more than {self.remaining} bytes can hold")
+            raise self.fail(f"{clean_name(what)} claims {count} strings, more than {self.remaining} bytes can hold")
         whole, rest = divmod(count, _BLOCKS[0])
         for _ in range(whole):
             self._skip_block(0, what)
@@ -135,16 +148,19 @@ class Cursor:
 
     def _walk(self, count: int, what: str) -> None:
         """Go on after `count` strings of any length, one by one."""
-        layout = _layout(self.order + "Q")
-        for _ in range(count):
-            index = self.position - self._start
-            if not 0 <= index <= len(self._window) - 8:
-                index = self._need(8, f"the length of a string in {what}")
-            (length,) = layout.unpack_from(self._window, index)
-            self.position += 8
-            if length > MAX_HEADER or self.position + length > self.size:
-                self.check(length, f"a string in {what}")
-            self.position += length
+        unpack = _layout(self.order + "Q").unpack_from
+        left = count
+        while left:
+            index = self._need(8, f"the length of a string in {what}")
+            window = self._window
+            last, length = len(window) - 8, 0
+            while left and index <= last:
+                (length,) = unpack(window, index)
+                index += 8 + length
+                left -= 1
+            # Only the last of them can leave the window, and so the file.
+            self.position = self._start + index - length
+            self.skip(length, f"a string in {what}")
 
     def _need(self, length: int, what: str) -> int:
         """Have the next `length` bytes in the window and return where in it they begin."""
@@ -160,7 +176,9 @@ class Cursor:
         self._start = self.position
         if len(self._window) < length:
             ended = self._start + len(self._window)
-            raise BadFileError(f"truncated: the file ended at byte {ended} while {what} was read", FETCH_AGAIN)
+            raise BadFileError(
+                f"truncated: the file ended at byte {ended} while {clean_name(what)} was read", FETCH_AGAIN
+            )
         return 0
 
 

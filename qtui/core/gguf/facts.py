@@ -19,6 +19,9 @@ from qtui.core.text import clean, clean_name
 
 JsonScalar = int | float | bool | str | None
 
+SHOWN_TEXT = 2 << 20
+"""Characters of metadata that are shown; cleaning a hostile 32 MiB would take seconds."""
+
 _EXPERTS = re.compile(r"\.ffn_\w+_exps\.|\.ffn_(?:gate|up|down)\.\d+\.")
 _LAYER = re.compile(r"blk\.(\d+)\.")
 _EMBEDDERS = {
@@ -155,15 +158,28 @@ def facts_of(header: Header, source: ByteSource | None = None, rest: Sequence[He
         chat_template_names=names,
         context_bytes_per_token=context_bytes_per_token(values),
         split=_split(metadata),
-        metadata={clean_name(key): shown(value) for key, value in metadata.items()},
+        metadata=_shown_metadata(metadata),
         warnings=warnings_of((header, *rest), tensors, role),
     )
 
 
-def shown(value: Value) -> JsonScalar:
-    """Return a metadata value as JSON can hold it and a terminal can show it."""
+def _shown_metadata(metadata: Mapping[str, Value]) -> dict[str, JsonScalar]:
+    """Return all values, clean; texts that together are longer than any real ones are described only."""
+    left = SHOWN_TEXT
+    values: dict[str, JsonScalar] = {}
+    for key, value in metadata.items():
+        if isinstance(value, str):
+            left -= len(value)
+            values[clean_name(key)] = clean(value) if left >= 0 else f"[text of {len(value)} characters]"
+        else:
+            values[clean_name(key)] = _shown(value)
+    return values
+
+
+def _shown(value: Value) -> JsonScalar:
+    """Return a metadata value as JSON can hold it and a terminal can show it on one line."""
     if isinstance(value, str):
-        return clean(value)
+        return clean_name(value)
     if isinstance(value, ArrayRef):
         return str(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -269,7 +285,7 @@ def _active(tensors: Sequence[TensorInfo], parameters: int, values: LayerValues,
 def _imatrix(metadata: Mapping[str, Value]) -> dict[str, JsonScalar]:
     """Return what llama-quantize wrote of the importance matrix."""
     start = "quantize.imatrix."
-    return {clean_name(key[len(start) :]): shown(value) for key, value in metadata.items() if key.startswith(start)}
+    return {clean_name(key[len(start) :]): _shown(value) for key, value in metadata.items() if key.startswith(start)}
 
 
 def _template_names(metadata: Mapping[str, Value]) -> tuple[str, ...]:

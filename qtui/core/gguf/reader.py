@@ -6,6 +6,7 @@ whatever is wrong ends in one error, `BadFileError`, that says at which byte. Th
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ DEFAULT_ALIGNMENT = 32
 FIRST_READ = 256 << 10
 """Bytes of the first read; each further one is twice as long, up to 8 MiB."""
 MAX_KEYS = 100_000
-MAX_TENSORS = 1 << 18
-"""Far more than any model has, and few enough for their table to stay below 100 MB."""
+MAX_TENSORS = 1 << 17
+"""Twice what the largest models have, and few enough for their table to take 50 MB and a second at most."""
 MAX_DIMENSIONS = 4
 MAX_KEY = 0xFFFF
 MAX_TENSOR_NAME = 1024
@@ -80,6 +81,9 @@ CODES: dict[ValueType, str] = {
     ValueType.INT64: "q",
     ValueType.FLOAT64: "d",
 }
+_TENSOR_FIELDS = tuple("Q" * dimensions + "IQ" for dimensions in range(MAX_DIMENSIONS + 1))
+"""Extents, type and offset of a tensor, by its number of dimensions."""
+_VALUE_TYPES = {kind.value: kind for kind in ValueType}
 _WIDTHS = {kind: struct.calcsize("<" + code) for kind, code in CODES.items()}
 
 
@@ -118,10 +122,7 @@ class TensorInfo:
     @property
     def elements(self) -> int:
         """Return how many elements it has."""
-        product = 1
-        for extent in self.shape:
-            product *= extent
-        return product
+        return math.prod(self.shape)
 
     @property
     def type_name(self) -> str:
@@ -272,30 +273,29 @@ def _read_metadata(cursor: Cursor, count: int) -> tuple[dict[str, Value], int]:
 
 def _value_type(cursor: Cursor, key: str) -> ValueType:
     at = cursor.position
-    number = cursor.u32(f"the type of {clean_name(key)}")
-    try:
-        return ValueType(number)
-    except ValueError:
-        raise cursor.fail(f"key {clean_name(key)} has the unknown value type {number}", at) from None
+    number = cursor.u32(f"the type of {key}")
+    kind = _VALUE_TYPES.get(number)
+    if kind is None:
+        raise cursor.fail(f"key {clean_name(key)} has the unknown value type {number}", at)
+    return kind
 
 
 def _read_value(cursor: Cursor, kind: ValueType, key: str) -> Value:
     """Read a value; of an array only its place."""
-    name = clean_name(key)
     if kind is ValueType.STRING:
-        return cursor.string(MAX_STRING, name)
+        return cursor.string(MAX_STRING, key)
     if kind is not ValueType.ARRAY:
-        return cursor.number(CODES[kind], name)
+        return cursor.number(CODES[kind], key)
     at = cursor.position
     item = _value_type(cursor, key)
     if item is ValueType.ARRAY:
-        raise cursor.fail(f"key {name} is an array of arrays", at)
-    count = cursor.u64(f"the length of {name}")
+        raise cursor.fail(f"key {clean_name(key)} is an array of arrays", at)
+    count = cursor.u64(f"the length of {key}")
     offset = cursor.position
     if item is ValueType.STRING:
-        cursor.skip_strings(count, name)
+        cursor.skip_strings(count, key)
     else:
-        cursor.skip(count * _WIDTHS[item], f"{name}, {count} elements,")
+        cursor.skip(count * _WIDTHS[item], f"{key}, {count} elements,")
     return ArrayRef(item, count, offset, cursor.position)
 
 
@@ -316,23 +316,20 @@ def _read_tensors(cursor: Cursor, count: int) -> tuple[TensorInfo, ...]:
 def _read_tensor(cursor: Cursor, name: str) -> TensorInfo:
     """Read what follows the name of a tensor."""
     at = cursor.position
-    shown = clean_name(name)
-    dimensions = cursor.u32(f"the dimensions of {shown}")
+    dimensions = cursor.u32(name)
     if dimensions > MAX_DIMENSIONS:
-        raise cursor.fail(f"tensor {shown} has {dimensions} dimensions; at most {MAX_DIMENSIONS} are allowed", at)
-    layout = f"{cursor.order}{dimensions}QIQ"
-    fields = struct.unpack(layout, cursor.take(8 * dimensions + 12, f"tensor {shown}"))
+        problem = f"tensor {clean_name(name)} has {dimensions} dimensions; at most {MAX_DIMENSIONS} are allowed"
+        raise cursor.fail(problem, at)
+    fields = cursor.numbers(_TENSOR_FIELDS[dimensions], name)
     shape, type_id, offset = fields[:dimensions], fields[-2], fields[-1]
-    # As in ggml, a zero does not hide an overflow of the other extents.
-    elements = 1
-    for extent in shape:
-        elements *= max(1, extent)
     try:
         size = types.nbytes(type_id, shape)
     except ValueError as error:
-        raise cursor.fail(f"tensor {shown}: {error}", at) from None
-    if max(elements, size or 0, offset, offset + (size or 0)) > MAX_ELEMENTS:
-        raise cursor.fail(f"tensor {shown} is larger than any file: shape {list(shape)}, offset {offset}", at)
+        raise cursor.fail(f"tensor {clean_name(name)}: {error}", at) from None
+    # As in ggml, a zero does not hide an overflow of the other extents.
+    elements = math.prod(extent or 1 for extent in shape)
+    if elements > MAX_ELEMENTS or offset + (size or 0) > MAX_ELEMENTS:
+        raise cursor.fail(f"tensor {clean_name(name)} is larger than any file: {list(shape)}, offset {offset}", at)
     return TensorInfo(name, shape, type_id, offset, size)
 
 

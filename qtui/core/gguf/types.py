@@ -6,6 +6,7 @@ Unknown numbers are normal: formats grow, and other programs have types of their
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -163,9 +164,5 @@ def nbytes(type_id: int, shape: tuple[int, ...]) -> int | None:
     Raises:
         ValueError: when its rows are not a whole number of blocks.
     """
-    size = row_size(type_id, shape[0] if shape else 1)
-    if size is None:
-        return None
-    for extent in shape[1:]:
-        size *= extent
-    return size
+    row = row_size(type_id, shape[0] if shape else 1)
+    return None if row is None else row * math.prod(shape[1:])

@@ -81,7 +81,7 @@ def _file_type(number: object, tensors: Sequence[TensorInfo]) -> list[str]:
         return [f"the file type is {label.name}"]
     if not label.base_type:
         return [f"the file type {label.name} was removed from llama.cpp"]
-    if not weights:
+    if not weights.total():
         return []
     share = weights[types.TYPE_IDS[label.base_type]] / weights.total()
     if share >= _LEAST_SHARE:

@@ -215,6 +215,15 @@ def test_imatrix_and_named_templates() -> None:
     assert facts.chat_template_names == ("tool_use",)
 
 
+def test_endless_texts_are_described_only() -> None:
+    facts = model(a="x", b="\0" * (2 << 20), c="\0" * (1 << 20), quantize__imatrix__file="y" * 5000)
+    assert facts.metadata["a"] == "x"
+    assert facts.metadata["b"] == "[text of 2097152 characters]"
+    assert len(str(facts.imatrix["file"])) == 200
+    zero = model((Tensor("a", (0, 8), Q4_K),), general__file_type=15)
+    assert (zero.parameters, zero.bits_per_weight, zero.warnings) == (0, None, ())
+
+
 def test_json_is_that_of_the_command(ghosts: dict[str, Path]) -> None:
     nan = model(x__nan=Typed(ValueType.FLOAT32, float("nan")), x__text="a\x1bb\nc", x__list=strings(["a", "b"]))
     metadata = nan.as_json("f.gguf", "name", "label")["metadata"]
