@@ -193,7 +193,10 @@ def test_constraints_name_versions_and_nothing_else() -> None:
     assert not any(line.lower().startswith("qtui==") for line in lines)
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lines}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wanted = [*project["project"]["dependencies"], *(line for group in project["dependency-groups"].values() for line in group)]
+    wanted = [
+        *project["project"]["dependencies"],
+        *(line for group in project["dependency-groups"].values() for line in group),
+    ]
     names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in wanted}  # type: ignore[index]
     assert names - pinned == set()
 
