@@ -12,6 +12,8 @@ from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.presets import Preset
+from qtui.core.settings import Problem, Settings
 
 
 class Session(Protocol):
@@ -116,4 +118,61 @@ class Library(Protocol):
 
     def places(self) -> Sequence[tuple[str, Path]]:
         """Return the places that are looked at, as (label, folder)."""
+        ...
+
+
+class SettingsStore(Protocol):
+    """The user's settings, which other qtui processes may change at any time."""
+
+    def load(self) -> Settings:
+        """Read the settings; never fails: what cannot be used has its default and stands in `problems`."""
+        ...
+
+    def save(self, settings: Settings) -> Settings:
+        """Write what differs from what was loaded last, over what others have written since; returns what holds now.
+
+        Raises:
+            QtuiError: it cannot be written; the old file is untouched.
+        """
+        ...
+
+    def problems(self) -> Sequence[Problem]:
+        """Return what was wrong when the settings were last read."""
+        ...
+
+    def changed(self) -> bool:
+        """Tell whether the file is another one than the one last read or written; cheap."""
+        ...
+
+
+class PresetStore(Protocol):
+    """The user's presets, and those that qtui comes with."""
+
+    def load(self) -> Sequence[Preset]:
+        """Read the presets, the user's first; never fails: what cannot be used stands in `problems`."""
+        ...
+
+    def save(self, preset: Preset) -> None:
+        """Write one preset, over one of the same name.
+
+        Raises:
+            UsageError: its name or its options cannot be used.
+            QtuiError: it cannot be written; the old file is untouched.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove one of the user's presets; harmless when there is none.
+
+        Raises:
+            QtuiError: it cannot be written; the old file is untouched.
+        """
+        ...
+
+    def problems(self) -> Sequence[Problem]:
+        """Return what was wrong when the presets were last read."""
+        ...
+
+    def changed(self) -> bool:
+        """Tell whether the file is another one than the one last read or written; cheap."""
         ...
