@@ -47,7 +47,9 @@ def test_foreign_text_is_never_markup_and_never_control() -> None:
     assert prose("a\nb").plain == "a\nb"
 
 
-@pytest.mark.parametrize(("fraction", "cells"), [(0.0, "    "), (0.5, "██  "), (1.0, "████"), (7.0, "████"), (-1, "    ")])
+@pytest.mark.parametrize(
+    ("fraction", "cells"), [(0.0, "    "), (0.5, "██  "), (1.0, "████"), (7.0, "████"), (-1, "    ")]
+)
 def test_bar(fraction: float, cells: str) -> None:
     assert bar(fraction, 4) == cells
 
@@ -158,7 +160,7 @@ def test_detail_shows_why_there_is_no_footprint() -> None:
 def test_top_line_says_what_is_free_and_what_is_unused() -> None:
     vitals = Vitals(replace(SAMPLE, gpus=(CARD,)), CPU_ONLY)
     first, second = (line.plain for line in top_line.top_lines("models", vitals, 120, compact=False))
-    assert first.startswith("  1 Models ") or first.startswith(" 1 Models ")
+    assert first.startswith(" 1 Models ")
     assert "llama.cpp 0.5.0 (abcdef0) CPU" in first
     assert "RAM 12.3 of 23.5 GiB free" in second
     assert "GPU0 8.0 of 12.0, unused: this llama.cpp is CPU-only (?)" in second

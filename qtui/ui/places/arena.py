@@ -354,7 +354,7 @@ class ArenaPlace(Place):
 
     def _draw_layout(self) -> None:
         for label in LABELS:
-            self._pane(label).display = label in self._wanted
+            self._pane(label).set_class(label not in self._wanted, "unused")
         self.query_one(".panes").set_class(len(self._wanted) < 2, "alone")
         self.set_class(not self._wanted, "without-sides")
         names = {0: "put a model on a side first", 1: f"ask {next(iter(self._wanted), '')}", 2: "ask both sides"}

@@ -83,15 +83,24 @@ class Turn(Vertical):
             await self._markdown.remove()
         notice = f"over {PLAIN_FROM} characters: shown as plain text"
         await self.mount(Static(Content.styled(notice, "$foreground-muted"), classes="note"))
-        for start in range(0, len(self._text), PIECE):
-            await self._new_piece(self._text[start : start + PIECE])
+        await self._new_piece("")
+        await self._write_plain(self._text)
 
     async def _write_plain(self, text: str) -> None:
-        if self._piece is None or len(self._piece_text) + len(text) > PIECE:
-            await self._new_piece(text)
-            return
         self._piece_text += text
-        self._piece.update(prose(self._piece_text))
+        while len(self._piece_text) > PIECE:
+            cut = self._piece_text.rfind("\n", 0, PIECE)
+            if cut < 0 and len(self._piece_text) < PIECE * 4:
+                break  # one long line stays whole as long as that is cheap
+            head = self._piece_text[:cut] if cut >= 0 else self._piece_text[:PIECE]
+            rest = self._piece_text[cut + 1 :] if cut >= 0 else self._piece_text[PIECE:]
+            self._show_piece(head)
+            await self._new_piece(rest)
+        self._show_piece(self._piece_text)
+
+    def _show_piece(self, text: str) -> None:
+        if self._piece is not None:
+            self._piece.update(prose(text))
 
     async def _new_piece(self, text: str) -> None:
         self._piece_text = text
