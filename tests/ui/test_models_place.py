@@ -162,6 +162,7 @@ async def test_without_models_it_says_where_was_looked() -> None:
         stage.library.variants = [SMALL]
         await pilot.press("R")
         await sees(pilot, "1 file, 1 model")
+        await wait_until(pilot, lambda: table(pilot).has_focus)
 
 
 async def test_a_scan_that_fails_keeps_what_it_found() -> None:

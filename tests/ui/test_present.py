@@ -37,7 +37,7 @@ def weighed(variant: Variant, room: Headroom = ROOM) -> Weighing:
 
 
 def test_sizes_keep_three_digits_when_they_are_small() -> None:
-    assert [gib(None), gib(0), gib(4 * MIB), gib(int(4.68 * GIB))] == ["?", "0.00", "0.004", "4.68"]
+    assert [gib(size) for size in (None, 0, 1, 4 * MIB, int(4.68 * GIB))] == ["?", "0.00", "<.001", "0.004", "4.68"]
 
 
 def test_foreign_text_is_never_markup_and_never_control() -> None:
@@ -198,7 +198,7 @@ SIDE = Side("A", SMALL, Phase.ANSWERED, weighed(SMALL), answer=ANSWER)
 
 def test_numbers_fit_a_pane_of_38_columns() -> None:
     assert arena.numbers(ANSWER, 38).plain == "41.2 t/s  0.31 s  212 tok  peak 6.14"
-    assert arena.numbers(ANSWER, 60).plain == "41.2 t/s   first token 0.31 s   212 tokens   peak 6.14 GiB"
+    assert arena.numbers(ANSWER, 62).plain == "41.2 t/s   first token 0.31 s   212 tokens   peak 6.14 GiB"
     nothing = replace(ANSWER, generation_rate=None, time_to_first_token=None, memory=ProcessMemory())
     assert arena.numbers(nothing, 38).plain == "? t/s  ?  212 tok  peak ?"
 

@@ -309,6 +309,8 @@ class ModelsPlace(Place):
         if not everything:
             places = [("--models-dir", folder) for folder in self._folders] or list(self._library.places())
             empty.update(empty_text(places, scanning=self._scanning, problem=self._problem))
+        elif self.focused is None:  # while it was hidden it could not have the focus
+            table.focus()
         self.query_one(".plan", Fitted).refresh()
         self.query_one(".detail", Fitted).refresh()
         self.refresh_keys()

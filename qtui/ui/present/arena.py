@@ -18,7 +18,7 @@ from qtui.ui.side import Phase, Side
 
 MODES = {"alternating": "alternating", "together": "together", "in_turn": "in turn"}
 WIDE = 56
-"""From this width on the metrics are spelt out."""
+"""From this width on a head names its unit."""
 
 
 def head(side: Side, width: int) -> Content:
@@ -83,15 +83,11 @@ def failed(side: Side) -> Content:
 def numbers(answer: Answer, width: int) -> Content:
     """Return what was measured: rate, time to the first token, tokens, peak memory."""
     first = duration(answer.time_to_first_token)
-    if width >= WIDE:
-        text = (
-            f"{rate(answer.generation_rate)} t/s   first token {first}   {answer.generated_tokens} tokens"
-            f"   peak {gib(answer.memory.peak)} GiB"
-        )
-    else:
-        rates = f"{rate(answer.generation_rate)} t/s  {first}"
-        text = f"{rates}  {answer.generated_tokens} tok  peak {gib(answer.memory.peak)}"
-    return Content(text)
+    speed, peak = rate(answer.generation_rate), gib(answer.memory.peak)
+    long = f"{speed} t/s   first token {first}   {answer.generated_tokens} tokens   peak {peak} GiB"
+    if len(long) <= width - 2:
+        return Content(long)
+    return Content(f"{speed} t/s  {first}  {answer.generated_tokens} tok  peak {peak}")
 
 
 def ending(answer: Answer) -> str:

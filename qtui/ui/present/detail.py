@@ -13,7 +13,7 @@ from qtui.core.text import clean_name
 from qtui.ui.present.models import ROLE_NAMES, verdict_word
 from qtui.ui.present.words import gib, joined, name
 
-KINDS = (("weights", "$primary"), ("context", "$secondary"), ("compute", "$accent"), ("extra", "$warning"))
+KINDS = (("weights", "$primary"), ("context", "$success"), ("compute", "$warning"), ("extra", "$foreground-muted"))
 ORIGINS = {Origin.DRY_RUN: "dry run", Origin.COMPUTED: "computed", Origin.MEASURED: "measured"}
 
 

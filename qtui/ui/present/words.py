@@ -22,10 +22,12 @@ def prose(text: str, style: str = "") -> Content:
 
 
 def gib(size_bytes: int | None) -> str:
-    """Return GiB without the unit: two digits, three below 0.1; `?` when unknown."""
+    """Return GiB without the unit: two digits, three below 0.1, never 0 for something; `?` when unknown."""
     if size_bytes is None:
         return "?"
     value = size_bytes / GIB
+    if 0 < value < 0.0005:
+        return "<.001"
     return f"{value:.2f}" if value >= 0.095 or value == 0 else f"{value:.3f}"
 
 

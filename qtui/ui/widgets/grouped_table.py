@@ -29,8 +29,8 @@ class GroupedTable(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     GroupedTable { height: 1fr; overflow-x: hidden; }
     GroupedTable > .grouped-table--titles { color: $foreground-muted; text-style: bold; }
-    GroupedTable > .grouped-table--cursor { background: $primary 50%; }
-    GroupedTable > .grouped-table--cursor-blurred { background: $foreground 8%; }
+    GroupedTable > .grouped-table--cursor { background: $primary-muted; }
+    GroupedTable > .grouped-table--cursor-blurred { background: $panel; }
     """
 
     class Highlighted(Message):
