@@ -41,6 +41,8 @@ BUILT_IN = (
     Preset("gpu", {"n_gpu_layers": ALL_LAYERS}, "every layer on the GPU, or refused", built_in=True),
 )  # fmt: skip
 """The presets that qtui comes with; one of the user's with the same name takes the place."""
+PRESET_KEYS = ("about", "match", *OPTIONS)
+"""What the table of a preset may hold."""
 
 
 def apply_preset(plan: LoadPlan, preset: Preset) -> LoadPlan:

@@ -21,7 +21,12 @@ def config_dir() -> Path:
     Raises:
         QtuiError: it cannot be made.
     """
-    return _made(platformdirs.user_config_path(APP, appauthor=False), "XDG_CONFIG_HOME")
+    return _made(config_path(), "XDG_CONFIG_HOME")
+
+
+def config_path() -> Path:
+    """Return the config folder's path without making it."""
+    return platformdirs.user_config_path(APP, appauthor=False)
 
 
 def data_dir() -> Path:
