@@ -34,7 +34,7 @@ def another(tmp_path: Path) -> Iterator[Callable[[], Child]]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
     """A child with the demo model loaded, for tests that leave it ready for the next."""
     with Child(tmp_path_factory.mktemp("demo") / "child.log") as started:
-        started.load(DEMO_F16, LoadPlan(ctx_size=8192, threads=2))
+        started.load(DEMO_F16, LoadPlan(ctx_size=8192, threads=1))
         yield started
 
 

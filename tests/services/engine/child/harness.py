@@ -23,7 +23,8 @@ EVENTS = (LoadProgressed, Loaded, PromptProgressed, TextArrived, Answered, Faile
 MODULE = "qtui.services.engine.child.answer"
 WAIT_S = 60.0
 GREEDY = Sampling(temperature=0.0, seed=42)
-SMALL = LoadPlan(ctx_size=512, threads=2)
+# One thread: two that spin for each other are slow beyond measure when another process has one of their cores.
+SMALL = LoadPlan(ctx_size=512, threads=1)
 
 
 class Child:

@@ -20,7 +20,7 @@ STORY = (
     "She wanted to play with it, but it was too high.\nLily's mom said"
 )
 """What stories260K writes greedily after `Once upon a time`, 64 tokens."""
-LONG = LoadPlan(ctx_size=8192, threads=2)
+LONG = LoadPlan(ctx_size=8192, threads=1)
 
 
 def test_greedy_text_is_what_llama_cpp_writes(child: Child, stories: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_stop_string_ends_the_answer_before_it(child: Child, stories: Path, st
 
 
 def test_a_full_context_ends_the_answer(child: Child, stories: Path) -> None:
-    loaded = child.load(stories, LoadPlan(ctx_size=256, threads=2))
+    loaded = child.load(stories, LoadPlan(ctx_size=256, threads=1))
     answer = child.ask(raw("Once upon a time", ignore_eos=True))
     assert answer.finish_reason == "context"
     assert answer.prompt_tokens + answer.generated_tokens == loaded.plan["ctx_size"] + 1
@@ -114,7 +114,7 @@ def test_a_full_context_ends_the_answer(child: Child, stories: Path) -> None:
 
 
 def test_a_prompt_longer_than_the_context_is_refused_with_both_numbers(child: Child, stories: Path) -> None:
-    child.load(stories, LoadPlan(ctx_size=256, threads=2))
+    child.load(stories, LoadPlan(ctx_size=256, threads=1))
     failed = child.try_ask(raw("word " * 400))
     assert isinstance(failed, Failed) and not failed.fatal
     assert "256" in failed.failure.message and "--ctx-size" in failed.failure.hint

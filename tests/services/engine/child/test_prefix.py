@@ -12,7 +12,7 @@ from qtui.core.duel.conversation import Sampling
 from qtui.core.memory.plan import LoadPlan
 from tests.services.engine.child.harness import Child, chat
 
-PLAN = LoadPlan(ctx_size=1024, threads=2, ubatch_size=64)
+PLAN = LoadPlan(ctx_size=1024, threads=1, ubatch_size=64)
 SHORT = Sampling(temperature=0, seed=1, max_tokens=20)
 CUTTABLE = ("llama-dense", "qwen3moe-moe", "deepseek2-moe", "phi3-dense")
 STATEFUL = ("mamba2-dense", "jamba-dense", "lfm2-dense", "granitehybrid-dense", "qwen3next-moe")
@@ -43,7 +43,7 @@ def test_an_edited_turn_reuses_what_stays_and_is_the_same_answer(
 def test_a_window_that_has_moved_on_is_not_taken_for_the_past(
     name: str, full: bool, child: Child, wakened: Callable[[str], Path]
 ) -> None:
-    plan = LoadPlan(ctx_size=2048, threads=2, ubatch_size=64, swa_full=full)
+    plan = LoadPlan(ctx_size=2048, threads=1, ubatch_size=64, swa_full=full)
     child.load(wakened(name), plan)
     words = [f"w{i}" for i in range(150)]
     long = Sampling(temperature=0, seed=1, max_tokens=400)
