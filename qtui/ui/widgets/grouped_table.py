@@ -128,7 +128,7 @@ class GroupedTable(ScrollView, can_focus=True):
         sizes = widths(self._columns, width - self._mark_width - 1)
         if y == 0:
             text = Content(" " * self._mark_width) + titles(self._columns, sizes)
-            style += self.get_visual_style("grouped-table--titles", partial=True)
+            style = self.get_visual_style("grouped-table--titles")
         elif index >= len(self._rows):
             text = Content()
         else:
@@ -141,7 +141,7 @@ class GroupedTable(ScrollView, can_focus=True):
                 text = Content.styled(mark, "bold $text-accent") + lay_out(self._columns, sizes, row.cells)
             if here:
                 state = "cursor" if self.has_focus else "cursor-blurred"
-                style += self.get_visual_style(f"grouped-table--{state}", partial=True)
+                style = self.get_visual_style(f"grouped-table--{state}")
         line = text.truncate(width, ellipsis=True)
         line = line.pad_right(max(0, width - line.cell_length))
         strips = Visual.to_strips(self, line, width, 1, style)
