@@ -17,6 +17,14 @@ class Gpu:
     uuid: str = ""
     used_by_us: int | None = None
     """What qtui's own children hold of it."""
+    processes: tuple[tuple[int, int | None], ...] = ()
+    """(process id, bytes or None: not told) of what computes on it; asked for while a session runs."""
+    busy: float | None = None
+    """Percent of the last moments in which it computed."""
+    temperature: int | None = None
+    """Degrees Celsius."""
+    power: float | None = None
+    """Watts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,16 @@ class MemorySample:
     gpus: tuple[Gpu, ...] = ()
     problems: tuple[str, ...] = ()
     """What could not be read and why, e.g. `NVML: driver not loaded`."""
+    cpu_percent: float | None = None
+    """Of all processors together, since the sample before."""
+    file_cache: int | None = None
+    """Pages of files, mapped ones too, that are in RAM."""
+    major_faults: float | None = None
+    """Pages per second that had to be read from a disk to go on, of all processes."""
+    swap_in: float | None = None
+    """Bytes per second read back from swap."""
+    swap_out: float | None = None
+    """Bytes per second written to swap."""
 
 
 class DeviceKind(StrEnum):

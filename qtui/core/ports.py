@@ -13,6 +13,7 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.presets import Preset
+from qtui.core.sessions import SessionSeen
 from qtui.core.settings import Problem, Settings
 
 
@@ -118,6 +119,27 @@ class Library(Protocol):
 
     def places(self) -> Sequence[tuple[str, Path]]:
         """Return the places that are looked at, as (label, folder)."""
+        ...
+
+
+class Sessions(Protocol):
+    """The sessions of every qtui process of this user on this machine."""
+
+    async def list(self) -> Sequence[SessionSeen]:
+        """Return the sessions that run now, oldest first; none where nothing is recorded."""
+        ...
+
+    async def stop(self, session_id: str) -> None:
+        """End a session, of this process or of another, and wait until it is gone.
+
+        Raises:
+            UsageError: there is no such session (any more).
+            QtuiError: it may not be ended, or does not go.
+        """
+        ...
+
+    async def log(self, session_id: str) -> Sequence[str]:
+        """Return the last lines of what a session's engine said, clean; none when there is no log."""
         ...
 
 

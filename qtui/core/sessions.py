@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
+
+from qtui.core.hardware import Gpu, ProcessMemory
+from qtui.core.text import clean_name
+
+LARGEST = 1 << 60
+"""Sizes and counts beyond it are nonsense."""
 
 
 class SessionState(StrEnum):
@@ -13,6 +21,7 @@ class SessionState(StrEnum):
     LOADING = "loading"
     READY = "ready"
     ANSWERING = "answering"
+    """From the request on; while it reads the prompt, the record tells its progress."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +41,100 @@ class SessionRecord:
     since: float = 0.0
     """Seconds since the epoch."""
     state: SessionState = SessionState.LOADING
+    progress: float | None = None
+    """Of the load, or of the prompt that is read: from 0 to 1."""
+    estimated_ram: int | None = None
+    """Bytes that its footprint said must stay resident in RAM; None where it was loaded without one."""
+    estimated_vram: int | None = None
+    """The same, over all cards."""
+    rate: float | None = None
+    """Tokens per second of the answer that runs, measured over the last moments, or of the last one as a whole."""
+    context_used: int | None = None
+    """Tokens in the context."""
+    log: str = ""
+    """The path of the engine's log."""
+
+    @property
+    def reading(self) -> bool:
+        """Tell whether it reads a prompt."""
+        return self.state is SessionState.ANSWERING and self.progress is not None
+
+    @property
+    def doing(self) -> str:
+        """Return what it does in a word, with the progress of it where there is one: `loading 43 %`."""
+        word = "reading" if self.reading else self.state.value
+        return word if self.progress is None else f"{word} {self.progress * 100:.0f} %"
+
+    @property
+    def rate_now(self) -> float | None:
+        """Return the tokens per second that it generates now: 0 while it does something else, None: not known yet."""
+        return self.rate if self.state is SessionState.ANSWERING and not self.reading else 0.0
+
+    @property
+    def estimate(self) -> int | None:
+        """Return what its footprint said over all pools, in bytes."""
+        if self.estimated_ram is None or self.estimated_vram is None:
+            return None
+        return self.estimated_ram + self.estimated_vram
+
+    @property
+    def context_size(self) -> int | None:
+        """Return how many tokens its context holds, as its plan says; None while that is not resolved."""
+        size = self.plan.get("ctx_size")
+        return size if isinstance(size, int) and not isinstance(size, bool) and 0 < size <= LARGEST else None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSeen:
+    """A session as it is found now: what it tells of itself, and what the system says of its process."""
+
+    record: SessionRecord
+    memory: ProcessMemory = field(default_factory=ProcessMemory)
+    own: bool = False
+    """It belongs to this process."""
+
+
+def session_vram(seen: SessionSeen, cards: Sequence[Gpu]) -> int | None:
+    """Return what a session holds of all cards, in bytes; 0 without a card.
+
+    A driver may not say whose memory is whose (WSL, containers with process ids of their own): then it is 0 only for
+    a session that was not to hold any, else None.
+    """
+    held = [size for card in cards for pid, size in card.processes if pid == seen.record.pid]
+    if held:
+        return None if None in held else sum(size for size in held if size is not None)
+    return 0 if not cards or seen.record.estimated_vram == 0 else None
+
+
+def measured_total(seen: SessionSeen, cards: Sequence[Gpu]) -> int | None:
+    """Return the bytes that a session holds over all pools; None where one is not known."""
+    resident, vram = seen.memory.resident, session_vram(seen, cards)
+    return None if resident is None or vram is None else resident + vram
+
+
+def apart(measured: int | None, estimate: int | None) -> float | None:
+    """Return how far a measured size is from its estimate, as a share of it; None when either is not known."""
+    return None if measured is None or not estimate else (measured - estimate) / estimate
+
+
+def plausible(record: SessionRecord) -> SessionRecord:
+    """Return a record from a file with its names cleaned and without numbers that cannot be."""
+    return replace(
+        record,
+        title=clean_name(record.title),
+        engine=clean_name(record.engine),
+        since=_number(record.since) or 0.0,
+        progress=None if record.progress is None else min(1.0, _number(record.progress) or 0.0),
+        estimated_ram=_count(record.estimated_ram),
+        estimated_vram=_count(record.estimated_vram),
+        rate=_number(record.rate),
+        context_used=_count(record.context_used),
+    )
+
+
+def _count(value: int | None) -> int | None:
+    return value if value is not None and 0 <= value <= LARGEST else None
+
+
+def _number(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) and 0 <= value <= LARGEST else None

@@ -31,7 +31,7 @@ def decode(line: str | bytes, kinds: Iterable[type]) -> Any | None:
     """Return the message that a line holds, or None when it is none of these kinds or cannot be read."""
     try:
         body = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict) or body.get("v") != VERSION:
         return None
@@ -39,7 +39,7 @@ def decode(line: str | bytes, kinds: Iterable[type]) -> Any | None:
         if kind.__name__ == body.get("type"):
             try:
                 return _build(kind, body)
-            except (TypeError, ValueError, KeyError):
+            except (TypeError, ValueError, KeyError, OverflowError):
                 return None
     return None
 

@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
+from qtui.core.memory.footprint import Pools
 from qtui.core.memory.plan import LoadPlan
 from qtui.services.engine import discovery
 from qtui.services.engine.child_process import python_module
@@ -24,8 +25,15 @@ from qtui.services.paths import log_dir
 ANSWER = "qtui.services.engine.child.answer"
 
 
+def _no_estimate(_variant: Variant, _plan: LoadPlan) -> Pools | None:
+    return None
+
+
 class BuiltInEngine:
-    """Runs models in children of this process. Implements the Engine port."""
+    """Runs models in children of this process. Implements the Engine port.
+
+    `estimate` tells what a variant was said to need under a resolved plan; its sessions put that on record.
+    """
 
     def __init__(
         self,
@@ -34,8 +42,9 @@ class BuiltInEngine:
         patience: Patience = Patience(),
         registry: Registry | None = None,
         logs: Callable[[], Path] = log_dir,
+        estimate: Callable[[Variant, LoadPlan], Pools | None] = _no_estimate,
     ) -> None:
-        self._means = Means(tuple(command) or python_module(ANSWER), patience, registry or Registry(), logs)
+        self._means = Means(tuple(command) or python_module(ANSWER), patience, registry or Registry(), logs, estimate)
         self._sessions: WeakSet[ChildSession] = WeakSet()
         self._info: EngineInfo | None = None
         self._asking: asyncio.Task[EngineInfo] | None = None

@@ -41,17 +41,20 @@ class ChildLog:
 
     def tail(self) -> tuple[str, ...]:
         """Return the last lines, clean; none when there is no file."""
-        if self.path is None:
-            return ()
-        try:
-            with self.path.open("rb") as stream:
-                stream.seek(0, os.SEEK_END)
-                stream.seek(max(0, stream.tell() - TAIL_BYTES))
-                text = stream.read(TAIL_BYTES).decode("utf-8", "replace")
-        except OSError:
-            return ()
-        lines = (clean(line[:MAX_LINE]).rstrip() for line in text.split("\n"))
-        return tuple(line for line in lines if line)[-TAIL_LINES:]
+        return last_lines(self.path) if self.path is not None else ()
+
+
+def last_lines(path: Path, count: int = TAIL_LINES) -> tuple[str, ...]:
+    """Return the last lines of a log, clean; none when it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - TAIL_BYTES))
+            text = stream.read(TAIL_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ()
+    lines = (clean(line[:MAX_LINE]).rstrip() for line in text.split("\n"))
+    return tuple(line for line in lines if line)[-count:]
 
 
 def prune(folder: Callable[[], Path] = log_dir, keep: int = KEPT_FILES) -> None:

@@ -18,10 +18,12 @@ from qtui.core.errors import EngineError, Failure
 from qtui.core.events import Answered, Failed, Loaded, SessionEvent
 from qtui.core.hardware import ProcessMemory
 from qtui.core.library.variant import Variant
+from qtui.core.memory.footprint import Pools
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.sessions import SessionRecord, SessionState
+from qtui.core.sessions import SessionRecord
 from qtui.core.text import clean, duration
 from qtui.core.wire import cleaned, decode
+from qtui.services.engine.bulletin import Bulletin
 from qtui.services.engine.child_process import ChildProcess
 from qtui.services.engine.crash import explain
 from qtui.services.engine.logs import ChildLog
@@ -54,6 +56,8 @@ class Means:
     registry: Registry
     logs: Callable[[], Path]
     """Gives the folder of the children's logs."""
+    estimate: Callable[[Variant, LoadPlan], Pools | None]
+    """Tells what a variant was said to need, where that was asked."""
 
 
 @dataclass(eq=False, slots=True)
@@ -90,7 +94,8 @@ class ChildSession:
         self._last_words: Failure | None = None
         self._killed_for: Failure | None = None
         self._ended: Failure | None = None
-        self._record: SessionRecord | None = None
+        self._estimate = means.estimate
+        self._bulletin: Bulletin | None = None
 
     @property
     def id(self) -> str:
@@ -136,7 +141,8 @@ class ChildSession:
             self._lost(self._ended)
         elif self._child is not None:
             self._child.send(Ask(request))
-            self._note(SessionState.ANSWERING)
+            if self._bulletin is not None:
+                self._bulletin.asked()
         async with contextlib.aclosing(self._events(command)) as events:
             async for event in events:
                 yield event
@@ -189,16 +195,21 @@ class ChildSession:
             self._lost(_CLOSED)
             raise
         self._child = child
-        self._record = SessionRecord(
-            self._id, child.pid, started(child.pid), os.getpid(), self.variant.title, str(self.variant.path),
-            self.plan.as_json(), since=time.time(),
-        )  # fmt: skip
-        self._note(SessionState.LOADING)
+        self._bulletin = Bulletin(self._registry, self._first_record(child.pid))
         self._serving = asyncio.create_task(self._serve(child))
         if command.stopping or self._closing is not None:
             self._kill(child, _CANCELLED)
         else:
             child.send(Load(str(self.variant.path.absolute()), self.plan.as_json()))
+
+    def _first_record(self, pid: int) -> SessionRecord:
+        pools = self._estimate(self.variant, self.plan)
+        return SessionRecord(
+            self._id, pid, started(pid), os.getpid(), self.variant.title, str(self.variant.path), self.plan.as_json(),
+            since=time.time(),
+            estimated_ram=pools.ram if pools else None, estimated_vram=sum(pools.vram) if pools else None,
+            log=str(self._log.path) if self._log and self._log.path else "",
+        )  # fmt: skip
 
     async def _events(self, command: _Command) -> AsyncGenerator[SessionEvent, None]:
         """Yield a command's events to its last; an iterator that is closed early cancels the command."""
@@ -263,12 +274,13 @@ class ChildSession:
         if isinstance(event, (Loaded, Answered, Failed)):
             if not isinstance(event, command.ends):
                 return
-            if isinstance(event, Loaded) and self._record is not None:
-                self._record = replace(self._record, plan=event.plan)
-            if Loaded not in command.ends or isinstance(event, Loaded):
-                self._note(SessionState.READY)
+            if self._bulletin is not None and (Loaded not in command.ends or isinstance(event, Loaded)):
+                self._bulletin.note(event)
             self._finish(event)
-        elif not command.abandoned:
+            return
+        if self._bulletin is not None:
+            self._bulletin.note(event)
+        if not command.abandoned:
             command.events.put_nowait(event)
 
     def _finish(self, event: SessionEvent) -> None:
@@ -281,7 +293,8 @@ class ChildSession:
         """The child is gone: end the running command, and every later one, with the reason."""
         if self._ended is None:
             self._ended = why
-            self._registry.drop(self._id)
+            if self._bulletin is not None:
+                self._bulletin.end()
         self._finish(Failed(self._ended, fatal=True))
 
     def _why(self, status: int | None) -> Failure:
@@ -314,8 +327,3 @@ class ChildSession:
         except asyncio.CancelledError:  # the loop is ending; the serving task reaps what is killed here
             child.kill()
             raise
-
-    def _note(self, state: SessionState) -> None:
-        if self._record is not None and self._ended is None:
-            self._record = replace(self._record, state=state)
-            self._registry.put(self._record)

@@ -30,7 +30,7 @@ class Registry:
 
     def put(self, record: SessionRecord) -> None:
         """Write or replace a session's record."""
-        with contextlib.suppress(QtuiError, OSError):
+        with contextlib.suppress(QtuiError, OSError, ValueError):  # ValueError: a number that is none
             path = self._path(record.id)
             temporary = path.with_suffix(".part")
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)

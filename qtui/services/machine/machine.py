@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from qtui.core.hardware import Hardware, MemorySample
+from qtui.services.machine.activity import ActivityMeter
 from qtui.services.machine.cgroup import ROOT
 from qtui.services.machine.cpu import cpu_name, usable_logical_cores, usable_physical_cores
 from qtui.services.machine.limits import memlock_limit
@@ -34,6 +35,7 @@ class LocalMachine:
         self._nvml: NvmlReader = DriverReader() if nvml is None else nvml
         self._pids = pids
         self._root = root
+        self._activity = ActivityMeter(root=root)
         self._hardware: Hardware | None = None
         self._latest: MemorySample | None = None
 
@@ -71,6 +73,7 @@ class LocalMachine:
     def _take(self, pids: tuple[int, ...]) -> MemorySample:
         ram = read_ram(self._root)
         cards = read_cards(self._nvml, pids)
+        activity = self._activity.measure()
         return MemorySample(
             time=time.time(),
             ram_total=ram.total,
@@ -81,4 +84,9 @@ class LocalMachine:
             cgroup_used=None if ram.group is None else ram.group.used,
             gpus=cards.gpus,
             problems=(*ram.problems, *cards.problems),
+            cpu_percent=activity.cpu_percent,
+            file_cache=ram.file_cache,
+            major_faults=activity.major_faults,
+            swap_in=activity.swap_in,
+            swap_out=activity.swap_out,
         )

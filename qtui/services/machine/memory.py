@@ -23,15 +23,18 @@ class Ram:
     group: GroupMemory | None = None
     """The control group that limits most; None when none limits below the machine's memory."""
     problems: tuple[str, ...] = ()
+    file_cache: int | None = None
+    """Pages of files in RAM; the kernel drops clean ones when memory runs short."""
 
 
 def read_ram(root: Path = ROOT) -> Ram:
     """Read RAM, swap and the control group's limit; what cannot be read is None and a problem."""
     problems = []
-    total = available = swap_total = swap_used = None
+    total = available = swap_total = swap_used = cache = None
     try:
         memory = psutil.virtual_memory()
         total, available = int(memory.total), int(memory.available)
+        cache = _cached(memory)
     except (OSError, psutil.Error, RuntimeError, ValueError) as error:
         problems.append(f"memory: {clean(str(error))}")
     try:
@@ -40,7 +43,13 @@ def read_ram(root: Path = ROOT) -> Ram:
     except (OSError, psutil.Error, RuntimeError, ValueError) as error:
         problems.append(f"swap: {clean(str(error))}")
     group = group_memory(total, root)
-    return Ram(total, capped(available, group), swap_total, swap_used, group, tuple(problems))
+    return Ram(total, capped(available, group), swap_total, swap_used, group, tuple(problems), cache)
+
+
+def _cached(memory: object) -> int | None:
+    """Return psutil's `cached`, which not every system counts (macOS, Windows)."""
+    cached = getattr(memory, "cached", None)
+    return None if cached is None else int(cached)
 
 
 def capped(available: int | None, group: GroupMemory | None) -> int | None:

@@ -50,6 +50,18 @@ class NvmlReader(Protocol):
         """Return (process id, bytes or None) of what computes on a card."""
         ...
 
+    def busy(self, index: int) -> float:
+        """Return the percent of the last moments in which a card computed."""
+        ...
+
+    def temperature(self, index: int) -> int:
+        """Return a card's temperature in degrees Celsius."""
+        ...
+
+    def power(self, index: int) -> float:
+        """Return what a card draws, in watts."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Cards:
@@ -76,7 +88,15 @@ def read_cards(reader: NvmlReader, pids: Iterable[int] = ()) -> Cards:
         name = _answer(reader.name, index, "name", problems) or f"GPU {index}"
         uuid = _answer(reader.uuid, index, "id", problems) or ""
         running = _answer(reader.processes, index, "processes", problems) if ours else None
-        gpus.append(Gpu(index, name, total, free, uuid, None if running is None else _held(running, ours)))
+        gpus.append(
+            Gpu(
+                index, name, total, free, uuid, None if running is None else _held(running, ours),
+                processes=tuple(running or ()),
+                busy=_answer(reader.busy, index, "load", problems),
+                temperature=_answer(reader.temperature, index, "temperature", problems),
+                power=_answer(reader.power, index, "power", problems),
+            )
+        )  # fmt: skip
     return Cards(tuple(gpus), tuple(problems))
 
 
@@ -125,6 +145,18 @@ class DriverReader:
         """Return (process id, bytes or None) of what computes on a card."""
         running = self._call(pynvml.nvmlDeviceGetComputeRunningProcesses, self._handle(index))
         return [(int(p.pid), None if p.usedGpuMemory is None else int(p.usedGpuMemory)) for p in running]
+
+    def busy(self, index: int) -> float:
+        """Return the percent of the last moments in which a card computed."""
+        return float(self._call(pynvml.nvmlDeviceGetUtilizationRates, self._handle(index)).gpu)
+
+    def temperature(self, index: int) -> int:
+        """Return a card's temperature in degrees Celsius."""
+        return int(self._call(pynvml.nvmlDeviceGetTemperature, self._handle(index), pynvml.NVML_TEMPERATURE_GPU))
+
+    def power(self, index: int) -> float:
+        """Return what a card draws, in watts."""
+        return int(self._call(pynvml.nvmlDeviceGetPowerUsage, self._handle(index))) / 1000
 
     def _handle(self, index: int) -> Any:
         return self._call(pynvml.nvmlDeviceGetHandleByIndex, index)

@@ -52,9 +52,25 @@ class FakeCards:
         assert isinstance(answer, list)
         return answer
 
+    def busy(self, index: int) -> float:
+        answer = self._get(index, "busy")
+        assert isinstance(answer, float)
+        return answer
+
+    def temperature(self, index: int) -> int:
+        answer = self._get(index, "temperature")
+        assert isinstance(answer, int)
+        return answer
+
+    def power(self, index: int) -> float:
+        answer = self._get(index, "power")
+        assert isinstance(answer, float)
+        return answer
+
 
 def card(**changes: object) -> dict[str, object]:
-    return {"name": "RTX 4090", "uuid": "GPU-1", "memory": (24 * GIB, 20 * GIB), "processes": [], **changes}
+    plain = {"name": "RTX 4090", "uuid": "GPU-1", "memory": (24 * GIB, 20 * GIB), "processes": []}
+    return {**plain, "busy": 7.0, "temperature": 40, "power": 33.5, **changes}
 
 
 def test_two_cards_and_what_our_children_hold() -> None:
@@ -62,8 +78,8 @@ def test_two_cards_and_what_our_children_hold() -> None:
     cards = read_cards(FakeCards([card(processes=running), card(name="RTX 3060", uuid="GPU-2")]), [10, 11])
     assert cards.problems == ()
     assert cards.gpus == (
-        Gpu(0, "RTX 4090", 24 * GIB, 20 * GIB, "GPU-1", 4 * GIB),
-        Gpu(1, "RTX 3060", 24 * GIB, 20 * GIB, "GPU-2", 0),
+        Gpu(0, "RTX 4090", 24 * GIB, 20 * GIB, "GPU-1", 4 * GIB, tuple(running), 7.0, 40, 33.5),
+        Gpu(1, "RTX 3060", 24 * GIB, 20 * GIB, "GPU-2", 0, (), 7.0, 40, 33.5),
     )
 
 
@@ -74,7 +90,8 @@ def test_without_children_nobody_is_asked_for_processes() -> None:
 
 
 def test_an_unsupported_field_is_unknown_and_no_problem() -> None:
-    cards = read_cards(FakeCards([card(memory=UNSUPPORTED, uuid=UNSUPPORTED, processes=UNSUPPORTED)]), [1])
+    fields = ("memory", "uuid", "processes", "busy", "temperature", "power")
+    cards = read_cards(FakeCards([card(**dict.fromkeys(fields, UNSUPPORTED))]), [1])
     assert cards.problems == ()
     assert cards.gpus == (Gpu(0, "RTX 4090", None, None, "", None),)
 

@@ -1,0 +1,143 @@
+"""The series that the Monitor shows: what each one is called, its values, what fills its line, and what it is now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from qtui.core.hardware import Gpu, MemorySample
+from qtui.core.monitor.history import History, Moment, Point
+from qtui.core.sessions import SessionRecord, SessionState
+from qtui.core.text import GIB, MIB, clean_name, rate
+
+FULL_FAULTS = 100.0
+"""Major faults per second that fill a line at least: a few are no news."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line of the Monitor."""
+
+    name: str
+    points: tuple[Point, ...]
+    top: float
+    """The value that fills the line."""
+    now: str
+    """The newest values in words; clean."""
+
+
+def series(history: History, labels: Mapping[str, str] | None = None) -> tuple[Series, ...]:
+    """Return every series that exists: RAM, cache, swap, disk, CPU, each card, the rate of each session.
+
+    `labels`: short names by session id (`A`, `B`); a session without one goes by its title.
+    """
+    latest = history.latest
+    if latest is None:
+        return ()
+    sample = latest.sample
+    total = ram_total(sample)
+    lines = [
+        Series("RAM", _points(history, lambda m: ram_used(m.sample)), float(total or 0), _ram_now(latest)),
+    ]
+    if _ever(history, lambda m: m.sample.file_cache):
+        now = f"{_gib(sample.file_cache)} GiB of files in RAM"
+        lines.append(Series("cache", _points(history, lambda m: m.sample.file_cache), float(total or 0), now))
+    lines.append(_swap(history, sample))
+    lines.append(_disk(history, sample))
+    cpu = "? %" if sample.cpu_percent is None else f"{sample.cpu_percent:.0f} %"
+    lines.append(Series("CPU", _points(history, lambda m: m.sample.cpu_percent), 100.0, cpu))
+    lines += [_card(history, card) for card in sample.gpus]
+    lines += _rates(history, labels or {})
+    return tuple(lines)
+
+
+def ram_total(sample: MemorySample) -> int | None:
+    """Return the RAM that there is for us: the machine's, or what the control group allows of it."""
+    limits = [size for size in (sample.ram_total, sample.cgroup_limit) if size is not None]
+    return min(limits, default=None)
+
+
+def ram_used(sample: MemorySample) -> int | None:
+    """Return what of it is in use and would not be given."""
+    total = ram_total(sample)
+    return None if total is None or sample.ram_available is None else max(0, total - sample.ram_available)
+
+
+def _ram_now(moment: Moment) -> str:
+    locked = [seen.memory.locked for seen in moment.sessions]
+    held = "?" if None in locked else _gib(sum(size for size in locked if size is not None))
+    return f"{_gib(ram_used(moment.sample))} of {_gib(ram_total(moment.sample))} GiB   locked {held}"
+
+
+def _swap(history: History, sample: MemorySample) -> Series:
+    traffic = f"in {_mib(sample.swap_in)}   out {_mib(sample.swap_out)} MiB/s"
+    used = "none here" if sample.swap_total == 0 else f"{_gib(sample.swap_used)} of {_gib(sample.swap_total)} GiB"
+    now = used if sample.swap_total == 0 else f"{used}   {traffic}"
+    return Series("swap", _points(history, lambda m: m.sample.swap_used), float(sample.swap_total or 0), now)
+
+
+def _disk(history: History, sample: MemorySample) -> Series:
+    points = _points(history, lambda m: m.sample.major_faults)
+    top = max([FULL_FAULTS, *(point.value for point in points if point.value is not None)])
+    faults = "?" if sample.major_faults is None else f"{sample.major_faults:.0f}"
+    return Series("disk", points, top, f"{faults} major faults/s")
+
+
+def _card(history: History, card: Gpu) -> Series:
+    def used(moment: Moment) -> float | None:
+        there = next((gpu for gpu in moment.sample.gpus if gpu.index == card.index), None)
+        return None if there is None else _held(there)
+
+    parts = [f"{_gib(_held(card))} of {_gib(card.total)} GiB"]
+    parts.append("? %" if card.busy is None else f"{card.busy:.0f} %")
+    parts += [f"{card.temperature} °C"] if card.temperature is not None else []
+    parts += [f"{card.power:.0f} W"] if card.power is not None else []
+    return Series(f"GPU{card.index}", _points(history, used), float(card.total or 0), "   ".join(parts))
+
+
+def _held(card: Gpu) -> int | None:
+    return None if card.total is None or card.free is None else max(0, card.total - card.free)
+
+
+def _rates(history: History, labels: Mapping[str, str]) -> list[Series]:
+    latest = history.latest
+    assert latest is not None
+    shown = []
+    for seen in latest.sessions:
+        record = seen.record
+        points = _points(history, lambda m, wanted=record.id: _rate_then(m, wanted))  # type: ignore[misc]
+        name = labels.get(record.id) or clean_name(record.title, 40)
+        shown.append((points, f"{name} {rate(record.rate)}{_doing(record)}"))
+    top = max([1.0, *(point.value for points, _ in shown for point in points if point.value is not None)])
+    return [Series("t/s", points, top, now) for points, now in shown]
+
+
+def _rate_then(moment: Moment, session_id: str) -> float | None:
+    """Return the rate of a session at a moment: 0 while it generates nothing, or did not exist."""
+    seen = next((seen for seen in moment.sessions if seen.record.id == session_id), None)
+    return seen.record.rate_now if seen is not None else 0.0
+
+
+def _doing(record: SessionRecord) -> str:
+    writing = record.state is SessionState.ANSWERING and not record.reading
+    return "" if writing else f"   {record.doing}"
+
+
+def _points(history: History, value: Callable[[Moment], float | None]) -> tuple[Point, ...]:
+    return tuple(Point(moment.time, value(moment)) for moment in history.moments)
+
+
+def _ever(history: History, value: Callable[[Moment], float | None]) -> bool:
+    return any(value(moment) is not None for moment in history.moments)
+
+
+def _gib(size_bytes: float | None) -> str:
+    if size_bytes is None:
+        return "?"
+    return f"{size_bytes / GIB:.1f}" if size_bytes else "0"
+
+
+def _mib(bytes_per_second: float | None) -> str:
+    if bytes_per_second is None:
+        return "?"
+    return f"{bytes_per_second / MIB:.1f}" if bytes_per_second else "0"
