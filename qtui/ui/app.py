@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -22,7 +22,9 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Engine, Library, Machine
+from qtui.core.settings import DEFAULT_THEME
 from qtui.core.text import clean
+from qtui.core.themes import ThemeFile
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import ArenaChanged, ChooseForSide, EngineAnswered, MachineSampled, PutOnSide
 from qtui.ui.panels.keys import KeysPanel
@@ -31,6 +33,7 @@ from qtui.ui.places.models import ModelsPlace
 from qtui.ui.places.place import Place
 from qtui.ui.present.models import Standing
 from qtui.ui.present.top_line import advice
+from qtui.ui.themes import load_themes, variable_defaults
 from qtui.ui.vitals import Vitals
 
 
@@ -56,7 +59,7 @@ class QtuiApp(App[None]):
     def __init__(
         self, *, library: Library, machine: Machine, engine: Engine, guard: Guard, footprints: Footprints,
         plan: LoadPlan, models_dirs: tuple[Path, ...] = (), start: ArenaStart | None = None, theme: str = "",
-        on_crash: Callable[[BaseException], str] | None = None,
+        theme_files: Iterable[ThemeFile] = (), on_crash: Callable[[BaseException], str] | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self._on_crash = on_crash
@@ -68,7 +71,15 @@ class QtuiApp(App[None]):
         self._plan = plan
         self._models_dirs = models_dirs
         self._start = start or ArenaStart()
-        self._theme_name = theme
+        self._themes = load_themes(theme_files)
+        for known in self._themes.themes.values():
+            self.register_theme(known)
+        self._theme_name = theme or DEFAULT_THEME
+        # Before the first paint: styles are parsed once, and nothing flashes in other colours.
+        if self._theme_name in self._themes.themes:
+            self.theme = self._theme_name
+        elif DEFAULT_THEME in self._themes.themes:
+            self.theme = DEFAULT_THEME
         self._vitals = Vitals()
         self._standing = Standing(sides=dict(self._start.sides))
         self._duel = Duel(engine, guard)
@@ -76,10 +87,7 @@ class QtuiApp(App[None]):
 
     def on_mount(self) -> None:
         """Open the first place and begin to watch the machine."""
-        if self._theme_name in self.available_themes:
-            self.theme = self._theme_name
-        elif self._theme_name:
-            self.notify(f"No theme {self._theme_name!r}. There are: {', '.join(sorted(self.available_themes))}")
+        self._report_themes()
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
         self._watch_machine()
@@ -96,6 +104,17 @@ class QtuiApp(App[None]):
     ) -> None:  # fmt: skip
         """Show a notice; its text is plain unless the caller says otherwise."""
         super().notify(clean(message), title=title, severity=severity, timeout=timeout, markup=markup)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return what our own style variables are where a theme does not set them."""
+        return variable_defaults()
+
+    def _report_themes(self) -> None:
+        if self._themes.themes and self._theme_name not in self._themes.themes:
+            there = ", ".join(sorted(self._themes.themes))
+            self.notify(f"There is no theme {self._theme_name}. There are: {there}", severity="warning")
+        for failure in self._themes.failures:
+            self.notify(f"{failure.message}\n{failure.hint}", severity="warning")
 
     # Places
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -65,9 +66,11 @@ def pairs(variables: Mapping[str, str]) -> Iterator[Pair]:
 
 
 def resolved(value: str, under: Color) -> Color | None:
-    """Return what a variable looks like over an opaque colour; None for a colour of the terminal's own."""
-    colour, _, alpha = value.partition(" ")
-    share = int(alpha.strip().removesuffix("%")) / 100 if alpha else 1.0
+    """Return what a variable looks like over an opaque colour; None for a colour of the terminal's own, or none."""
+    match = re.fullmatch(r"(.+?)\s+(\d{1,3})%", value)
+    colour, share = (match[1], int(match[2]) / 100) if match else (value, 1.0)
+    if colour == "initial":
+        return None
     if colour == "auto":
         return under + under.get_contrast_text(share)
     parsed = Color.parse(colour)

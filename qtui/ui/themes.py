@@ -24,9 +24,13 @@ COLOURS = (
 REQUIRED = ("primary", "foreground", "background")
 OWN_VARIABLES: Mapping[str, str] = {}
 """Variables of ours, beyond Textual's, and what they are where a theme does not set them."""
+_TERMINAL = dict.fromkeys(
+    ("ansi-background", "ansi-foreground", "foreground-disabled", "surface-active"), "ansi_default"
+)
+"""Variables that Textual's styles use and that its colour system does not make for the terminal's own colours."""
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_STYLES = frozenset("bold dim italic underline underline2 reverse strike blink not none b d i u uu r s".split())
+_STYLE = re.compile(r"(?:(?:bold|dim|italic|underline2?|reverse|strike|blink|not|none|[bdiurs]|uu)(?: |$))+")
 _ALPHA = re.compile(r"(.+?)\s+\d{1,3}%")
 
 
@@ -66,14 +70,14 @@ def load_themes(files: Iterable[ThemeFile]) -> Themes:
 def parse_theme(file: ThemeFile) -> Theme | Failure:
     """Make a theme of one file's text."""
     try:
-        if file.problem:
-            raise _BadTheme(file.problem)
-        return _theme(file.name, tomllib.loads(file.text))
+        reason = file.problem
+        if not reason:
+            return _theme(file.name, tomllib.loads(file.text))
     except tomllib.TOMLDecodeError as error:
         reason = f"not valid TOML: {clean_name(str(error))}"
     except RecursionError:
         reason = "nested too deeply"
-    except _BadTheme as error:
+    except _BadThemeError as error:
         reason = str(error)
     where = clean_name(str(file.path), 400)
     return Failure(f"theme {clean_name(file.name, 60)} is left out: {reason}", where, kind="bad_file")
@@ -84,52 +88,71 @@ def css_variables(theme: Theme) -> dict[str, str]:
     return {**OWN_VARIABLES, **theme.to_color_system().generate(), **theme.variables}
 
 
-class _BadTheme(ValueError):
+def variable_defaults() -> dict[str, str]:
+    """Return what the app gives for variables of ours that a theme does not set."""
+    return dict(OWN_VARIABLES)
+
+
+class _BadThemeError(ValueError):
     """Why a file gives no theme; the message is clean."""
 
 
 def _theme(name: str, table: Mapping[str, Any]) -> Theme:
     # The name becomes a style class, which admits few characters.
     if not _NAME.fullmatch(name):
-        raise _BadTheme("a theme's file is named with small letters, digits and hyphens")
+        raise _BadThemeError("a theme's file is named with small letters, digits and hyphens")
     unknown = [key for key in table if key not in ("about", "dark", "ansi", "colours", "variables")]
     if unknown:
-        raise _BadTheme(f"it holds {clean_name(unknown[0], 60)}, which no theme has")
+        raise _BadThemeError(f"it holds {clean_name(unknown[0], 60)}, which no theme has")
     dark, ansi = table.get("dark", True), table.get("ansi", False)
     if not isinstance(dark, bool) or not isinstance(ansi, bool):
-        raise _BadTheme("dark and ansi are true or false")
+        raise _BadThemeError("dark and ansi are true or false")
     colours = _section(table, "colours")
     for key, value in colours.items():
         if key not in COLOURS:
-            raise _BadTheme(f"[colours] holds {clean_name(key, 60)}; it may hold {', '.join(COLOURS)}")
+            raise _BadThemeError(f"[colours] holds {clean_name(key, 60)}; it may hold {', '.join(COLOURS)}")
         _check_colour(key, value)
         if not ansi and Color.parse(value).ansi is not None:
-            raise _BadTheme(f"{key} is a colour of the terminal's: only a theme with ansi = true may have those")
+            raise _BadThemeError(f"{key} is a colour of the terminal's: only a theme with ansi = true may have those")
     missing = [key for key in REQUIRED if key not in colours]
     if missing:
-        raise _BadTheme(f"[colours] lacks {', '.join(missing)}")
+        raise _BadThemeError(f"[colours] lacks {', '.join(missing)}")
     theme = Theme(name, **colours, dark=dark, ansi=ansi)
+    theme.variables = dict(_TERMINAL) if ansi else _readable(theme)
     variables = _section(table, "variables")
     known = css_variables(theme)
     for key, value in variables.items():
         if key not in known:
-            raise _BadTheme(f"there is no variable {clean_name(key, 60)}")
+            raise _BadThemeError(f"there is no variable {clean_name(key, 60)}")
         _check_variable(key, value)
-    theme.variables = dict(variables)
+    theme.variables = {**theme.variables, **variables}
     return theme
+
+
+def _readable(theme: Theme) -> dict[str, str]:
+    """Return what a theme that sets little needs for text of any colour to be readable, also under the cursor."""
+    ground, text = Color.parse(theme.background or ""), Color.parse(theme.foreground or "")
+    muted = text.blend(ground, 0.3).hex
+    return {
+        "text-muted": muted,
+        "foreground-muted": muted,
+        "block-cursor-foreground": text.hex,
+        "block-cursor-background": ground.blend(Color.parse(theme.primary), 0.2).hex,
+        "block-cursor-blurred-background": ground.blend(text, 0.1).hex,
+    }
 
 
 def _section(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     section = table.get(name, {})
     if not isinstance(section, dict):
-        raise _BadTheme(f"{name} is no table: write [{name}]")
+        raise _BadThemeError(f"{name} is no table: write [{name}]")
     return section
 
 
 def _check_variable(name: str, value: object) -> None:
     if name.endswith("-style"):
-        if not isinstance(value, str) or not value.split() or not _STYLES.issuperset(value.split()):
-            raise _BadTheme(f"{name} is {clean_name(repr(value), 60)}, not a text style such as bold or reverse")
+        if not isinstance(value, str) or not _STYLE.fullmatch(value):
+            raise _BadThemeError(f"{name} is {clean_name(repr(value), 60)}, not a text style such as bold or reverse")
         return
     if isinstance(value, str):
         match = _ALPHA.fullmatch(value)
@@ -144,7 +167,7 @@ def _check_variable(name: str, value: object) -> None:
 def _check_colour(name: str, value: object) -> None:
     try:
         if not isinstance(value, str):
-            raise _BadTheme(f"{name} is {clean_name(repr(value), 60)}, not a colour in quotes")
+            raise _BadThemeError(f"{name} is {clean_name(repr(value), 60)}, not a colour in quotes")
         Color.parse(value)
     except ColorParseError:
-        raise _BadTheme(f"{name} is {clean_name(repr(value), 60)}, which is no colour") from None
+        raise _BadThemeError(f"{name} is {clean_name(repr(value), 60)}, which is no colour") from None

@@ -14,6 +14,8 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import GIB
+from qtui.core.themes import ThemeFile
+from qtui.services.themes import read_themes
 from qtui.ui.app import ArenaStart, QtuiApp
 from qtui.ui.places.arena import ArenaPlace
 from qtui.ui.places.models import ModelsPlace
@@ -43,18 +45,22 @@ class Stage:
     def __post_init__(self) -> None:
         self.library = FakeLibrary(*self.variants)
 
-    def app(self, *, start: ArenaStart | None = None, folders: tuple[Path, ...] = (), theme: str = "") -> QtuiApp:
+    def app(
+        self, *, start: ArenaStart | None = None, folders: tuple[Path, ...] = (), theme: str = "",
+        theme_files: Iterable[ThemeFile] | None = None,
+    ) -> QtuiApp:  # fmt: skip
         """Return an app on the fakes."""
         footprints = Footprints(self.dry_run)
+        files = read_themes() if theme_files is None else theme_files
         return QtuiApp(
             library=self.library, machine=self.machine, engine=self.engine,
             guard=Guard(footprints, self.machine, self.engine), footprints=footprints, plan=LoadPlan(),
-            models_dirs=folders, start=start, theme=theme,
+            models_dirs=folders, start=start, theme=theme, theme_files=files,
         )  # fmt: skip
 
-    def duel(self, prompt: str = "", **sides: Variant) -> QtuiApp:
+    def duel(self, prompt: str = "", theme: str = "", **sides: Variant) -> QtuiApp:
         """Return an app that opens on the Arena."""
-        return self.app(start=ArenaStart(sides or {"A": SMALL, "B": LARGE}, prompt))
+        return self.app(start=ArenaStart(sides or {"A": SMALL, "B": LARGE}, prompt), theme=theme)
 
 
 async def wait_until(pilot: Pilot[None], condition: Callable[[], object], what: str = "") -> None:

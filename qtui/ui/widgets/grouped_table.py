@@ -29,8 +29,16 @@ class GroupedTable(ScrollView, can_focus=True):
     DEFAULT_CSS = """
     GroupedTable { height: 1fr; overflow-x: hidden; }
     GroupedTable > .grouped-table--titles { color: $foreground-muted; text-style: bold; }
-    GroupedTable > .grouped-table--cursor { background: $primary-muted; }
-    GroupedTable > .grouped-table--cursor-blurred { background: $panel; }
+    GroupedTable > .grouped-table--cursor {
+        background: $block-cursor-background;
+        color: $block-cursor-foreground;
+        text-style: $block-cursor-text-style;
+    }
+    GroupedTable > .grouped-table--cursor-blurred {
+        background: $block-cursor-blurred-background;
+        color: $block-cursor-blurred-foreground;
+        text-style: $block-cursor-blurred-text-style;
+    }
     """
 
     class Highlighted(Message):
