@@ -81,7 +81,8 @@ def test_what_qtui_does_not_know_is_reported_and_kept(file: SettingsFile) -> Non
     assert str(file.path) in file.problems()[0].text
     file.save(replace(settings, theme="light"))
     assert file.path.read_text() == (
-        '# mine\nthem = "x"  # typo\ntheme = "light"\n\n[later]\nrpc = ["h:1"]\n[keys]\n"models.chat" = ["c", "enter"]\n'
+        '# mine\nthem = "x"  # typo\ntheme = "light"\n\n[later]\nrpc = ["h:1"]\n'
+        '[keys]\n"models.chat" = ["c", "enter"]\n'
     )
 
 
