@@ -54,7 +54,7 @@ def _lines(variant: Variant, weighing: Weighing, footprint: Footprint, width: in
         f"RAM while it loads at most {size(footprint.peak)}; reclaimable after it {size(footprint.reclaimable)}; "
         f"locked {size(footprint.locked)}",
     ]
-    lines += [f"note: {note}" for note in footprint.notes]
+    lines += [f"note: {note}" for note in (*footprint.notes, *weighing.notes)]
     free = " (simulated)" if weighing.headroom.simulated else ""
     return [*lines, f"{weighing.verdict.fit.value.replace('_', ' ')}{free}: {weighing.verdict.reason}"]
 

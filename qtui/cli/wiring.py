@@ -12,11 +12,13 @@ from qtui.core.demo import DemoProgress
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
-from qtui.core.memory.footprints import Footprints
+from qtui.core.memory.closed_form.formula import ClosedForm
+from qtui.core.memory.footprint import Pools
+from qtui.core.memory.footprints import Footprints, difference_line
 from qtui.core.memory.guard import Guard
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Headroom
-from qtui.core.ports import DryRun, Engine, Library, Machine
-from qtui.core.sessions import SessionRecord
+from qtui.core.ports import DryRun, Engine, Library, Machine, Sessions, Tables
 
 
 class DemoFiles(Protocol):
@@ -39,6 +41,10 @@ async def _nothing() -> None:
     return None
 
 
+def _quiet(_line: str) -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Services:
     """What verbs and the app work with."""
@@ -50,17 +56,24 @@ class Services:
     demo: DemoFiles
     engines: Callable[[], Awaitable[Sequence[EngineInfo]]]
     """Every engine that can be found, usable or not."""
-    sessions: Callable[[], Sequence[SessionRecord]]
-    """The sessions of all qtui processes of this user."""
+    sessions: Sessions
     facts: Callable[[Variant], Facts]
     """Reads the headers of a variant; blocks, and raises BadFileError."""
     close_engine: Callable[[], Awaitable[None]] = _nothing
+    tables: Tables | None = None
+    """Headers for the closed form; None: footprints come from the dry run alone."""
+    note: Callable[[str], object] = _quiet
+    """Writes a line to the log."""
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the one store of footprints and the guard that reads it."""
-        self.footprints = Footprints(self.dry_run)
+        formula = ClosedForm(self.tables, self.engine) if self.tables is not None else None
+        self.footprints = Footprints(self.dry_run, formula)
+        self.footprints.subscribe_differences(
+            lambda variant, computed, told: self.note(difference_line(variant, computed, told))
+        )
         self.guard = Guard(self.footprints, self.machine, self.engine)
 
     def guard_of(self, simulated: Headroom | None) -> Guard:
@@ -68,6 +81,11 @@ class Services:
         if simulated is None:
             return self.guard
         return Guard(self.footprints, self.machine, self.engine, simulated=simulated)
+
+    def estimate(self, variant: Variant, plan: LoadPlan) -> Pools | None:
+        """Return what a variant was said to need under a resolved plan, None where nobody asked."""
+        known = self.footprints.peek(variant, plan)
+        return known.footprint.pools if known and known.footprint else None
 
     async def close(self) -> None:
         """End every child process."""
@@ -81,12 +99,15 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine import discovery
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
-    from qtui.services.engine.sessions import list_sessions
+    from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.journal import note
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
+    from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
 
-    engine = BuiltInEngine()
+    running = RunningSessions()
+    engine = BuiltInEngine(estimate=lambda variant, plan: services.estimate(variant, plan))
 
     async def engines() -> Sequence[EngineInfo]:
         server = discovery.find_llama_server()
@@ -94,14 +115,17 @@ def local_services(options: Namespace) -> Services:
         return [await engine.info(), *others]
 
     folders: list[Path] = getattr(options, "models_dir", [])
-    return Services(
+    services = Services(
         engine=engine,
         dry_run=DryRunClient(),
-        machine=LocalMachine(),
+        machine=LocalMachine(pids=running.pids),
         library=LocalLibrary(folders),
         demo=Demo(),
         engines=engines,
-        sessions=list_sessions,
+        sessions=running,
         facts=variant_facts,
         close_engine=engine.close,
+        tables=LocalTables(),
+        note=note,
     )
+    return services

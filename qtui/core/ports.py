@@ -10,6 +10,7 @@ from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
 from qtui.core.library.variant import Variant
+from qtui.core.memory.closed_form.table import ModelTable
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.presets import Preset
@@ -78,6 +79,39 @@ class DryRun(Protocol):
 
     async def close(self) -> None:
         """End the helpers."""
+        ...
+
+
+class Tables(Protocol):
+    """Reads headers for the closed form."""
+
+    async def table(self, variant: Variant) -> ModelTable:
+        """Return the tensors and hyper-parameters of a variant, remembered while its files stay as they are.
+
+        Raises:
+            BadFileError: a file is missing, not GGUF, or damaged.
+        """
+        ...
+
+    async def tensor_bytes(self, path: str) -> int:
+        """Return the bytes of all tensors of an adapter or a projector, padded as they are laid out in RAM.
+
+        Raises:
+            BadFileError: it is missing, not GGUF, or damaged.
+        """
+        ...
+
+
+class Formula(Protocol):
+    """Computes footprints at once, without asking llama.cpp."""
+
+    async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
+        """Return the footprint of a resolved plan, origin computed.
+
+        Raises:
+            BadFileError: the header cannot be read, or lacks what the memory depends on.
+            PlanRefusedError: llama.cpp would refuse the plan.
+        """
         ...
 
 

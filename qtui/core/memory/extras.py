@@ -1,22 +1,41 @@
-"""What llama.cpp's own accounting leaves out, so far as it can be computed without a GPU."""
+"""What llama.cpp's own accounting leaves out, so far as it can be computed."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qtui.core.memory.footprint import ExtraItem
+from qtui.core.memory.consumers import BUILT_IN, Consumer
+from qtui.core.memory.footprint import ExtraItem, Footprint
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.origin import Origin
 from qtui.core.text import KIB, MIB
 
 ANONYMOUS = "ram_anonymous"
-PROCESS_BASE = 41 * MIB
-"""Python and libllama before anything is loaded, measured on x86-64 Linux."""
-PROCESS_BAND = 12 * MIB
 
 # Bytes per token of llama.cpp's tokenizer objects, (middle, either way). Measured: SPM 32k tokens 5 MiB; BPE 128k
 # 53 MiB, 152k 47 MiB, 256k 81 MiB, 262k 96 MiB.
 _PER_TOKEN = {"llama": (0.16, 0.04), "gpt2": (0.37, 0.06), "gemma4": (0.37, 0.06), "none": (0.0, 0.0)}
 _PER_TOKEN_ELSE = (0.29, 0.13)
+
+# Streaming multiprocessors of common cards: the driver's context grows with them.
+_MULTIPROCESSORS = (
+    ("RTX PRO 6000", 188), ("RTX 5090", 170), ("RTX 5080", 84), ("RTX 5070 Ti", 70), ("RTX 5070", 48),
+    ("RTX 5060", 36), ("RTX 4090", 128), ("RTX 4080", 76), ("RTX 4070 Ti", 60), ("RTX 4070", 46), ("RTX 4060", 34),
+    ("RTX 3090", 82), ("RTX 3080", 68), ("RTX 3070", 46), ("RTX 3060", 28), ("RTX 2080 Ti", 68), ("RTX 2080", 46),
+    ("GTX 1080 Ti", 28), ("RTX 6000 Ada", 142), ("RTX A6000", 84), ("A10", 72), ("A40", 84), ("A100", 108),
+    ("B200", 148), ("H100", 132), ("H200", 132), ("L40", 142), ("L4", 58), ("T4", 40), ("V100", 80), ("P40", 30),
+)  # fmt: skip
+_CONTEXT_BASE, _CONTEXT_PER_MULTIPROCESSOR = 8, 2.9
+"""MiB; a fit over three cards of 34, 82 and 188 multiprocessors (107, 256 and 555 MiB)."""
+_CONTEXT_ELSE = (300, 200)
+"""MiB, middle and either way, where the card is not known: 120 to 550 have been reported."""
+_OTHER_DRIVERS = {"ROCm": (400, 200), "Vulkan": (150, 120), "SYCL": (250, 200), "MTL": (60, 60), "Metal": (60, 60)}
+_WORKSPACE = 32 * MIB
+"""Of cuBLAS per device on cards of compute capability 9.0 and newer, 4 MiB on older ones (ggml-cuda/common.cuh)."""
+_OLD_WORKSPACE = 4 * MIB
+_NEW_CARDS = re.compile(r"\b(?:H100|H200|GH200|B100|B200|GB200|RTX 50\d\d|RTX PRO)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +62,9 @@ def tokenizer_objects(tokenizer: Tokenizer) -> ExtraItem:
     return ExtraItem("tokenizer", ANONYMOUS, size, Origin.COMPUTED, round(band * KIB * tokenizer.tokens))
 
 
-def process_base() -> ExtraItem:
-    """Return what a child process takes before it loads a model."""
-    return ExtraItem("process", ANONYMOUS, PROCESS_BASE, Origin.COMPUTED, PROCESS_BAND)
+def process_base(consumer: Consumer = BUILT_IN) -> ExtraItem:
+    """Return what a process takes before it loads a model (the built-in one measured on x86-64 Linux)."""
+    return ExtraItem("process", ANONYMOUS, consumer.process, Origin.COMPUTED, consumer.process_band)
 
 
 def adapter(name: str, tensor_bytes: int, on_gpu: bool) -> ExtraItem:
@@ -56,11 +75,85 @@ def adapter(name: str, tensor_bytes: int, on_gpu: bool) -> ExtraItem:
     return ExtraItem(f"adapter {name}", "vram0" if on_gpu else ANONYMOUS, tensor_bytes, Origin.COMPUTED)
 
 
-def computed_extras(vocabulary: int | None, tokenizer: Tokenizer | None, slots: int) -> tuple[ExtraItem, ...]:
-    """Return the extra items of one built-in session, those of 0 bytes left out."""
-    items = [process_base()]
+def projector(tensor_bytes: int, on_gpu: bool) -> tuple[ExtraItem, ExtraItem]:
+    """Return a projector for images or sound: its weights, and room to compute, of which only the scale is known.
+
+    It lies on the first card where there is one. Encoders were seen to take from below 0.1 to 1 GiB.
+    """
+    pool = "vram0" if on_gpu else ANONYMOUS
+    return (
+        ExtraItem("projector", pool, tensor_bytes, Origin.COMPUTED),
+        ExtraItem("projector compute", pool, 512 * MIB, Origin.COMPUTED, 512 * MIB),
+    )
+
+
+def driver_items(index: int, name: str, description: str) -> tuple[ExtraItem, ...]:
+    """Return what a card's driver takes for a process: its context, and for CUDA the workspace of cuBLAS.
+
+    `name` is llama.cpp's (`CUDA0`), `description` the card's.
+    """
+    pool = f"vram{index}"
+    kind = re.sub(r"\d+$", "", name)
+    if kind == "RPC":
+        return ()
+    if kind != "CUDA":
+        middle, band = _OTHER_DRIVERS.get(kind, _CONTEXT_ELSE)
+        return (ExtraItem("driver context", pool, middle * MIB, Origin.COMPUTED, band * MIB),)
+    workspace = _WORKSPACE if _NEW_CARDS.search(description) else _OLD_WORKSPACE
+    count = next((count for title, count in _MULTIPROCESSORS if re.search(rf"\b{title}\b", description)), None)
+    middle, band = _CONTEXT_ELSE
+    if count is not None:
+        middle = round(_CONTEXT_BASE + _CONTEXT_PER_MULTIPROCESSOR * count)
+        band = round(0.3 * middle)
+    return (
+        ExtraItem("driver context", pool, middle * MIB, Origin.COMPUTED, band * MIB),
+        ExtraItem("cuBLAS workspace", pool, workspace, Origin.COMPUTED, workspace),
+    )
+
+
+def prompt_cache(limit: int, context: int) -> ExtraItem:
+    """Return the earlier prompts that a server keeps: one whole context, and up to its limit more."""
+    size = min(limit, context)
+    return ExtraItem("prompt cache", ANONYMOUS, size, Origin.COMPUTED, limit - size)
+
+
+def draft(footprint: Footprint) -> tuple[ExtraItem, ...]:
+    """Return a draft model, whole, as items of the model that it drafts for: one per pool, without its process."""
+    shared = sum(item.bytes for item in footprint.extra if item.item in ("process", "driver context"))
+    pools = [(ANONYMOUS, max(0, footprint.pools.ram_anonymous - shared))]
+    pools.append(("ram_file_backed", footprint.pools.ram_file_backed))
+    pools += [(f"vram{index}", size) for index, size in enumerate(footprint.pools.vram)]
+    return tuple(ExtraItem("draft model", pool, size, footprint.origin) for pool, size in pools if size)
+
+
+def computed_extras(
+    vocabulary: int | None,
+    tokenizer: Tokenizer | None,
+    plan: LoadPlan,
+    consumer: Consumer = BUILT_IN,
+    *,
+    context: int = 0,
+    cards: Sequence[tuple[str, str]] = (),
+) -> tuple[ExtraItem, ...]:
+    """Return the extra items of one session, those of 0 bytes left out.
+
+    Args:
+        vocabulary: tokens; None where it is not known.
+        tokenizer: None where the header has none.
+        plan: resolved.
+        consumer: the program that loads the model.
+        context: bytes of the plan's context, which a prompt cache keeps copies of.
+        cards: (name, description) of the cards that are used.
+    """
+    items = [process_base(consumer)]
     if vocabulary:
-        items.append(output_rows(vocabulary, max(1, slots)))
+        items.append(output_rows(vocabulary, max(1, plan.parallel)))
+        if consumer.scores:
+            items.append(ExtraItem("scores", ANONYMOUS, 4 * plan.batch_size * vocabulary, Origin.COMPUTED))
     if tokenizer is not None and tokenizer.tokens:
         items.append(tokenizer_objects(tokenizer))
+    if consumer.prompt_cache and context:
+        items.append(prompt_cache(consumer.prompt_cache, context))
+    for index, (name, description) in enumerate(cards):
+        items += driver_items(index, name, description)
     return tuple(item for item in items if item.bytes)

@@ -22,6 +22,8 @@ class DeviceBytes:
     """True: in RAM; False: in the memory of a GPU."""
     gpu: int | None = None
     """Which of the engine's GPUs, in its order; None: in RAM, or not known."""
+    band: int = 0
+    """How far off it may be, in bytes, either way; 0: exact as far as llama.cpp's own account goes."""
 
     @property
     def total(self) -> int:
@@ -116,6 +118,11 @@ class Footprint:
     def total(self) -> int:
         """Return what must stay resident over all pools: the column NEEDS."""
         return self.pools.total
+
+    @property
+    def band(self) -> int:
+        """Return how far off the total may be, in bytes, either way: all that is uncertain, added up."""
+        return sum(device.band for device in self.devices) + sum(item.band for item in self.extra)
 
     def kind_bytes(self, kind: str) -> int:
         """Return the bytes of `weights`, `context`, `compute` or `extra` over all devices."""

@@ -1,21 +1,24 @@
 """The one store of footprints: everything that shows a number reads it here, so two places cannot show two.
 
-A footprint is keyed by file, resolved plan and engine. The dry run fills it; the closed form, which answers at once
-and which the dry run then replaces, takes its place in `_closed_form`.
+A footprint is keyed by file, resolved plan and engine. The closed form answers at once; the dry run then replaces it,
+and everyone who subscribed is told. Where no dry run can be had the closed form stays, and says so.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import DryRun
+from qtui.core.ports import DryRun, Formula
+
+TELLING_DIFFERENCE = 0.03
+"""A closed form that is further off than this from what llama.cpp says is worth a line in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +41,44 @@ class Known:
 Listener = Callable[[Key, Known], None]
 
 
+DifferenceListener = Callable[[Variant, Footprint, Footprint], object]
+"""Told (variant, closed form, dry run) where the two differ by more than `TELLING_DIFFERENCE`."""
+
+
 class Footprints:
     """Footprints by file and resolved plan; asks the dry run once per key and tells its subscribers."""
 
-    def __init__(self, dry_run: DryRun) -> None:
+    def __init__(self, dry_run: DryRun, formula: Formula | None = None) -> None:
         self._dry_run = dry_run
+        self._formula = formula
         self._known: dict[Key, Known] = {}
+        self._computed: dict[Key, Known] = {}
         self._asked: dict[Key, asyncio.Task[Known]] = {}
         self._listeners: list[Listener] = []
+        self._difference_listeners: list[DifferenceListener] = []
+        self._forgotten = 0
 
     def peek(self, variant: Variant, plan: LoadPlan) -> Known | None:
-        """Return what is known now of a resolved plan, without asking anything."""
-        return self._known.get(Key(variant.path, variant.size, plan))
+        """Return what is known now of a resolved plan, the dry run's answer first, without asking anything."""
+        key = Key(variant.path, variant.size, plan)
+        return self._known.get(key) or self._computed.get(key)
+
+    def computed(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return the closed form as far as it was asked for, also where the dry run has replaced it."""
+        known = self._computed.get(Key(variant.path, variant.size, plan))
+        return known.footprint if known is not None else None
+
+    async def estimate(self, variant: Variant, plan: LoadPlan) -> Known:
+        """Return what can be told at once: what is known, else the closed form, whose subscribers are told too."""
+        key = Key(variant.path, variant.size, plan)
+        if key in self._known:
+            return self._known[key]
+        if key not in self._computed:
+            known = await self._compute(key, variant)
+            if key not in self._known:
+                self._tell(key, known)
+            return self._known.get(key, known)
+        return self._computed[key]
 
     async def ask(self, variant: Variant, plan: LoadPlan) -> Known:
         """Return the footprint of a resolved plan, or the reason why there is none; asks at most once at a time.
@@ -70,26 +99,84 @@ class Footprints:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def subscribe_differences(self, listener: DifferenceListener) -> Callable[[], None]:
+        """Call `listener` where closed form and dry run differ; returns the function that ends it."""
+        self._difference_listeners.append(listener)
+        return lambda: self._difference_listeners.remove(listener)
+
     def forget(self, path: Path) -> None:
         """Drop what is known of a file that changed or went; an answer on its way is not kept either."""
-        for key in [k for k in self._known if k.path == path]:
-            del self._known[key]
+        self._forgotten += 1
+        for known in (self._known, self._computed):
+            for key in [k for k in known if k.path == path]:
+                del known[key]
         for key in [k for k in self._asked if k.path == path]:
             del self._asked[key]
 
     async def _run(self, key: Key, variant: Variant) -> Known:
+        task = asyncio.current_task()
         try:
+            if self._formula is not None and key not in self._computed:
+                computed = await self._compute(key, variant)
+                if self._asked.get(key) is task:
+                    self._tell(key, computed)
             known = Known(footprint=await self._dry_run.footprint(variant, key.plan))
         except QtuiError as error:
             known = Known(error=error)
         finally:
-            current = self._asked.get(key) is asyncio.current_task()
+            current = self._asked.get(key) is task
             if current:
                 del self._asked[key]
+        computed_footprint = self.computed(variant, key.plan)
+        if known.error is not None and known.error.kind == "engine" and computed_footprint is not None:
+            return self._without_engine(computed_footprint, known.error)
         if not current:
             return known
         if known.error is None or known.error.kind != "engine":  # an engine that cannot start may start later
             self._known[key] = known
+        if known.footprint is not None and computed_footprint is not None:
+            self._compare(variant, computed_footprint, known.footprint)
+        self._tell(key, known)
+        return known
+
+    def _without_engine(self, computed: Footprint, error: QtuiError) -> Known:
+        """Return the closed form with why there is no dry run."""
+        return Known(footprint=replace(computed, notes=(*computed.notes, f"computed only: {error.message}")))
+
+    async def _compute(self, key: Key, variant: Variant) -> Known:
+        """Compute the closed form and keep it; a refusal is one too."""
+        if self._formula is None:
+            return Known()
+        forgotten = self._forgotten
+        try:
+            known = Known(footprint=await self._formula.footprint(variant, key.plan))
+        except QtuiError as error:
+            known = Known(error=error)
+        if forgotten == self._forgotten:  # else the file may have changed while its header was read
+            self._computed[key] = known
+        return known
+
+    def _compare(self, variant: Variant, computed: Footprint, told: Footprint) -> None:
+        """Tell of a closed form that is further off than it should be."""
+        if told.total and abs(computed.total - told.total) > TELLING_DIFFERENCE * told.total:
+            for listener in tuple(self._difference_listeners):
+                listener(variant, computed, told)
+
+    def _tell(self, key: Key, known: Known) -> None:
         for listener in tuple(self._listeners):
             listener(key, known)
-        return known
+
+
+def difference_line(variant: Variant, computed: Footprint, told: Footprint) -> str:
+    """Return what the log says of a closed form that differs from the dry run."""
+    plan = told.plan
+    parts = ", ".join(
+        f"{kind} {computed.kind_bytes(kind)} / {told.kind_bytes(kind)}"
+        for kind in ("weights", "context", "compute", "extra")
+    )
+    off = 100 * (computed.total / told.total - 1)
+    return (
+        f"{variant.title} ({variant.architecture or 'unknown architecture'}), ctx {plan.ctx_size}, "
+        f"{plan.cache_type_k}/{plan.cache_type_v}, GPU layers {plan.n_gpu_layers}: "
+        f"the closed form is {off:+.1f} % off; computed / dry run in bytes: {parts}"
+    )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.consumers import left_open
 from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.memory.footprints import Footprints, Known
+from qtui.core.memory.limits import limit_notes
 from qtui.core.memory.plan import LoadPlan, resolve
 from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, headroom, judge
 from qtui.core.ports import Engine, Machine
@@ -25,6 +28,10 @@ class Weighing:
     verdict: Verdict
     error: QtuiError | None = None
     """Why there is no footprint: a bad file, or a plan that llama.cpp refuses."""
+    formula: Footprint | None = None
+    """The closed form beside a dry run, as far as it was computed."""
+    notes: tuple[str, ...] = ()
+    """What this machine's limits change: locking, swap, a cgroup."""
 
 
 class Guard:
@@ -44,7 +51,7 @@ class Guard:
         """Return the plan with what is automatic resolved for this file, machine and engine."""
         info = await self._engine.info()
         return resolve(
-            plan,
+            left_open(plan, variant.context_length),
             trained_ctx=variant.context_length,
             layers=variant.layers,
             physical_cores=self._machine.hardware().physical_cores,
@@ -62,6 +69,20 @@ class Guard:
         # NVML and CUDA may number cards differently; with one card, or the default order by bus, they agree.
         return headroom(sample, self._margins, tuple(range(len(info.gpus))))
 
+    async def estimate(
+        self,
+        variant: Variant,
+        plan: LoadPlan,
+        *,
+        giving_back: Pools = Pools(),
+        beside: Pools = Pools(),
+        fresh: bool = True,
+    ) -> Weighing:
+        """Weigh one variant by what can be told at once: what is known, else the closed form. As `weigh` otherwise."""
+        return await self._weigh(
+            self._footprints.estimate, variant, plan, giving_back=giving_back, beside=beside, fresh=fresh
+        )
+
     async def weigh(
         self,
         variant: Variant,
@@ -71,22 +92,40 @@ class Guard:
         beside: Pools = Pools(),
         fresh: bool = True,
     ) -> Weighing:
-        """Weigh one variant.
+        """Weigh one variant by what llama.cpp says, and by the closed form where it cannot be asked.
 
         `giving_back`: held by sessions that would end for it. `beside`: what must stay resident beside it.
         """
+        return await self._weigh(
+            self._footprints.ask, variant, plan, giving_back=giving_back, beside=beside, fresh=fresh
+        )
+
+    async def _weigh(
+        self,
+        source: Callable[[Variant, LoadPlan], Awaitable[Known]],
+        variant: Variant,
+        plan: LoadPlan,
+        *,
+        giving_back: Pools,
+        beside: Pools,
+        fresh: bool,
+    ) -> Weighing:
         resolved = await self.resolve(variant, plan)
         known: Known
         try:
             resolved.check()
-            known = await self._footprints.ask(variant, resolved)
+            known = await source(variant, resolved)
         except QtuiError as error:
             known = Known(error=error)
         room = (await self.headroom(fresh)).giving_back(giving_back).beside(beside)
         verdict = judge(known.footprint, room)
         if known.error is not None:
             verdict = Verdict(Fit.UNKNOWN, reason=known.error.message)
-        return Weighing(resolved, known.footprint, room, verdict, known.error)
+        return Weighing(
+            resolved, known.footprint, room, verdict, known.error,
+            formula=self._footprints.computed(variant, resolved),
+            notes=limit_notes(known.footprint, room, verdict, self._machine.hardware().memlock_limit),
+        )  # fmt: skip
 
 
 def refusal(variant: Variant, weighing: Weighing) -> Failure | None:

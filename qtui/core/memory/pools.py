@@ -62,7 +62,10 @@ def resident(
         if any(device.weights for device in devices if not is_plain(device.name)):
             staging = layout.largest_tensor  # read into a buffer of its own before it is repacked or copied
         if mode is LoadMode.DIO:
-            staging = DIRECT_IO_STAGING
+            # Every read goes through an aligned buffer of its size; cards are filled through four large ones.
+            staging = max(2 * staging, layout.largest_plain)
+            if any(not device.host for device in devices):
+                staging = max(staging, DIRECT_IO_STAGING)
         peak = anonymous + file_backed + staging
     return Resident(Pools(anonymous, file_backed, _vram(devices, extras, gpu_count)), peak, reclaimable, locked)
 

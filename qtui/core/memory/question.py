@@ -30,6 +30,10 @@ class HelperReady:
     """Devices that layers are offloaded to, by llama.cpp's names, in its order."""
     problem: str = ""
     """What is untested about this build."""
+    descriptions: tuple[str, ...] = ()
+    """What the devices' drivers call them, in the same order."""
+    features: tuple[str, ...] = ()
+    """CPU features of the build, as llama.cpp names them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
 from qtui.core.text import clean_name
 
@@ -13,8 +14,8 @@ SCHEMA = 1
 def fit_report(variant_path: str, weighing: Weighing, simulated: bool | None = None) -> dict[str, Any]:
     """Return the object of `qtui fit --json`; sizes in bytes, None where something is not known.
 
-    `formula` has the same shape for the closed form, which does not exist yet: its lists are empty and its total is
-    None until it does. `simulated` None: as the headroom says.
+    `formula` is the closed form in the same shape; its lists are empty and its total is None where it could not be
+    computed. `simulated` None: as the headroom says.
     """
     footprint, room, verdict = weighing.footprint, weighing.headroom, weighing.verdict
     plan = footprint.plan if footprint is not None else weighing.plan
@@ -32,7 +33,7 @@ def fit_report(variant_path: str, weighing: Weighing, simulated: bool | None = N
         "peak": footprint.peak if footprint is not None else None,
         "reclaimable": footprint.reclaimable if footprint is not None else None,
         "locked": footprint.locked if footprint is not None else None,
-        "formula": {"devices": [], "extra": [], "pools": {}, "total": None},
+        "formula": _formula(weighing.formula),
         "headroom": {"ram": room.ram, "vram": list(room.vram)},
         "margin": {"ram": room.margin_ram, "vram": list(room.margin_vram)},
         "simulated": room.simulated if simulated is None else simulated,
@@ -40,4 +41,16 @@ def fit_report(variant_path: str, weighing: Weighing, simulated: bool | None = N
         "pool": verdict.pool,
         "short_by": verdict.short_by if known else None,
         "reason": verdict.reason,
+    }
+
+
+def _formula(footprint: Footprint | None) -> dict[str, Any]:
+    """Return the closed form, in the shape of the whole report as far as it goes."""
+    if footprint is None:
+        return {"devices": [], "extra": [], "pools": {}, "total": None}
+    return {
+        "devices": [device.as_json() for device in footprint.devices],
+        "extra": [item.as_json() for item in footprint.extra],
+        "pools": footprint.pools.as_json(),
+        "total": footprint.total,
     }

@@ -44,6 +44,10 @@ class Headroom:
     margin_vram: tuple[int, ...] = ()
     simulated: bool = False
     """The user named the free memory (`--ram`, `--vram`)."""
+    free_swap: int | None = None
+    """What the system could still move there; never counted as free."""
+    cgroup_limit: int | None = None
+    """Where a cgroup allows less than the machine has."""
 
     @property
     def ram(self) -> int | None:
@@ -83,6 +87,10 @@ def headroom(sample: MemorySample, margins: Margins, gpu_indices: tuple[int, ...
         tuple(cards.get(i) for i in gpu_indices),
         margins.ram_bytes(sample.ram_total),
         tuple(margins.gpu for _ in gpu_indices),
+        free_swap=None
+        if sample.swap_total is None or sample.swap_used is None
+        else max(0, sample.swap_total - sample.swap_used),
+        cgroup_limit=sample.cgroup_limit,
     )
 
 

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from qtui.core.errors import BadFileError, EngineError, PlanRefusedError, QtuiError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.closed_form.backends import Card, Devices, backend_of
+from qtui.core.memory.closed_form.placement import placement
+from qtui.core.memory.closed_form.repack import repack_rules
+from qtui.core.memory.closed_form.weights import place_weights
 from qtui.core.memory.extras import adapter, computed_extras
 from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint
-from qtui.core.memory.layout import file_layout
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.memory.pools import resident
 from qtui.core.memory.question import Allocated, HelperReady, Question, Refused
@@ -186,8 +189,16 @@ def _footprint(
         DeviceBytes(row.name, row.weights, row.context, row.compute, origin, row.gpu is None, row.gpu)
         for row in answer.rows
     )
-    extra = (*computed_extras(prepared.vocabulary, prepared.tokenizer, plan.parallel), *adapters)
-    held = resident(devices, extra, plan.load_mode, file_layout(prepared.headers, plan), len(ready.gpus))
+    table = prepared.table
+    titles = ready.descriptions or ("",) * len(ready.gpus)
+    cards = tuple(Card(name, backend_of(name), title) for name, title in zip(ready.gpus, titles, strict=True))
+    extra = (
+        *computed_extras(table.vocabulary, table.tokenizer, plan, cards=tuple(zip(ready.gpus, titles, strict=True))),
+        *adapters,
+    )
+    where = placement(plan, table.layers, cards)
+    layout = place_weights(table, where, Devices(cards, repack_rules(ready.features))).layout
+    held = resident(devices, extra, plan.load_mode, layout, len(cards))
     notes = answer.notes + ((ready.problem,) if ready.problem else ())
     if not answer.exact:
         notes += ("llama.cpp's own account cannot be read here: log lines and the tensor table were used",)

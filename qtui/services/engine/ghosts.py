@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qtui.core.errors import BadFileError, EngineError, QtuiError
-from qtui.core.gguf.ghost import TOKENIZER_MODEL, TOKENS, Ghost, make_ghost, vocabulary_size
-from qtui.core.gguf.reader import ArrayRef, Header, read_header
+from qtui.core.gguf.ghost import Ghost, make_ghost, vocabulary_size
+from qtui.core.gguf.reader import Header, read_header
 from qtui.core.library.variant import Variant
-from qtui.core.memory.extras import Tokenizer
+from qtui.core.memory.closed_form.table import ModelTable, model_table
 from qtui.core.text import MIB, clean, clean_name
 from qtui.services.library.source import FileSource
 from qtui.services.paths import runtime_dir
@@ -32,9 +32,7 @@ class Prepared:
 
     stamp: Stamp
     ghosts: tuple[Ghost, ...]
-    headers: tuple[Header, ...]
-    vocabulary: int | None
-    tokenizer: Tokenizer | None
+    table: ModelTable
     tensor_bytes: int
     embedding_bytes: int
 
@@ -86,18 +84,14 @@ def prepare(variant: Variant) -> Prepared:
             "It is made for testing tokenizers and loads as no model.",
         )
     vocabulary = next((size for size in map(vocabulary_size, headers) if size is not None), None)
-    first = headers[0].metadata
-    tokens = first.get(TOKENS)
-    tokenizer = Tokenizer(str(first.get(TOKENIZER_MODEL, "")), tokens.count) if isinstance(tokens, ArrayRef) else None
-    if len(paths) > 1 and vocabulary is not None:  # the embedding may lie in another shard than the tokenizer
-        with FileSource(paths[0]) as source:
+    with FileSource(paths[0]) as source:
+        table = model_table(headers, source)
+        if len(paths) > 1 and vocabulary is not None:  # the embedding may lie in another shard than the tokenizer
             ghosts[0] = make_ghost(headers[0], source, vocabulary)
     return Prepared(
         stamp=stamp,
         ghosts=tuple(ghosts),
-        headers=tuple(headers),
-        vocabulary=vocabulary,
-        tokenizer=tokenizer,
+        table=table,
         tensor_bytes=sum(tensor.size_bytes or 0 for tensor in tensors),
         embedding_bytes=sum(tensor.size_bytes or 0 for tensor in tensors if tensor.name == "token_embd.weight"),
     )

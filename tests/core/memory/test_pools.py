@@ -5,7 +5,7 @@ import pytest
 from qtui.core.memory.extras import Tokenizer, computed_extras, output_rows, process_base, tokenizer_objects
 from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Pools
 from qtui.core.memory.layout import FileLayout
-from qtui.core.memory.plan import LoadMode
+from qtui.core.memory.plan import LoadMode, LoadPlan
 from qtui.core.memory.pools import resident
 from qtui.core.origin import Origin
 from qtui.core.text import MIB
@@ -36,7 +36,7 @@ LAYOUT = FileLayout(940 * MIB, 939 * MIB, 940 * MIB, 100 * MIB)
         (LoadMode.AUTO, (394, 570), 1334, 369, 0),
         (LoadMode.MLOCK, (964, 0), 1064, 0, 570),
         (LoadMode.MMAP_MLOCK, (394, 940), 1334, 0, 940),
-        (LoadMode.DIO, (964, 0), 1220, 0, 0),
+        (LoadMode.DIO, (964, 0), 1164, 0, 0),
     ],
 )
 def test_what_each_load_mode_does(
@@ -103,5 +103,5 @@ def test_tokenizers_that_were_measured_lie_in_the_band(model: str, tokens: int, 
 def test_an_unknown_tokenizer_has_a_wide_band_and_none_takes_nothing() -> None:
     item = tokenizer_objects(Tokenizer("rwkv", 65_536))
     assert item.band > item.bytes // 3
-    assert computed_extras(None, Tokenizer("none", 5), 1) == (process_base(),)
-    assert [e.item for e in computed_extras(10, Tokenizer("gpt2", 10), 1)] == ["process", "output rows", "tokenizer"]
+    assert computed_extras(None, Tokenizer("none", 5), LoadPlan()) == (process_base(),)
+    assert [e.item for e in computed_extras(10, Tokenizer("gpt2", 10), LoadPlan())] == ["process", "output rows", "tokenizer"]

@@ -31,8 +31,10 @@ from qtui.core.memory.question import (
     Question,
     Refused,
 )
+from qtui.core.text import clean_name
 from qtui.core.wire import decode
 from qtui.services.engine.child.breakdown import breakdown, gpu_devices
+from qtui.services.engine.child.devices import features
 from qtui.services.engine.child.logged import flash_attention, read_memory, unused_bytes
 from qtui.services.engine.child.memory import offer_to_oom_killer
 from qtui.services.engine.child.native import ERROR, Native, claim_stdout, harden, open_native
@@ -181,8 +183,12 @@ def main() -> int:
     offer_to_oom_killer()
     asked = _questions()
     limit_address_space(native, options.address_space)
-    gpus = tuple(name for name, _ in gpu_devices(native))
-    send(HelperReady(native.build, gpus, native.problem))
+    gpus = gpu_devices(native)
+    describe = native.symbol("ggml_backend_dev_description", ctypes.c_char_p, ctypes.c_void_p)
+    titles = tuple(clean_name((describe(device) or b"").decode("utf-8", "replace")) for _, device in gpus)
+    system_info = native.symbol("llama_print_system_info", ctypes.c_char_p)() or b""
+    abilities = features(system_info.decode("utf-8", "replace"))
+    send(HelperReady(native.build, tuple(name for name, _ in gpus), native.problem, titles, abilities))
     helper = Helper(native, send, options.from_log)
     while True:
         send(helper.answer(asked.get()))

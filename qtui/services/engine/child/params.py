@@ -8,6 +8,7 @@ from typing import Any
 
 from qtui.core.errors import PlanRefusedError
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, FlashAttention, LoadMode, LoadPlan
+from qtui.core.memory.refusals import NO_BUFFER_TYPE, refused
 from qtui.core.text import clean_name
 from qtui.services.engine.child.native import Native
 
@@ -112,10 +113,7 @@ def _overrides(native: Native, plan: LoadPlan) -> list[tuple[bytes, int]]:
         known = buffer_types(native)
         for pattern, name in plan.override_tensor:
             if name not in known:
-                raise PlanRefusedError(
-                    f"--override-tensor: there is no buffer type {clean_name(name)}",
-                    f"this build has: {', '.join(known)}",
-                )
+                raise refused(NO_BUFFER_TYPE, name=clean_name(name), known=", ".join(known))
             found.append((pattern.encode(), known[name]))
     if plan.cpu_moe or plan.n_cpu_moe:
         cpu = native.symbol("ggml_backend_cpu_buffer_type", ctypes.c_void_p)()

@@ -5,26 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from qtui.core.memory.refusals import HEAD_NOT_DIVIDED, ONE_CACHE_TYPE, QUANTISED_V
+
 _PREFIX = re.compile(r"^(?:[A-Za-z_][\w~]*: |error loading model(?: \w+)?: |failed to initialize the context: )+")
 _EMPTY = ("failed to load model", "Failed to load model")
 
 _KNOWN: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (
-        re.compile(r"quantized V cache .*[Ff]lash"),
-        "a quantised V cache needs flash attention, which this plan or this model turns off",
-        "take --flash-attn on or auto, or --cache-type-v f16",
-    ),
+    (re.compile(r"quantized V cache .*[Ff]lash"), *QUANTISED_V),
     (
         re.compile(
             r"(?P<part>[KV]) cache type (?P<type>\w+) with block size (?P<block>\d+) does not divide \S+=(?P<head>\d+)"
         ),
-        "a {type} {part} cache comes in blocks of {block}, which do not divide this model's head size of {head}",
-        "take --cache-type-{lower} f16",
+        *HEAD_NOT_DIVIDED,
     ),
     (
         re.compile(r"does not support different K \((?P<k>\w+)\) and V \((?P<v>\w+)\) cache types"),
-        "this model keeps K and V together, so their cache types must be the same, not {k} and {v}",
-        "give --cache-type-k and --cache-type-v the same type",
+        *ONE_CACHE_TYPE,
     ),
     (
         re.compile(r"failed to allocate buffer for rs cache"),

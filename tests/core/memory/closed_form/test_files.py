@@ -5,7 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from qtui.core.gguf.reader import Header, read_header
-from qtui.core.memory.layout import FileLayout, file_layout
+from qtui.core.memory.closed_form.backends import Card, Devices, backend_of
+from qtui.core.memory.closed_form.placement import placement
+from qtui.core.memory.closed_form.table import model_table
+from qtui.core.memory.closed_form.weights import place_weights
+from qtui.core.memory.layout import FileLayout
 from qtui.core.memory.plan import ALL_LAYERS, LoadPlan
 from tests.builders.gguf import MemorySource, Tensor, build
 
@@ -17,6 +21,13 @@ def file_of(names: Sequence[str], blocks: int = 2) -> Header:
     tensors = [Tensor(name, (256,)) for name in names]
     image = build({"general.architecture": "llama", "llama.block_count": blocks}, tensors)
     return read_header(image.source())
+
+
+def file_layout(headers: Sequence[Header], plan: LoadPlan) -> FileLayout:
+    """The layout on a machine with one card."""
+    table = model_table(headers, None)
+    cards = (Card("CUDA0", backend_of("CUDA0")),)
+    return place_weights(table, placement(plan, table.layers, cards), Devices(cards)).layout
 
 
 def kib(layout: FileLayout, header: Header) -> tuple[int, int]:
@@ -31,7 +42,7 @@ def test_without_a_card_everything_stays() -> None:
     header = file_of(NAMES)
     layout = file_layout([header], LoadPlan(n_gpu_layers=0))
     assert kib(layout, header) == (6, 6)
-    assert (layout.file_bytes, layout.largest_tensor) == (header.file_size, 1024)
+    assert (layout.file_bytes, layout.largest_plain) == (header.file_size, 1024)
 
 
 def test_the_output_is_offloaded_first_then_the_last_blocks_and_the_embedding_never() -> None:

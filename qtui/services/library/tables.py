@@ -1,0 +1,81 @@
+"""Tables of tensors and hyper-parameters, read from headers and remembered while the files stay as they are."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from qtui.core.errors import BadFileError
+from qtui.core.gguf.reader import read_header
+from qtui.core.library.variant import Variant
+from qtui.core.memory.closed_form.table import ModelTable, model_table
+from qtui.core.text import clean_name
+from qtui.services.library.source import FileSource, read_file_header
+
+KEPT = 256
+"""A table of a thousand tensors takes some 300 KB."""
+ALIGNMENT = 32
+
+Stamp = tuple[tuple[str, int, int], ...]
+"""(path, size, mtime in ns) of every shard."""
+
+
+class LocalTables:
+    """Implements `core.ports.Tables` over files on this machine."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Stamp, ModelTable] = OrderedDict()
+        self._lock = threading.Lock()
+
+    async def table(self, variant: Variant) -> ModelTable:
+        """Return the table of a variant; see `core.ports.Tables`."""
+        return await asyncio.to_thread(self._table, variant)
+
+    async def tensor_bytes(self, path: str) -> int:
+        """Return the bytes of a file's tensors; see `core.ports.Tables`."""
+        header = await asyncio.to_thread(read_file_header, Path(path))
+        return sum(-(-(tensor.size_bytes or 0) // ALIGNMENT) * ALIGNMENT for tensor in header.tensors)
+
+    def _table(self, variant: Variant) -> ModelTable:
+        paths = variant.shards or (variant.path,)
+        if len(paths) < variant.shard_count:
+            raise BadFileError(
+                f"{len(paths)} of {variant.shard_count} shards of {variant.title} are here", "Fetch the others first."
+            )
+        stamp = _stamp(paths)
+        with self._lock:
+            if stamp is not None and stamp in self._known:
+                self._known.move_to_end(stamp)
+                return self._known[stamp]
+        table = _read(paths)
+        with self._lock:
+            if stamp is not None:
+                self._known[stamp] = table
+            while len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return table
+
+
+def _read(paths: tuple[Path, ...]) -> ModelTable:
+    """Read the headers of all shards; errors name the file."""
+    first, *others = paths
+    rest = [read_file_header(path) for path in others]
+    with FileSource(first) as source:
+        try:
+            return model_table([read_header(source), *rest], source)
+        except BadFileError as error:
+            raise BadFileError(f"{clean_name(first.name)}: {error.message}", error.hint) from error
+
+
+def _stamp(paths: tuple[Path, ...]) -> Stamp | None:
+    """Return what tells whether the files are still the same; None where one cannot be looked at."""
+    found = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            return None
+        found.append((str(path), status.st_size, status.st_mtime_ns))
+    return tuple(found)
