@@ -59,6 +59,9 @@ def try_it(commands: Path, scratch: Path) -> None:
     where = run(commands / "python", "-c", "import qtui; print(qtui.__file__)", cwd=scratch, env=env)
     assert Path(where.strip()).is_relative_to(scratch), f"ran the checkout: {where}"
     print(" ", run(qtui, "--version", cwd=scratch, env=env).strip())
+    names = "from qtui.services.themes import read_themes; print(*(file.name for file in read_themes()))"
+    themes = run(commands / "python", "-c", names, cwd=scratch, env=env).split()
+    assert {"dark", "light", "high-contrast", "terminal"} <= set(themes), themes
     answer = json.loads(run(qtui, "demo", "--headless", "--json", cwd=scratch, env=env))
     assert answer["schema"] == 1, answer
     sides = answer["sides"]

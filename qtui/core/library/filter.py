@@ -57,7 +57,7 @@ class Predicate:
 
     def __or__(self, other: Predicate) -> Predicate:
         """Return what is met by rows that meet either."""
-        return Any((self, other))
+        return Either((self, other))
 
     def __invert__(self) -> Predicate:
         """Return what is met by rows that do not meet it."""
@@ -79,7 +79,7 @@ class All(Predicate):
 
 
 @dataclass(frozen=True, slots=True)
-class Any(Predicate):
+class Either(Predicate):
     """Met by rows that meet at least one part."""
 
     parts: tuple[Predicate, ...]
