@@ -21,6 +21,7 @@ from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint, Pools
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.origin import Origin
+from qtui.core.sessions import SessionRecord, SessionSeen, SessionState
 from qtui.core.text import GIB, MIB
 
 CPU_ONLY = EngineInfo(
@@ -315,6 +316,45 @@ class FakeMachine:
             yield self.now
             await self.changed.wait()
             self.changed.clear()
+
+
+class FakeSessions:
+    """Sessions of this machine, as a test lays them out; a stopped one goes."""
+
+    def __init__(self, *seen: SessionSeen) -> None:
+        self.seen = list(seen)
+        self.logs: dict[str, tuple[str, ...]] = {}
+        self.errors: dict[str, QtuiError] = {}
+        """What stopping a session raises, by id."""
+        self.stopped: list[str] = []
+
+    async def list(self) -> Sequence[SessionSeen]:
+        """Return what runs."""
+        return tuple(self.seen)
+
+    async def stop(self, session_id: str) -> None:
+        """Take one away, or raise what was scripted."""
+        if session_id in self.errors:
+            raise self.errors[session_id]
+        self.stopped.append(session_id)
+        self.seen = [seen for seen in self.seen if seen.record.id != session_id]
+
+    async def log(self, session_id: str) -> Sequence[str]:
+        """Return its lines."""
+        return self.logs.get(session_id, ())
+
+
+def make_seen(
+    session_id: str = "s1", title: str = "Tiny Q8_0", *, memory: ProcessMemory = RESIDENT, own: bool = False,
+    **fields: object,
+) -> SessionSeen:  # fmt: skip
+    """Return a session that answers; `fields` are further fields of its record."""
+    plain = SessionRecord(
+        session_id, 4242, 1, 4200, title, f"/models/{session_id}.gguf", {**LoadPlan().as_json(), "ctx_size": 4096},
+        since=1_699_999_900.0, state=SessionState.ANSWERING, rate=41.2, context_used=512,
+        estimated_ram=400 * MIB, estimated_vram=0,
+    )  # fmt: skip
+    return SessionSeen(replace(plain, **fields), memory, own)  # type: ignore[arg-type]
 
 
 class FakeLibrary:

@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from qtui.cli.tables import cut
 from qtui.core.errors import Failure
 from qtui.core.text import clean
 
@@ -26,6 +27,8 @@ class Console:
     _progress: bool = field(default=False, repr=False)
     _column: int = field(default=0, repr=False)
     _answered: bool = field(default=False, repr=False)
+    _drawn: int = field(default=0, repr=False)
+    _size: tuple[int, int] = field(default=(0, 0), repr=False)
 
     @property
     def width(self) -> int | None:
@@ -80,6 +83,25 @@ class Console:
             self.stderr.write("\r\x1b[2K")
             self.stderr.flush()
             self._progress = False
+
+    def redraw(self, lines: Sequence[str]) -> None:
+        """Draw lines on stdout, a terminal, in place of those that were drawn before; cut to its size."""
+        size = shutil.get_terminal_size()
+        if self._size not in ((0, 0), (size.columns, size.lines)):  # lines that were drawn before have been wrapped anew
+            self.stdout.write("\x1b[2J\x1b[H")
+            self._drawn = 0
+        kept = [cut(clean(line).replace("\n", " "), size.columns - 1) for line in lines[: size.lines - 1]]
+        back = f"\x1b[{self._drawn}A" if self._drawn else ""
+        self.stdout.write("\x1b[?25l" + back + "".join(f"\r\x1b[2K{line}\n" for line in kept) + "\x1b[J")
+        self.stdout.flush()
+        self._drawn, self._size = len(kept), (size.columns, size.lines)
+
+    def end_redraw(self) -> None:
+        """Leave what was drawn last, and show the cursor again."""
+        if self._drawn:
+            self.stdout.write("\x1b[?25h")
+            self.stdout.flush()
+            self._drawn = 0
 
     def json(self, body: Mapping[str, Any]) -> None:
         """Print the one object of --json, and never a second; without it nothing."""

@@ -44,8 +44,11 @@ JSON = {
     '`{"rounds": [...]}` of these. A side has `error` only when it failed; `words_shared` is from 0 to 1.',
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
-    "monitor": '`{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used"}, "swap": {"total", "used"}, '
-    '"gpus", "sessions", "alarms", "problems"}`',
+    "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used"}, '
+    '"swap": {"total", "used"}, "gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
+    '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
+    '"memory", "estimated_total", "measured_total"}], "alarms", "problems"}`',
+    "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", "problems"}`',
     "demo": 'with `--headless` as `duel`; with `--clean` `{"removed"}`.',
 }

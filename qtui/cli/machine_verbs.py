@@ -1,4 +1,4 @@
-"""`monitor` and `doctor`: this machine at this moment, and what may be wrong with it."""
+"""`doctor`: this machine, what qtui found on it, and what may be wrong with it."""
 
 from __future__ import annotations
 
@@ -8,48 +8,12 @@ from typing import Any
 
 from qtui import __version__
 from qtui.cli.running import Context
-from qtui.cli.tables import Table, gib_of
-from qtui.core.errors import QtuiError, UsageError
-from qtui.core.hardware import EngineInfo, Gpu, Hardware, MemorySample, ProcessMemory
-from qtui.core.sessions import SessionRecord
+from qtui.core.errors import QtuiError
+from qtui.core.hardware import EngineInfo, Gpu, Hardware, MemorySample
 from qtui.core.text import size
 from qtui.services.engine.discovery import unused_cards
 from qtui.services.hub.access import HubAccess, hub_access
-from qtui.services.machine.process import process_memory
 from qtui.services.paths import log_dir
-
-
-async def monitor(context: Context) -> int:
-    """Print one sample of memory and sessions."""
-    console, services = context.console, context.services
-    if not context.options.once:
-        raise UsageError("qtui monitor shows one sample so far", "qtui monitor --once")
-    sample = await services.machine.sample()
-    sessions = [(record, process_memory(record.pid)) for record in services.sessions()]
-    console.json(
-        {
-            "time": sample.time,
-            "ram": _ram(sample),
-            "swap": {"total": sample.swap_total, "used": sample.swap_used},
-            "gpus": [asdict(gpu) for gpu in sample.gpus],
-            "sessions": [_session(record, memory) for record, memory in sessions],
-            "alarms": [],
-            "problems": list(sample.problems),
-        }
-    )
-    for line in memory_lines(sample):
-        console.print(line)
-    if not sessions:
-        console.print("no sessions")
-        return 0
-    table = Table(("SESSION", "ENGINE", "STATE", ">PID", ">RAM", ">PEAK"))
-    for record, memory in sessions:
-        resident, peak = gib_of(memory.resident), gib_of(memory.peak)
-        table.add(record.title, record.engine, record.state.value, str(record.pid), resident, peak)
-    for line in table.lines(console.width):
-        console.print(line)
-    console.print("sizes in GiB")
-    return 0
 
 
 async def doctor(context: Context) -> int:
@@ -76,7 +40,7 @@ async def doctor(context: Context) -> int:
         "engines": [engine_report(engine) for engine in engines],
         "gpus": [asdict(gpu) for gpu in sample.gpus],
         "limits": {
-            "ram": _ram(sample), "swap": {"total": sample.swap_total, "used": sample.swap_used},
+            "ram": ram_report(sample), "swap": {"total": sample.swap_total, "used": sample.swap_used},
             "memlock": hardware.memlock_limit, "cgroup_memory": sample.cgroup_limit,
         },
         "caches": caches,
@@ -159,21 +123,14 @@ def _card(gpu: Gpu) -> str:
     return f"{size(gpu.free)} of {size(gpu.total)} free  {gpu.name}"
 
 
-def _ram(sample: MemorySample) -> dict[str, Any]:
+def ram_report(sample: MemorySample) -> dict[str, Any]:
+    """Return `ram` of the objects of `monitor` and `doctor`."""
     return {
         "total": sample.ram_total,
         "available": sample.ram_available,
         "cgroup_limit": sample.cgroup_limit,
         "cgroup_used": sample.cgroup_used,
     }
-
-
-def _session(record: SessionRecord, memory: ProcessMemory) -> dict[str, Any]:
-    return {
-        "id": record.id, "pid": record.pid, "parent_pid": record.parent_pid, "title": record.title,
-        "file": record.path, "engine": record.engine, "state": record.state.value, "since": record.since,
-        "plan": record.plan, "memory": asdict(memory),
-    }  # fmt: skip
 
 
 def _log() -> tuple[str | None, str]:

@@ -128,8 +128,18 @@ def _answering(parser: ArgumentParser, default: Sampling) -> None:
 
 
 def _machine(verbs: _Verbs[QtuiParser]) -> None:
-    monitor = _verb(verbs, "monitor", "machine_verbs:monitor", "show memory and sessions of this moment")
-    monitor.add_argument("--once", action="store_true", help="one sample (the only form so far)")
+    monitor = _verb(
+        verbs, "monitor", "monitor_verbs:monitor", "show memory and sessions, anew every second until Ctrl-C",
+        "The sessions are those of every qtui of this user on this machine.",
+    )  # fmt: skip
+    monitor.add_argument("--once", action="store_true", help="print one sample and leave")
+    stop = _verb(
+        verbs, "stop", "monitor_verbs:stop", "end a session, of this or any other qtui",
+        "The qtui that it belongs to goes on, and says that its engine was ended.",
+    )  # fmt: skip
+    stop.add_argument(
+        "session", metavar="SESSION", help="its id as qtui monitor shows it, the beginning of it, or its process id"
+    )
     _verb(
         verbs, "doctor", "machine_verbs:doctor", "check llama.cpp, its devices, limits, caches and access to the Hub",
         "Nothing is sent anywhere.",

@@ -107,7 +107,11 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.machine.machine import LocalMachine
 
     running = RunningSessions()
-    engine = BuiltInEngine(estimate=lambda variant, plan: services.estimate(variant, plan))
+
+    def estimate(variant: Variant, plan: LoadPlan) -> Pools | None:
+        return services.estimate(variant, plan)
+
+    engine = BuiltInEngine(estimate=estimate)
 
     async def engines() -> Sequence[EngineInfo]:
         server = discovery.find_llama_server()

@@ -94,6 +94,16 @@ def test_the_app_opens_and_a_signal_ends_it_with_the_terminal_restored(
     assert b"Traceback" not in terminal.shown
 
 
+def test_the_monitor_verb_draws_until_ctrl_c(open_terminal: Callable[..., Terminal]) -> None:
+    terminal = open_terminal("monitor")
+    terminal.until(lambda: terminal.shown.count(b"major faults/s") >= 2)
+    terminal.press(b"\x03")
+    assert terminal.ended() == 130
+    assert b"no sessions" in terminal.shown
+    assert b"Traceback" not in terminal.shown
+    assert terminal.shown.rindex(b"\x1b[?25h") > terminal.shown.rindex(b"\x1b[?25l")
+
+
 @pytest.mark.slow
 def test_the_demo_opens_the_arena_and_answers(open_terminal: Callable[..., Terminal]) -> None:
     terminal = open_terminal("demo")

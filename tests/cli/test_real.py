@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from qtui.core.sessions import SessionState
+from qtui.services.engine.sessions import list_sessions
 from tests.conftest import DEMO_F16, HEADER_SIZES, write_ghost
 
 STORY = (
@@ -193,6 +195,25 @@ def test_a_child_that_is_killed_is_a_sentence() -> None:
     body = json.loads(out)
     assert body["error"]["kind"] == "engine"
     assert b"Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
+def test_a_session_of_one_process_is_seen_and_stopped_from_another() -> None:
+    with _computing() as running:
+        until(lambda: any(record.state is SessionState.ANSWERING for record in list_sessions()))
+        (seen,) = answered("monitor", "--once")["sessions"]
+        assert seen["parent_pid"] == running.pid
+        assert seen["pid"] in children(running.pid)
+        assert seen["title"] == "qtui-demo F16"
+        assert seen["plan"]["load_mode"] == "mmap"
+        assert abs(seen["measured_total"] - seen["estimated_total"]) < seen["estimated_total"]
+        assert f"stopped qtui-demo F16 ({seen['id']})" in qtui("stop", seen["id"]).stdout
+        assert not Path(f"/proc/{seen['pid']}").exists()
+        out, err = running.communicate(timeout=20)
+    assert running.returncode == 1
+    assert "asked to end from outside" in json.loads(out)["error"]["message"]
+    assert b"Traceback" not in err
+    assert list_sessions() == ()
 
 
 def _computing() -> subprocess.Popen[bytes]:

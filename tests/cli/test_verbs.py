@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import pytest
@@ -11,7 +10,6 @@ from qtui.core.errors import BadFileError, PlanRefusedError
 from qtui.core.hardware import EngineInfo, Gpu
 from qtui.core.library.variant import Role
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.sessions import SessionRecord, SessionState
 from qtui.core.text import GIB
 from tests.cli.world import BIG, World
 from tests.fakes import ONE_CARD, Reply, make_variant
@@ -143,24 +141,6 @@ def test_bench_prints_rates_with_their_spread(world: World) -> None:
     ran = world.run(*arguments)
     assert "tg2" in ran.out
     assert "2 repetitions" in ran.out
-
-
-def test_monitor_gives_one_sample_and_the_sessions(world: World) -> None:
-    world.machine.set(gpus=(CARD,))
-    world.sessions = [
-        SessionRecord("s1", os.getpid(), 1, 1, "Tiny Q8_0", "/models/x", since=5.0, state=SessionState.ANSWERING)
-    ]
-    body = world.run("monitor", "--once", "--json").json
-    assert {"time", "ram", "swap", "gpus", "sessions", "alarms"} <= set(body)
-    assert body["ram"]["available"] == 16 * GIB
-    assert body["gpus"][0]["name"] == "A card"
-    assert body["alarms"] == []
-    (session,) = body["sessions"]
-    assert (session["title"], session["state"], session["pid"]) == ("Tiny Q8_0", "answering", os.getpid())
-    assert session["memory"]["anonymous"] > 0
-    ran = world.run("monitor", "--once")
-    assert "16.00 GiB of 32.00 GiB free" in ran.out
-    assert "Tiny Q8_0" in ran.out
 
 
 def test_doctor_tells_what_is_here_and_what_may_be_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,17 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.sessions import SessionRecord
 from qtui.services.library.source import FileSource
 from tests.conftest import DEMO_F16
-from tests.fakes import FakeDryRun, FakeLibrary, FakeMachine, ScriptedEngine, ScriptedSession, make_variant
+from tests.fakes import (
+    FakeDryRun,
+    FakeLibrary,
+    FakeMachine,
+    FakeSessions,
+    ScriptedEngine,
+    ScriptedSession,
+    make_variant,
+)
 
 BIG = make_variant(quant="Q8_0")
 SMALL = make_variant(quant="Q2_K")
@@ -105,7 +112,7 @@ class World:
     machine: FakeMachine = field(default_factory=FakeMachine)
     library: FakeLibrary = field(default_factory=lambda: FakeLibrary(BIG, SMALL))
     demo: FakeDemo = field(default_factory=FakeDemo)
-    sessions: list[SessionRecord] = field(default_factory=list)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
     more_engines: list[EngineInfo] = field(default_factory=list)
     closed: int = 0
 
@@ -118,7 +125,7 @@ class World:
 
         return Services(
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
-            engines=engines, sessions=lambda: self.sessions, facts=demo_facts, close_engine=close_engine,
+            engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
         )  # fmt: skip
 
     def run(self, *arguments: str) -> Ran:

@@ -33,6 +33,10 @@ class RunningSessions:
         """Return the sessions that run now, oldest first; none where nothing is recorded."""
         return await asyncio.to_thread(self._look)
 
+    def pids(self) -> tuple[int, ...]:
+        """Return the process ids of the engines that run now."""
+        return tuple(record.pid for record in self._registry.list())
+
     async def stop(self, session_id: str) -> None:
         """End a session, of this process or of another, and wait until it is gone.
 

@@ -1,0 +1,139 @@
+"""`monitor` and `stop`: memory and sessions of this moment or of every second, and the end of a session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any
+
+from qtui.cli.machine_verbs import memory_lines, ram_report
+from qtui.cli.running import Context
+from qtui.cli.tables import Table, cut
+from qtui.core.errors import UsageError
+from qtui.core.hardware import MemorySample
+from qtui.core.monitor.history import History, Moment, blocks, cells
+from qtui.core.monitor.series import Series, series
+from qtui.core.monitor.session_row import session_row
+from qtui.core.sessions import SessionSeen, measured_total
+from qtui.core.text import clean_name
+
+NARROW = 100
+"""Below so many columns the table of sessions does without engine and process id."""
+NAMES_WIDTH, WORDS_WIDTH = 6, 38
+
+
+async def monitor(context: Context) -> int:
+    """Print one sample of memory and sessions, or draw them anew every second until Ctrl-C."""
+    options, console = context.options, context.console
+    if options.once:
+        return await _once(context)
+    if options.json:
+        raise UsageError("qtui monitor --json gives one sample", "qtui monitor --once --json")
+    if not console.stdout.isatty():
+        raise UsageError("qtui monitor draws itself anew every second and needs a terminal", "qtui monitor --once")
+    history = History()
+    try:
+        async with aclosing(_moments(context)) as moments:
+            async for moment in moments:
+                history = history.add(moment)
+                console.redraw(_screen(history, console.width or 80))
+    finally:
+        console.end_redraw()
+    return 0
+
+
+async def stop(context: Context) -> int:
+    """End one session."""
+    sessions, console = context.services.sessions, context.console
+    seen = named(context.options.session, await sessions.list())
+    console.progress(f"stopping {seen.record.title}")
+    await sessions.stop(seen.record.id)
+    console.json({"stopped": _session(seen, None)})
+    console.print(f"stopped {seen.record.title} ({seen.record.id})")
+    return 0
+
+
+def named(name: str, sessions: Sequence[SessionSeen]) -> SessionSeen:
+    """Return the session that an id, the beginning of one, or a process id names.
+
+    Raises:
+        UsageError: none or several fit; the hint says what there is.
+    """
+    exact = [seen for seen in sessions if seen.record.id == name]
+    fitting = exact or [seen for seen in sessions if name and seen.record.id.startswith(name)]
+    fitting = fitting or [seen for seen in sessions if str(seen.record.pid) == name]
+    if len(fitting) == 1:
+        return fitting[0]
+    there = ", ".join(f"{seen.record.id} {seen.record.title}" for seen in (fitting or sessions)[:8])
+    hint = f"there are: {there}" if there else "no session runs now"
+    how_many = f"{len(fitting)} sessions begin with" if fitting else "there is no session"
+    raise UsageError(f"{how_many} {clean_name(name, 80) or '(nothing)'}", hint)
+
+
+async def _once(context: Context) -> int:
+    console, services = context.console, context.services
+    sample = await services.machine.sample()
+    sessions = await services.sessions.list()
+    console.json(
+        {
+            "time": sample.time,
+            "ram": ram_report(sample),
+            "swap": {"total": sample.swap_total, "used": sample.swap_used},
+            "gpus": [asdict(gpu) for gpu in sample.gpus],
+            "sessions": [_session(seen, sample) for seen in sessions],
+            "alarms": [],
+            "problems": list(sample.problems),
+        }
+    )
+    for line in memory_lines(sample):
+        console.print(line)
+    for line in _sessions_lines(sessions, sample, console.width):
+        console.print(line)
+    return 0
+
+
+async def _moments(context: Context) -> AsyncGenerator[Moment, None]:
+    async for sample in context.services.machine.samples():
+        yield Moment(sample, tuple(await context.services.sessions.list()))
+
+
+def _screen(history: History, width: int) -> list[str]:
+    latest = history.latest
+    assert latest is not None
+    clock = time.strftime("%H:%M:%S", time.localtime(latest.time))
+    lines = [f"qtui monitor   {clock}   the last minute   Ctrl-C ends", ""]
+    lines += [_series_line(line, width) for line in series(history)]
+    return [*lines, "", *_sessions_lines(latest.sessions, latest.sample, width)]
+
+
+def _series_line(line: Series, width: int) -> str:
+    room = max(10, min(60, width - NAMES_WIDTH - WORDS_WIDTH - 2))
+    drawn = blocks(cells(line.points, room), line.top)[0]
+    return f"{cut(line.name, NAMES_WIDTH):<{NAMES_WIDTH}}{drawn}  {line.now}"
+
+
+def _sessions_lines(sessions: Sequence[SessionSeen], sample: MemorySample, width: int | None) -> list[str]:
+    if not sessions:
+        return ["no sessions"]
+    wide = width is None or width >= NARROW
+    heads = ["SESSION", "ID", "STATE", ">RAM", ">VRAM", ">NEEDS", ">OFF BY", ">T/S", ">CTX"]
+    table = Table([*heads, "ENGINE", ">PID"] if wide else heads)
+    for seen in sessions:
+        row = session_row(seen, sample.gpus)
+        texts = [row.title, row.id, row.state, row.ram, row.vram, row.needs, row.apart, row.rate, row.context]
+        table.add(*texts, *([row.engine, row.pid] if wide else []))
+    return [*table.lines(width), "sizes in GiB; NEEDS is the estimate, OFF BY what is measured against it"]
+
+
+def _session(seen: SessionSeen, sample: MemorySample | None) -> dict[str, Any]:
+    record = seen.record
+    return {
+        "id": record.id, "pid": record.pid, "parent_pid": record.parent_pid, "title": record.title,
+        "file": record.path, "engine": record.engine, "state": record.state.value, "since": record.since,
+        "progress": record.progress, "rate": record.rate, "context_used": record.context_used,
+        "context_size": record.context_size, "plan": record.plan, "memory": asdict(seen.memory),
+        "estimated_total": record.estimate,
+        "measured_total": measured_total(seen, sample.gpus) if sample is not None else None,
+    }  # fmt: skip
