@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
+from qtui.core.errors import UsageError
 from qtui.core.memory.options import flag
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, DEFAULT_CTX_SIZE, FlashAttention, LoadMode, LoadPlan
+from qtui.core.text import clean_name
 
 PROGRAM = "llama-server"
 
@@ -18,6 +21,9 @@ def server_arguments(plan: LoadPlan, path: Path) -> tuple[str, ...]:
     the whole trained context and four slots when nothing is said, and changes what is not said until it fits.
     A context of 0 is only known once the plan is resolved; here it becomes 8192, which llama-server caps per slot at
     what the model was trained to.
+
+    Raises:
+        UsageError: llama-server has no way to say it; the hint tells what to change.
     """
     arguments = ["--model", _file(path), "--ctx-size", str(plan.ctx_size or DEFAULT_CTX_SIZE)]
     arguments += ["--parallel", str(plan.parallel)]
@@ -33,19 +39,26 @@ def server_arguments(plan: LoadPlan, path: Path) -> tuple[str, ...]:
     if plan.flash_attn is not FlashAttention.AUTO:
         arguments += ["--flash-attn", plan.flash_attn.value]
     arguments += [flag(name) for name in ("cpu_moe", "no_kv_offload", "swa_full") if getattr(plan, name)]
-    for pattern, buffer in plan.override_tensor:
-        arguments += ["--override-tensor", f"{pattern}={buffer}"]
+    if plan.override_tensor:
+        rules = (f"{_pattern(pattern)}={buffer}" for pattern, buffer in plan.override_tensor)
+        arguments += ["--override-tensor", ",".join(rules)]
     if plan.tensor_split:
         arguments += ["--tensor-split", ",".join(f"{share:g}" for share in plan.tensor_split)]
-    for file, scale in plan.lora:
-        arguments += _adapter(file, scale)
+    plain = [_csv(_file(Path(file))) for file, scale in plan.lora if scale == 1]
+    scaled = [_scaled(_file(Path(file)), scale) for file, scale in plan.lora if scale != 1]
+    arguments += ["--lora", ",".join(plain)] if plain else []
+    arguments += ["--lora-scaled", ",".join(scaled)] if scaled else []
     if plan.mmproj:
         arguments += ["--mmproj", _file(Path(plan.mmproj))]
     return (*arguments, "--fit", "off")
 
 
 def server_command(plan: LoadPlan, path: Path) -> str:
-    """Return the whole command as a line for a POSIX shell; control characters stand in it as `$'…'` escapes."""
+    """Return the whole command as a line for a POSIX shell; control characters stand in it as `$'…'` escapes.
+
+    Raises:
+        UsageError: llama-server has no way to say it.
+    """
     return " ".join(_quoted(word) for word in (PROGRAM, *server_arguments(plan, path)))
 
 
@@ -55,12 +68,28 @@ def _file(path: Path) -> str:
     return f"./{text}" if text.startswith("-") else text
 
 
-def _adapter(file: str, scale: float) -> list[str]:
-    """Return an adapter's arguments; both flags take CSV, where a name is quoted as a field is."""
-    name = _file(Path(file))
-    if any(sign in name for sign in ',"'):
-        name = '"' + name.replace('"', '""') + '"'
-    return ["--lora", name] if scale == 1 else ["--lora-scaled", f"{name}:{scale:g}"]
+def _csv(name: str) -> str:
+    """Return a name as one field of the row of CSV that `--lora` takes."""
+    return '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"') else name
+
+
+def _scaled(name: str, scale: float) -> str:
+    if ":" in name:
+        raise UsageError(
+            f"llama-server cannot be told to scale {clean_name(name)}: its option divides at every colon",
+            "rename the adapter, or give it the scale 1",
+        )
+    return f"{_csv(name)}:{scale:g}"
+
+
+def _pattern(pattern: str) -> str:
+    """Return an expression without comma and equals sign, which llama-server divides its option at."""
+    if re.search(r"\{\d*,\d*\}|\(\?<?=", pattern):
+        raise UsageError(
+            f"llama-server cannot be given the expression {clean_name(pattern)}: its option divides at , and =",
+            "write it without {m,n} and lookahead",
+        )
+    return re.sub(r"\\?([,=])|\\.", lambda match: f"\\x{ord(match[1]):02x}" if match[1] else match[0], pattern)
 
 
 def _quoted(word: str) -> str:
