@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 
 from qtui.cli.crash import crash_report
-from qtui.cli.options import plan_of
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.core.errors import UsageError
 from qtui.core.library.variant import Variant
@@ -40,9 +39,11 @@ async def show_app(context: Context, sides: Sequence[Variant] = (), prompt: str 
     services, options = context.services, context.options
     app = QtuiApp(
         library=services.library, machine=services.machine, engine=services.engine, guard=services.guard,
-        footprints=services.footprints, plan=plan_of(options), models_dirs=tuple(getattr(options, "models_dir", ())),
+        footprints=services.footprints, sessions=services.sessions, plan=services.starting_plan(),
+        models_dirs=tuple(getattr(options, "models_dir", ())),
         start=ArenaStart(dict(zip("AB", sides, strict=False)), prompt) if sides else None,
-        theme=getattr(options, "theme", None) or "", on_crash=_crash_text,
+        theme=getattr(options, "theme", None) or services.settings.theme, theme_files=services.theme_files(),
+        on_crash=_crash_text,
     )  # fmt: skip
 
     async def leave() -> None:

@@ -49,7 +49,8 @@ JSON = {
     '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
     '"memory", "estimated_total", "measured_total"}], "alarms", "problems"}`',
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
-    "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", "problems"}`',
+    "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
+    '"settings", "problems"}`',
     "demo": 'with `--headless` as `duel`; with `--clean` `{"removed"}`.',
 }
 

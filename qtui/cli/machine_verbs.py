@@ -8,6 +8,7 @@ from typing import Any
 
 from qtui import __version__
 from qtui.cli.running import Context
+from qtui.cli.wiring import Services
 from qtui.core.errors import QtuiError
 from qtui.core.hardware import EngineInfo, Gpu, Hardware, MemorySample
 from qtui.core.text import size
@@ -27,7 +28,9 @@ async def doctor(context: Context) -> int:
     hub = hub_access()
     caches = [{"label": label, "path": str(path), "exists": path.is_dir()} for label, path in services.library.places()]
     log, log_problem = _log()
-    problems = [*_problems(engines, sample), *([log_problem] if log_problem else [])]
+    settings = str(services.settings_store.path) if services.settings_store else None
+    own = _settings_problems(services)
+    problems = [*_problems(engines, sample), *([log_problem] if log_problem else []), *own]
     report = {
         "qtui": __version__,
         "llama_cpp": {
@@ -46,6 +49,7 @@ async def doctor(context: Context) -> int:
         "caches": caches,
         "hub": hub.as_json(),
         "log": log,
+        "settings": settings,
         "problems": problems,
     }  # fmt: skip
     console.json(report)
@@ -54,6 +58,8 @@ async def doctor(context: Context) -> int:
     for cache in caches:
         console.print(f"models     {cache['label']}: {cache['path']}{'' if cache['exists'] else ' (not there)'}")
     console.print(f"log        {log or 'none'}")
+    if settings:
+        console.print(f"settings   {settings}")
     for problem in problems:
         console.print(f"problem    {problem}")
     if not problems:
@@ -117,6 +123,17 @@ def _problems(engines: Sequence[EngineInfo], sample: MemorySample) -> list[str]:
         problems.append(f"{unused.message}; {unused.hint}")
     absent = [said for said in sample.problems if said.startswith("NVML: no NVIDIA driver")]
     return [*problems, *(said for said in sample.problems if said not in absent)]
+
+
+def _settings_problems(services: Services) -> list[str]:
+    """Return what is wrong with the user's settings, presets and themes."""
+    problems = [problem.text for problem in services.settings_problems()]
+    own = [file for file in services.theme_files() if not file.shipped]
+    if own:
+        from qtui.ui.themes import load_themes
+
+        problems += [f"{failure.message}; {failure.hint}" for failure in load_themes(own).failures]
+    return problems
 
 
 def _card(gpu: Gpu) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +18,10 @@ from qtui.core.memory.footprints import Footprints, difference_line
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Headroom
-from qtui.core.ports import DryRun, Engine, Library, Machine, Sessions, Tables
+from qtui.core.ports import DryRun, Engine, Library, Machine, PresetStore, Sessions, SettingsStore, Tables
+from qtui.core.presets import starting_plan
+from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
+from qtui.core.themes import ThemeFile
 
 
 class DemoFiles(Protocol):
@@ -45,6 +48,10 @@ def _quiet(_line: str) -> None:
     return None
 
 
+def _no_themes() -> Sequence[ThemeFile]:
+    return ()
+
+
 @dataclass(slots=True)
 class Services:
     """What verbs and the app work with."""
@@ -64,6 +71,12 @@ class Services:
     """Headers for the closed form; None: footprints come from the dry run alone."""
     note: Callable[[str], object] = _quiet
     """Writes a line to the log."""
+    settings: Settings = field(default_factory=Settings)
+    """As they were when this run began."""
+    settings_store: SettingsStore | None = None
+    presets: PresetStore | None = None
+    theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
+    """Reads the shipped themes and the user's."""
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
 
@@ -74,13 +87,36 @@ class Services:
         self.footprints.subscribe_differences(
             lambda variant, computed, told: self.note(difference_line(variant, computed, told))
         )
-        self.guard = Guard(self.footprints, self.machine, self.engine)
+        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
 
     def guard_of(self, simulated: Headroom | None) -> Guard:
         """Return the guard, or one that takes `simulated` for what is free."""
         if simulated is None:
             return self.guard
-        return Guard(self.footprints, self.machine, self.engine, simulated=simulated)
+        return Guard(self.footprints, self.machine, self.engine, self.settings.margins, simulated)
+
+    def starting_plan(self) -> LoadPlan:
+        """Return the plan that the app starts with."""
+        return self._starting_plan()[0]
+
+    def settings_problems(self) -> list[Problem]:
+        """Return what is wrong with the user's settings and presets."""
+        # The presets are read for the plan, so that their problems are those of now.
+        unusable = self._starting_plan()[1]
+        stores = (self.settings_store, self.presets)
+        problems = [problem for store in stores if store is not None for problem in store.problems()]
+        if unusable is not None:
+            problems.append(unusable)
+        if self.settings.engine != BUILT_IN_ENGINE:
+            problems.append(Problem("engine", f"is not used: {BUILT_IN_ENGINE} is the only one so far"))
+        themes = [file.name for file in self.theme_files()]
+        if themes and self.settings.theme not in themes:
+            problems.append(Problem("theme", f"is not used: there are {', '.join(themes)}"))
+        place = self.settings_store.path if self.settings_store is not None else ""
+        return [problem if problem.file else replace(problem, file=str(place)) for problem in problems]
+
+    def _starting_plan(self) -> tuple[LoadPlan, Problem | None]:
+        return starting_plan(self.settings, self.presets.load() if self.presets is not None else ())
 
     def estimate(self, variant: Variant, plan: LoadPlan) -> Pools | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""
@@ -105,6 +141,9 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.library import LocalLibrary
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
+    from qtui.services.presets import PresetsFile
+    from qtui.services.settings import SettingsFile, expanded
+    from qtui.services.themes import read_themes
 
     running = RunningSessions()
 
@@ -118,7 +157,9 @@ def local_services(options: Namespace) -> Services:
         others = [await discovery.llama_server(server)] if server else []
         return [await engine.info(), *others]
 
-    folders: list[Path] = getattr(options, "models_dir", [])
+    store = SettingsFile()
+    settings = store.load()
+    folders: list[Path] = [*getattr(options, "models_dir", []), *map(expanded, settings.models_dirs)]
     services = Services(
         engine=engine,
         dry_run=DryRunClient(),
@@ -131,5 +172,9 @@ def local_services(options: Namespace) -> Services:
         close_engine=engine.close,
         tables=LocalTables(),
         note=note,
+        settings=settings,
+        settings_store=store,
+        presets=PresetsFile(),
+        theme_files=read_themes,
     )
     return services

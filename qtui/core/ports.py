@@ -180,6 +180,11 @@ class Sessions(Protocol):
 class SettingsStore(Protocol):
     """The user's settings, which other qtui processes may change at any time."""
 
+    @property
+    def path(self) -> Path:
+        """Return where they are kept."""
+        ...
+
     def load(self) -> Settings:
         """Read the settings; never fails: what cannot be used has its default and stands in `problems`."""
         ...
@@ -203,6 +208,11 @@ class SettingsStore(Protocol):
 
 class PresetStore(Protocol):
     """The user's presets, and those that qtui comes with."""
+
+    @property
+    def path(self) -> Path:
+        """Return where the user's are kept."""
+        ...
 
     def load(self) -> Sequence[Preset]:
         """Read the presets, the user's first; never fails: what cannot be used stands in `problems`."""

@@ -10,7 +10,7 @@ from qtui.core.errors import UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.options import OPTIONS, PlanValue, option_value, plain_value, with_options
 from qtui.core.memory.plan import ALL_LAYERS, LoadMode, LoadPlan
-from qtui.core.settings import Problem
+from qtui.core.settings import Problem, Settings
 from qtui.core.text import clean_name
 
 
@@ -55,6 +55,20 @@ def apply_preset(plan: LoadPlan, preset: Preset) -> LoadPlan:
         return replace(with_options(plan, preset.options), preset=preset.name)
     except UsageError as error:
         raise UsageError(f"preset {preset.name}: {error.message}", error.hint) from error
+
+
+def starting_plan(settings: Settings, presets: Iterable[Preset]) -> tuple[LoadPlan, Problem | None]:
+    """Return the plan that the app starts with, by the settings; and why it is the default plan when they do not work.
+
+    The options of `[plan]` are set first, then those of the preset.
+    """
+    plan = LoadPlan()
+    try:
+        plan = with_options(plan, settings.plan)
+        return (apply_preset(plan, named(settings.preset, presets)) if settings.preset else plan), None
+    except UsageError as error:
+        key = "preset" if plan != LoadPlan() or not settings.plan else "plan"
+        return plan, Problem(key, f"is not used: {error.message}; {error.hint}")
 
 
 def preset_for(variant: Variant, presets: Iterable[Preset]) -> Preset | None:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from qtui.core.errors import UsageError
 from qtui.core.memory.options import PlanValue, option_value, plain_value
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Margins
 from qtui.core.text import GIB, KIB, MIB, clean_name, parse_size
 
 DEFAULT_THEME = "dark"
+BUILT_IN_ENGINE = "built-in"
 MAX_SIZE = 1 << 50
 
 
@@ -44,9 +46,13 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """Return it as one line."""
-        place = clean_name(self.file, 400)
-        return f"{place}: {self.message}" if not self.key else f"{place}: {self.key} {self.message}"
+        """Return it as one line, with its file."""
+        return f"{clean_name(self.file, 400)}: {self.line}"
+
+    @property
+    def line(self) -> str:
+        """Return it as one line, without its file."""
+        return f"{self.key} {self.message}" if self.key else self.message
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Settings:
     """Bytes of RAM kept free; None: `Margins` decides."""
     margin_gpu: int | None = None
     """Bytes kept free on each GPU; None: `Margins` decides."""
-    engine: str = "built-in"
+    engine: str = BUILT_IN_ENGINE
     """`built-in`, or the path of a llama-server."""
     theme: str = DEFAULT_THEME
     log_level: LogLevel = LogLevel.WARNING
@@ -118,6 +124,26 @@ def write_settings(settings: Settings) -> dict[str, object]:
     for option, value in settings.plan.items():
         result[f"plan.{option}"] = plain_value(option, value)
     return result
+
+
+def with_setting(settings: Settings, key: str, value: object) -> Settings:
+    """Return the settings with one key of the file (`margins.ram`) set to a plain value; None: to its default.
+
+    Raises:
+        UsageError: the value cannot be used; the message says why.
+    """
+    name, convert, _ = _KEYS[key]
+    try:
+        made = getattr(Settings(), name) if value is None else convert(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UsageError(f"{key} {str(error).partition(';')[0]}", "it stays as it was") from error
+    changed: Settings = replace(settings, **{name: made})
+    return changed
+
+
+def plain_setting(settings: Settings, key: str) -> object:
+    """Return what the file writes for a key (`margins.ram`); None where it has its default."""
+    return write_settings(settings).get(key)
 
 
 def flatten(table: Mapping[str, object]) -> dict[str, object]:

@@ -23,7 +23,11 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.settings import Settings
 from qtui.services.library.source import FileSource
+from qtui.services.presets import PresetsFile
+from qtui.services.settings import SettingsFile
+from qtui.services.themes import read_themes
 from tests.conftest import DEMO_F16
 from tests.fakes import (
     FakeDryRun,
@@ -115,6 +119,8 @@ class World:
     sessions: FakeSessions = field(default_factory=FakeSessions)
     more_engines: list[EngineInfo] = field(default_factory=list)
     closed: int = 0
+    config: Path | None = None
+    """Where settings, presets and themes lie; None: there are none."""
 
     def wire(self, options: Namespace) -> Services:
         async def engines() -> Sequence[EngineInfo]:
@@ -123,9 +129,13 @@ class World:
         async def close_engine() -> None:
             self.closed += 1
 
+        store = SettingsFile(self.config) if self.config else None
         return Services(
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
+            settings=store.load() if store else Settings(), settings_store=store,
+            presets=PresetsFile(self.config) if self.config else None,
+            theme_files=lambda: read_themes(self.config / "themes") if self.config else (),
         )  # fmt: skip
 
     def run(self, *arguments: str) -> Ran:
