@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from qtui.core.errors import EngineError, PlanRefusedError, QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint, Pools
-from qtui.core.memory.footprints import Footprints, Key, Known
+from qtui.core.memory.footprints import Footprints, Key, Known, difference_line
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.origin import Origin, weakest
 
@@ -77,6 +79,97 @@ async def test_an_answer_about_a_file_that_changed_meanwhile_is_not_kept() -> No
     assert dry_run.asked == 2 and results[0] is not results[1]
     assert store.peek(VARIANT, LoadPlan()) is results[1]
     assert [known for _, known in heard] == [results[1]]
+
+
+class Computing:
+    """A closed form that answers at once."""
+
+    def __init__(self, total: int = 5) -> None:
+        self.asked = 0
+        self.total = total
+        self.error: QtuiError | None = None
+
+    async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
+        self.asked += 1
+        if self.error:
+            raise self.error
+        return Footprint(plan, (), (), Pools(self.total), 0, 0, 0, Origin.COMPUTED, notes=("a note",))
+
+
+def totals(heard: list[tuple[Key, Known]]) -> list[tuple[int, Origin]]:
+    return [(known.footprint.total, known.footprint.origin) for _, known in heard if known.footprint]
+
+
+async def test_the_closed_form_comes_first_and_the_dry_run_replaces_it() -> None:
+    dry_run, formula = CountingDryRun(), Computing()
+    store = Footprints(dry_run, formula)
+    heard: list[tuple[Key, Known]] = []
+    store.subscribe(lambda key, known: heard.append((key, known)))
+    plan = LoadPlan(ctx_size=6)
+    task = asyncio.create_task(store.ask(VARIANT, plan))
+    while not dry_run.asked:
+        await asyncio.sleep(0)
+    shown = store.peek(VARIANT, plan)
+    assert shown and shown.footprint and shown.footprint.origin is Origin.COMPUTED
+    assert await store.estimate(VARIANT, plan) is shown and formula.asked == 1
+    dry_run.go.set()
+    known = await task
+    assert totals(heard) == [(5, Origin.COMPUTED), (6, Origin.DRY_RUN)]
+    assert store.peek(VARIANT, plan) is known is await store.estimate(VARIANT, plan)
+    computed = store.computed(VARIANT, plan)
+    assert computed and computed.total == 5
+    store.forget(VARIANT.path)
+    assert store.peek(VARIANT, plan) is None and store.computed(VARIANT, plan) is None
+
+
+async def test_an_estimate_asks_no_engine() -> None:
+    dry_run, formula = CountingDryRun(), Computing()
+    store = Footprints(dry_run, formula)
+    heard: list[tuple[Key, Known]] = []
+    store.subscribe(lambda key, known: heard.append((key, known)))
+    for _ in range(2):
+        assert (await store.estimate(VARIANT, LoadPlan())).footprint
+    assert (dry_run.asked, formula.asked, len(heard)) == (0, 1, 1)
+    assert await Footprints(dry_run).estimate(VARIANT, LoadPlan()) == Known()
+
+
+async def test_without_an_engine_the_closed_form_stays_and_says_so() -> None:
+    dry_run, formula = CountingDryRun(), Computing()
+    dry_run.go.set()
+    dry_run.error = EngineError("no helper can be started")
+    store = Footprints(dry_run, formula)
+    known = await store.ask(VARIANT, LoadPlan())
+    assert known.error is None and known.footprint is not None
+    assert known.footprint.notes == ("a note", "computed only: no helper can be started")
+    dry_run.error = None
+    known = await store.ask(VARIANT, LoadPlan())
+    assert known.footprint is not None and known.footprint.origin is Origin.DRY_RUN
+
+
+async def test_what_llama_cpp_refuses_counts_whatever_was_computed() -> None:
+    dry_run, formula = CountingDryRun(), Computing()
+    dry_run.go.set()
+    dry_run.error = PlanRefusedError("no")
+    assert (await Footprints(dry_run, formula).ask(VARIANT, LoadPlan())).error is dry_run.error
+    dry_run.error, formula.error = None, PlanRefusedError("wrongly refused")
+    store = Footprints(dry_run, formula)
+    assert (await store.estimate(VARIANT, LoadPlan())).error is formula.error
+    assert (await store.ask(VARIANT, LoadPlan())).footprint is not None
+
+
+@pytest.mark.parametrize(("computed", "told"), [(97, 0), (103, 0), (96, 1), (104, 1)])
+async def test_a_difference_of_more_than_three_percent_is_told(computed: int, told: int) -> None:
+    dry_run = CountingDryRun()
+    dry_run.go.set()
+    store = Footprints(dry_run, Computing(computed))
+    lines: list[str] = []
+    stop = store.subscribe_differences(lambda *what: lines.append(difference_line(*what)))
+    await store.ask(VARIANT, LoadPlan(ctx_size=100))
+    assert len(lines) == told
+    assert all("4.0 % off" in line and "a Q4_K_M" in line for line in lines)
+    stop()
+    await store.ask(VARIANT, LoadPlan(ctx_size=1000))
+    assert len(lines) == told
 
 
 def test_the_weakest_origin_counts() -> None:

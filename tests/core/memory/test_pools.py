@@ -104,4 +104,5 @@ def test_an_unknown_tokenizer_has_a_wide_band_and_none_takes_nothing() -> None:
     item = tokenizer_objects(Tokenizer("rwkv", 65_536))
     assert item.band > item.bytes // 3
     assert computed_extras(None, Tokenizer("none", 5), LoadPlan()) == (process_base(),)
-    assert [e.item for e in computed_extras(10, Tokenizer("gpt2", 10), LoadPlan())] == ["process", "output rows", "tokenizer"]
+    items = computed_extras(10, Tokenizer("gpt2", 10), LoadPlan())
+    assert [item.item for item in items] == ["process", "output rows", "tokenizer"]

@@ -42,7 +42,18 @@ def test_a_weighing_has_exactly_the_keys_that_others_rely_on() -> None:
     assert (report["verdict"], report["short_by"], report["simulated"], report["engine"]) == (
         "fits", 0, False, "built-in",
     )  # fmt: skip
-    assert set(report["formula"]) == {"devices", "extra", "pools", "total"}
+    assert report["formula"] == {"devices": [], "extra": [], "pools": {}, "total": None}
+
+
+def test_the_closed_form_has_the_same_shape() -> None:
+    computed = replace(
+        FOOTPRINT, devices=(DeviceBytes("CPU", 100, 20, 4, Origin.COMPUTED, band=1),), pools=Pools(31, 100)
+    )
+    report = fit_report("/m/a.gguf", Weighing(PLAN, FOOTPRINT, ROOM, judge(FOOTPRINT, ROOM), formula=computed))
+    formula = report["formula"]
+    assert formula["devices"] == [{"name": "CPU", "weights": 100, "context": 20, "compute": 4, "origin": "computed"}]
+    assert formula["extra"] == report["extra"] and formula["total"] == 131
+    assert formula["pools"] == {"ram_anonymous": 31, "ram_file_backed": 100, "vram": []}
 
 
 def test_an_unknown_footprint_is_not_zero() -> None:
