@@ -224,3 +224,16 @@ async def test_no_color_is_respected(name: str, monkeypatch: pytest.MonkeyPatch)
                     assert len(set(colour.triplet)) == 1, segment
                 else:
                     assert colour is None or colour.is_default, segment
+
+
+async def test_the_cursor_is_seen_without_colours_of_our_own() -> None:
+    async with Stage().app(theme="terminal").run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "fits")
+        rows = pilot.app.screen._compositor.render_strips(pilot.app.size)
+        reversed_rows = [
+            "".join(segment.text for segment in row)
+            for row in rows
+            if all(segment.style is not None and segment.style.reverse for segment in row)
+        ]
+        (row,) = reversed_rows
+        assert "›" in row

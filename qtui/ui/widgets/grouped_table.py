@@ -11,6 +11,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.style import Style
 from textual.visual import Visual
 
 from qtui.ui.present.table import Column, Row, lay_out, titles, widths
@@ -149,11 +150,15 @@ class GroupedTable(ScrollView, can_focus=True):
                 text = Content.styled(mark, "bold $text-accent") + lay_out(self._columns, sizes, row.cells)
             if here:
                 state = "cursor" if self.has_focus else "cursor-blurred"
-                style = self.get_visual_style(f"grouped-table--{state}")
+                style = self._cursor_style(f"grouped-table--{state}")
         line = text.truncate(width, ellipsis=True)
         line = line.pad_right(max(0, width - line.cell_length))
         strips = Visual.to_strips(self, line, width, 1, style)
         return strips[0].adjust_cell_length(width, style.rich_style) if strips else Strip.blank(width, style.rich_style)
+
+    def _cursor_style(self, name: str) -> Style:
+        """Return the style of the cursor's row; Textual 8.2 forgets `reverse`, all that a theme of 16 colours has."""
+        return self.get_visual_style(name) + Style(reverse=self.get_component_styles(name).text_style.reverse)
 
     def on_resize(self) -> None:
         """Keep the cursor on screen."""
