@@ -21,7 +21,8 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Engine, Library, Machine
+from qtui.core.monitor.history import Moment
+from qtui.core.ports import Engine, Library, Machine, Sessions
 from qtui.core.settings import DEFAULT_THEME
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
@@ -58,7 +59,7 @@ class QtuiApp(App[None]):
 
     def __init__(
         self, *, library: Library, machine: Machine, engine: Engine, guard: Guard, footprints: Footprints,
-        plan: LoadPlan, models_dirs: tuple[Path, ...] = (), start: ArenaStart | None = None, theme: str = "",
+        sessions: Sessions, plan: LoadPlan, models_dirs: tuple[Path, ...] = (), start: ArenaStart | None = None, theme: str = "",
         theme_files: Iterable[ThemeFile] = (), on_crash: Callable[[BaseException], str] | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
@@ -68,6 +69,7 @@ class QtuiApp(App[None]):
         self._engine = engine
         self._guard = guard
         self._footprints = footprints
+        self._sessions = sessions
         self._plan = plan
         self._models_dirs = models_dirs
         self._start = start or ArenaStart()
@@ -90,6 +92,7 @@ class QtuiApp(App[None]):
         self._report_themes()
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
+        self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._watch_machine()
         self._ask_engine()
         self.switch_mode("arena" if self._start.sides else "models")
@@ -136,6 +139,15 @@ class QtuiApp(App[None]):
             duel=self._duel, plan=self._plan, sides=self._standing.sides, vitals=self._vitals,
             prompt=self._start.prompt,
         )  # fmt: skip
+
+    def _build_monitor(self) -> Place:
+        from qtui.ui.places.monitor import MonitorPlace
+
+        return MonitorPlace(sessions=self._sessions, labels=self._sides_by_session, vitals=self._vitals)
+
+    def _sides_by_session(self) -> Mapping[str, str]:
+        sessions = {label: self._duel.session(label) for label in self._duel.labels}
+        return {session.id: label for label, session in sessions.items() if session}
 
     def action_go(self, place: str) -> None:
         """Go to a place."""
@@ -187,7 +199,7 @@ class QtuiApp(App[None]):
     @work(group="machine")
     async def _watch_machine(self) -> None:
         async for sample in self._machine.samples():
-            self.post_message(MachineSampled(sample))
+            self.post_message(MachineSampled(sample, await self._sessions.list()))
 
     @work(group="engine")
     async def _ask_engine(self) -> None:
@@ -199,7 +211,8 @@ class QtuiApp(App[None]):
     @on(MachineSampled)
     def note_sample(self, event: MachineSampled) -> None:
         """Show a new sample everywhere."""
-        self._show_vitals(replace(self._vitals, sample=event.sample))
+        history = self._vitals.history.add(Moment(event.sample, tuple(event.sessions)))
+        self._show_vitals(replace(self._vitals, sample=event.sample, history=history))
 
     @on(EngineAnswered)
     def note_engine(self, event: EngineAnswered) -> None:

@@ -18,6 +18,7 @@ class Where(StrEnum):
     ARENA = "Arena, outside the field"
     THOUGHT = "Arena, on folded thinking"
     FIELD = "Arena, in the field"
+    MONITOR = "Monitor"
     PANEL = "In a panel"
 
 
@@ -77,9 +78,19 @@ COMMANDS: tuple[Command, ...] = (
     _C("field.newline", "ctrl+j", "newline", "new line", _W.FIELD, "a new line in the prompt"),
     _C("field.next", "tab", "", "side", _W.FIELD, "to the transcripts", bound=False),
     _C("field.escape", "escape", "escape", "stop, then keys", _W.FIELD, "stop what runs; once more: leave the field"),
+    _C("monitor.log", "enter", "log", "log", _W.MONITOR, "what the engine of the session said last"),
+    _C("monitor.stop", "s", "stop", "stop", _W.MONITOR, "stop the session, of this or any other qtui; asks first"),
+    _C("monitor.down", "down,j", "cursor(1)", "", _W.MONITOR, "next session (up, k: the one before)"),
+    _C("monitor.up", "up,k", "cursor(-1)", "", _W.MONITOR, "the session before"),
+    _C("monitor.page_down", "pagedown", "page(1)", "", _W.MONITOR, "a page down"),
+    _C("monitor.page_up", "pageup", "page(-1)", "", _W.MONITOR, "a page up"),
+    _C("monitor.first", "g,home", "edge(-1)", "", _W.MONITOR, "first session"),
+    _C("monitor.last", "G,end", "edge(1)", "", _W.MONITOR, "last session"),
+    _C("monitor.back", "escape", "back", "leave it", _W.MONITOR, "leave the session as it is"),
     _C("panel.close", "escape,question_mark,q", "dismiss", "close", _W.PANEL, "close it"),
     _C("go.models", "1", "go('models')", "", _W.EVERYWHERE, "Models: what is on this machine"),
     _C("go.arena", "3", "go('arena')", "", _W.EVERYWHERE, "Arena: chat with one, compare two"),
+    _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minute"),
     _C("keys", "question_mark", "keys", "keys", _W.EVERYWHERE, "these keys, and what is amiss with the engine"),
     _C("quit", "ctrl+q", "quit", "quit", _W.EVERYWHERE, "quit: every model is unloaded, nothing keeps running"),
 )

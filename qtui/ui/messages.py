@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,17 +14,27 @@ from qtui.core.hardware import EngineInfo, MemorySample
 from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.verdict import Headroom
+from qtui.core.sessions import SessionSeen
 
 
 @dataclass
 class MachineSampled(Message):
-    """A new sample of the machine's memory."""
+    """A new sample of the machine's memory, and the sessions on it."""
 
     sample: MemorySample
+    sessions: Sequence[SessionSeen] = ()
 
     def can_replace(self, message: Message) -> bool:
         """Let only the newest of several waiting samples be handled."""
         return isinstance(message, MachineSampled)
+
+
+@dataclass
+class SessionStopped(Message):
+    """A session that was to be stopped is gone, or why it is not."""
+
+    session_id: str
+    problem: str = ""
 
 
 @dataclass

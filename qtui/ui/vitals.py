@@ -1,10 +1,11 @@
-"""What the top line shows of machine and engine."""
+"""What every place may show of machine, engine and sessions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qtui.core.hardware import EngineInfo, MemorySample
+from qtui.core.monitor.history import History
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +14,5 @@ class Vitals:
 
     sample: MemorySample | None = None
     engine: EngineInfo | None = None
+    history: History = field(default_factory=History)
+    """The last minute of machine and sessions."""

@@ -21,7 +21,7 @@ from qtui.ui.places.arena import ArenaPlace
 from qtui.ui.places.models import ModelsPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.prompt_field import PromptField
-from tests.fakes import FakeDryRun, FakeLibrary, FakeMachine, ScriptedEngine, make_variant
+from tests.fakes import FakeDryRun, FakeLibrary, FakeMachine, FakeSessions, ScriptedEngine, make_variant
 
 SMALL = make_variant("Alpha", "Q4_K_M", size=1 * GIB, bits_per_weight=4.9)
 LARGE = make_variant("Alpha", "Q8_0", size=2 * GIB, bits_per_weight=8.5)
@@ -40,6 +40,7 @@ class Stage:
     engine: ScriptedEngine = field(default_factory=ScriptedEngine)
     machine: FakeMachine = field(default_factory=FakeMachine)
     dry_run: FakeDryRun = field(default_factory=FakeDryRun)
+    sessions: FakeSessions = field(default_factory=FakeSessions)
     library: FakeLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,7 +55,8 @@ class Stage:
         files = read_themes() if theme_files is None else theme_files
         return QtuiApp(
             library=self.library, machine=self.machine, engine=self.engine,
-            guard=Guard(footprints, self.machine, self.engine), footprints=footprints, plan=LoadPlan(),
+            guard=Guard(footprints, self.machine, self.engine), footprints=footprints, sessions=self.sessions,
+            plan=LoadPlan(),
             models_dirs=folders, start=start, theme=theme, theme_files=files,
         )  # fmt: skip
 

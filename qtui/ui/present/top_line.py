@@ -12,8 +12,8 @@ from qtui.core.text import clean_name
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
 
-PLACES = (("1", "models", "Models"), ("3", "arena", "Arena"))
-"""Key, name and title. 2 and 4 stay free for the Hub and the Monitor."""
+PLACES = (("1", "models", "Models"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
+"""Key, name and title. 2 stays free for the Hub."""
 
 
 def places(current: str) -> Content:

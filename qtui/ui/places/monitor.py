@@ -1,0 +1,210 @@
+"""Monitor: the sessions of this machine, what they hold against what was estimated, and the last minute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from textual import on, work
+from textual.binding import BindingType
+from textual.content import Content
+from textual.events import Resize, ScreenResume
+from textual.widget import Widget
+from textual.widgets import Static
+
+from qtui.core.errors import QtuiError
+from qtui.core.hardware import Gpu
+from qtui.core.monitor.series import series
+from qtui.core.ports import Sessions
+from qtui.core.sessions import SessionSeen
+from qtui.ui.commands import Where, bindings
+from qtui.ui.messages import SessionStopped
+from qtui.ui.panels.log import LogPanel
+from qtui.ui.places.place import Place
+from qtui.ui.present.monitor import COLUMNS, EMPTY, MARK_WIDTH, detail_lines, question, rows
+from qtui.ui.vitals import Vitals
+from qtui.ui.widgets.fitted import Fitted
+from qtui.ui.widgets.grouped_table import GroupedTable
+from qtui.ui.widgets.history_lines import TALLEST, HistoryLines
+
+FRAME = 2 + 1
+"""Lines of the screen that belong to the top line and the keys."""
+
+
+class MonitorPlace(Place):
+    """Shows every session with its state, memory and rate, and a line of history for each series."""
+
+    NAME = "monitor"
+    CSS_PATH = "monitor.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.MONITOR)
+
+    def __init__(self, *, sessions: Sessions, labels: Callable[[], Mapping[str, str]], vitals: Vitals) -> None:
+        super().__init__(vitals)
+        self._sessions = sessions
+        self._labels = labels
+        """Gives the sides of the Arena by session id."""
+        self._seen: tuple[SessionSeen, ...] = ()
+        self._asking = ""
+        """The id of the session that shall be stopped, while that is asked."""
+        self._stopping: frozenset[str] = frozenset()
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Sessions or what stands in for them, the strip about one, the lines."""
+        yield GroupedTable(COLUMNS, MARK_WIDTH)
+        yield Static(Content(EMPTY), classes="empty")
+        yield Fitted(self._detail_lines, classes="detail")
+        yield HistoryLines()
+
+    def on_mount(self) -> None:
+        """Show what is known."""
+        self.query_one(GroupedTable).focus()
+        self._take_vitals()
+
+    def show_vitals(self, vitals: Vitals) -> None:
+        """Show a new moment."""
+        super().show_vitals(vitals)
+        if self.is_mounted and self.is_current:
+            self._take_vitals()
+
+    def spots(self) -> tuple[Where, ...]:
+        """Return where the keys go now."""
+        return (Where.MONITOR, Where.EVERYWHERE)
+
+    def hidden_commands(self) -> frozenset[str]:
+        """Without sessions there is nothing to stop; what was asked is answered first."""
+        if not self._seen:
+            return frozenset({"monitor.log", "monitor.stop", "monitor.back"})
+        return frozenset({"monitor.log"}) if self._asking else frozenset({"monitor.back"})
+
+    # What can be done
+
+    def action_log(self) -> None:
+        """Show the log of the session under the cursor."""
+        seen = self._under_cursor()
+        if seen is not None:
+            wanted = seen.record.id
+            self.app.push_screen(LogPanel(seen.record.title, lambda: self._sessions.log(wanted)))
+
+    def action_stop(self) -> None:
+        """Ask whether to stop the session under the cursor; asked already, stop it."""
+        seen = self._under_cursor()
+        if seen is None or seen.record.id in self._stopping:
+            return
+        if self._asking == seen.record.id:
+            self._stopping |= {seen.record.id}
+            self._ask("")
+            self._stop(seen)
+        else:
+            self._ask(seen.record.id)
+
+    def action_back(self) -> None:
+        """Leave the session as it is."""
+        self._ask("")
+
+    def action_cursor(self, step: int) -> None:
+        """Move the cursor."""
+        self.query_one(GroupedTable).move(step)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self.query_one(GroupedTable).move_page(pages)
+
+    def action_edge(self, direction: int) -> None:
+        """Move the cursor to the first or last row."""
+        self.query_one(GroupedTable).move_edge(direction)
+
+    # What happened
+
+    @on(ScreenResume)
+    def catch_up(self) -> None:
+        """Show what happened while another place was on screen."""
+        self._take_vitals()
+
+    @on(Resize)
+    def fit(self) -> None:
+        """Share the height anew."""
+        self._share_height()
+
+    @on(GroupedTable.Highlighted)
+    def show_detail(self, event: GroupedTable.Highlighted) -> None:
+        """Show the session under the cursor; a question about another one is withdrawn."""
+        if self._asking and event.key != self._asking:
+            self._ask("")
+        self.query_one(".detail", Fitted).refresh()
+
+    @on(GroupedTable.Chosen)
+    def log_clicked(self) -> None:
+        """A second click is `enter`."""
+        self.action_log()
+
+    @on(SessionStopped)
+    def end_stop(self, event: SessionStopped) -> None:
+        """Show the sessions that are left."""
+        self._stopping -= {event.session_id}
+        if event.problem:
+            self.notify(event.problem, severity="error", markup=False)
+        else:
+            self._seen = tuple(seen for seen in self._seen if seen.record.id != event.session_id)
+        self._draw()
+
+    @work(group="stop")
+    async def _stop(self, seen: SessionSeen) -> None:
+        problem = ""
+        try:
+            await self._sessions.stop(seen.record.id)
+        except QtuiError as error:
+            problem = f"{error.message}\n{error.hint}"
+        self.post_message(SessionStopped(seen.record.id, problem))
+
+    # Drawing
+
+    def _ask(self, session_id: str) -> None:
+        self._asking = session_id
+        self.set_class(bool(session_id), "asking")
+        self.query_one(".detail", Fitted).refresh()
+        self.refresh_keys()
+
+    def _take_vitals(self) -> None:
+        latest = self.vitals.history.latest
+        self._seen = latest.sessions if latest else ()
+        self._draw()
+
+    def _draw(self) -> None:
+        self.set_class(not self._seen, "without-sessions")
+        table = self.query_one(GroupedTable)
+        labels = self._labels()
+        shown = rows(self._seen, self._cards(), labels, self._stopping)
+        if shown != table.rows:
+            table.show(shown)
+        if self._asking and table.key != self._asking:
+            self._ask("")
+        self.query_one(".detail", Fitted).refresh()
+        self.query_one(HistoryLines).show(series(self.vitals.history, labels))
+        self._share_height()
+        self.refresh_keys()
+
+    def _share_height(self) -> None:
+        """Give the lines what sessions and strip leave, but no more than they can use."""
+        chart = self.query_one(HistoryLines)
+        detail = self.query_one(".detail", Fitted)
+        strip = detail.outer_size.height if detail.display else 0
+        table = min(len(self._seen) + 2, 12) if self._seen else 5
+        lines = len(series(self.vitals.history, self._labels()))
+        free = self.size.height - FRAME - strip - table
+        chart.styles.height = 1 + max(min(lines, self.size.height - FRAME - strip - 4), min(free - 1, lines * TALLEST))
+
+    def _cards(self) -> tuple[Gpu, ...]:
+        sample = self.vitals.sample
+        return sample.gpus if sample else ()
+
+    def _under_cursor(self) -> SessionSeen | None:
+        key = self.query_one(GroupedTable).key
+        return next((seen for seen in self._seen if seen.record.id == key), None)
+
+    def _detail_lines(self, width: int) -> Sequence[Content]:
+        seen = self._under_cursor()
+        if seen is not None and self._asking == seen.record.id:
+            return [question(seen)]
+        latest = self.vitals.history.latest
+        lines = detail_lines(seen, self._cards(), latest.time if latest else 0.0, width - 2)
+        return [Content(" ") + line for line in lines]

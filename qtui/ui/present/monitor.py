@@ -1,0 +1,104 @@
+"""What the Monitor shows of sessions: rows, the strip about one of them, the question before one is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from textual.content import Content
+
+from qtui.core.hardware import Gpu
+from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadPlan
+from qtui.core.monitor.session_row import gib, session_row
+from qtui.core.sessions import SessionSeen, SessionState, apart, measured_total
+from qtui.core.text import clean_name, duration
+from qtui.ui.present.table import Column, Row
+from qtui.ui.present.words import bar, between, joined, name
+
+MARK_WIDTH = 4
+COLUMNS = (
+    Column("SESSION", 16, grows=1),
+    Column("ENGINE", 8, drop=1),
+    Column("STATE", 12),
+    Column("RAM", 5, right=True),
+    Column("VRAM", 5, right=True),
+    Column("NEEDS", 5, right=True, drop=2),
+    Column("EST", 8, right=True),
+    Column("T/S", 5, right=True),
+    Column("CTX", 5, right=True),
+    Column("OF", 14, drop=3),
+)
+BAR_WIDTH = 20
+EMPTY = """No model is loaded, by this qtui or another.
+
+    1 Models, then enter    chat with one: its session stands here"""
+
+
+def rows(
+    sessions: Sequence[SessionSeen], cards: Sequence[Gpu], labels: Mapping[str, str], stopping: frozenset[str]
+) -> tuple[Row, ...]:
+    """Return a row for each session; `labels` are its sides in the Arena, `stopping` the ids of those that end."""
+    result = []
+    for seen in sessions:
+        row = session_row(seen, cards)
+        state = "stopping…" if row.id in stopping else row.state
+        cells = (
+            name(row.title), name(row.engine), Content(state), Content(row.ram), Content(row.vram), Content(row.needs),
+            Content(row.apart), Content(row.rate), Content(row.context), Content(_owner(seen)),
+        )  # fmt: skip
+        result.append(Row(row.id, cells, mark=labels.get(row.id, "")[:2]))
+    return tuple(result)
+
+
+def detail_lines(seen: SessionSeen | None, cards: Sequence[Gpu], now: float, width: int) -> list[Content]:
+    """Return who a session is, how it was loaded, and what it holds against what was estimated."""
+    if seen is None:
+        return []
+    record = seen.record
+    age = f"for {duration(max(0.0, now - record.since))}" if record.since else "for ?"
+    who = joined([name(record.title, "bold"), f"id {clean_name(record.id, 64)}", f"pid {record.pid}", age])
+    return [
+        between(who, Content(f"of {_owner(seen)}"), width),
+        between(Content(plan_words(record.plan)), name(record.path, "$foreground-muted", 1000), width),
+        _memory_line(seen, cards, width),
+    ]
+
+
+def question(seen: SessionSeen) -> Content:
+    """Return the question before a session is stopped."""
+    whose = "" if seen.own else f" of another qtui (pid {seen.record.parent_pid})"
+    cut = " Its answer is cut off." if seen.record.state is SessionState.ANSWERING else ""
+    text = f" Stop {clean_name(seen.record.title, 60)}{whose}?{cut}  s stop it   esc leave it "
+    return Content.styled(text, "reverse")
+
+
+def plan_words(plan: Mapping[str, object]) -> str:
+    """Return a plan as a record tells it, in short; `?` where it cannot be read."""
+    try:
+        known = LoadPlan.from_json(dict(plan))
+        layers = {ALL_LAYERS: "all", AUTO: "auto"}.get(known.n_gpu_layers, known.n_gpu_layers)
+        types = dict.fromkeys((known.cache_type_k, known.cache_type_v))
+        cache = "/".join(str(kind) for kind in types).upper()
+        text = f"ctx {known.ctx_size or '?'}  KV {cache}  GPU layers {layers}  load {known.load_mode.value}"
+    except (TypeError, ValueError):
+        return "plan ?"
+    return clean_name(text, 120)
+
+
+def _owner(seen: SessionSeen) -> str:
+    return "this qtui" if seen.own else f"qtui {seen.record.parent_pid}"
+
+
+def _memory_line(seen: SessionSeen, cards: Sequence[Gpu], width: int) -> Content:
+    memory, estimate = seen.memory, seen.record.estimate
+    held = measured_total(seen, cards)
+    parts = [f"file pages {gib(memory.file_backed)}", f"anonymous {gib(memory.anonymous)}"]
+    parts += [f"locked {gib(memory.locked)}"] if memory.locked else []
+    parts += [f"swapped {gib(memory.swapped)}"] if memory.swapped else []
+    words = Content.styled("   ".join(parts), "$foreground-muted")
+    if held is None or not estimate:
+        return between(Content(f"holds {gib(held)} GiB, estimated ?"), words, width)
+    loaded = seen.record.state is not SessionState.LOADING
+    share = apart(held, estimate) or 0.0
+    off = f", {share * 100:+.1f} %" if loaded else ""
+    drawn = Content.styled(bar(held / max(held, estimate), BAR_WIDTH), "$text-accent on $foreground 15%")
+    return between(Content(f"holds {gib(held)} of {gib(estimate)} GiB{off}  ") + drawn, words, width)
