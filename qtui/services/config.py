@@ -16,12 +16,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tomli_w
-
 from qtui.core.errors import QtuiError
 from qtui.core.text import MIB, clean, clean_name
 from qtui.services.files import write_atomic
-from qtui.services.toml_edit import KeyPath, changed_table, edited
+from qtui.services.toml_edit import KeyPath, changed_table, edited, written
 
 MAX_BYTES = MIB
 
@@ -91,13 +89,11 @@ class TomlFile:
             now = self.read()
             if now.problem and not now.broken:
                 raise QtuiError(f"{_shown(self.path)} {now.problem}", "make it readable, or move it away")
-            text = None if now.broken else _with_changes(now.text, changes)
+            text = None if now.broken else edited(now.text, changes)
             kept = None
             if text is None:
                 kept = _set_aside(self.path)
-                text = tomli_w.dumps(
-                    _rewritten({} if now.broken else now.table, changes, instead if now.broken else None)
-                )
+                text = written(_rewritten({} if now.broken else now.table, changes, instead if now.broken else None))
             try:
                 self._write(text)
             except QtuiError:
@@ -127,26 +123,8 @@ class TomlFile:
         return raw
 
 
-def literal(value: object) -> str:
-    """Return a value as TOML writes it, on one line."""
-    if isinstance(value, Mapping):
-        inner = ", ".join(f"{literal(str(key))} = {literal(part)}" for key, part in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(literal(part) for part in value)}]"
-    line: str = tomli_w.dumps({"x": value})
-    return line.strip().removeprefix("x = ")
-
-
 def _broken(problem: str, text: str = "") -> TomlContent:
     return TomlContent(text, {}, f"{problem}; nothing in it is used", broken=True)
-
-
-def _with_changes(text: str, changes: Mapping[KeyPath, object | None]) -> str | None:
-    result: str | None = text
-    for path, value in changes.items():
-        result = None if result is None else edited(result, path, value, literal)
-    return result
 
 
 def _rewritten(
