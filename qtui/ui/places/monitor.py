@@ -93,6 +93,7 @@ class MonitorPlace(Place):
         if self._asking == seen.record.id:
             self._stopping |= {seen.record.id}
             self._ask("")
+            self._draw()
             self._stop(seen)
         else:
             self._ask(seen.record.id)

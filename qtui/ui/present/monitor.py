@@ -27,7 +27,7 @@ COLUMNS = (
     Column("CTX", 5, right=True),
     Column("OF", 14, drop=3),
 )
-BAR_WIDTH = 20
+BAR_WIDTH, NARROWEST_BAR = 20, 6
 EMPTY = """No model is loaded, by this qtui or another.
 
     1 Models, then enter    chat with one: its session stands here"""
@@ -100,5 +100,8 @@ def _memory_line(seen: SessionSeen, cards: Sequence[Gpu], width: int) -> Content
     loaded = seen.record.state is not SessionState.LOADING
     share = apart(held, estimate) or 0.0
     off = f", {share * 100:+.1f} %" if loaded else ""
-    drawn = Content.styled(bar(held / max(held, estimate), BAR_WIDTH), "$text-accent on $foreground 15%")
-    return between(Content(f"holds {gib(held)} of {gib(estimate)} GiB{off}  ") + drawn, words, width)
+    said = Content(f"holds {gib(held)} of {gib(estimate)} GiB{off}  ")
+    room = min(BAR_WIDTH, width - said.cell_length - words.cell_length - 2)
+    if room >= NARROWEST_BAR:
+        said += Content.styled(bar(held / max(held, estimate), room), "$text-accent on $foreground 15%")
+    return between(said, words, width)
