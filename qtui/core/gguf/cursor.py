@@ -9,13 +9,10 @@ from __future__ import annotations
 import functools
 import re
 import struct
-from typing import TYPE_CHECKING
 
 from qtui.core.errors import BadFileError
+from qtui.core.gguf.source import ByteSource
 from qtui.core.text import clean_name
-
-if TYPE_CHECKING:
-    from qtui.core.gguf.reader import ByteSource
 
 MAX_HEADER = 64 << 20
 """Bytes that a header may take; the largest vocabularies known take 16 MB."""

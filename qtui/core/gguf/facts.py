@@ -12,7 +12,8 @@ from typing import Any
 from qtui.core.gguf import types
 from qtui.core.gguf.context_bytes import context_bytes_per_token
 from qtui.core.gguf.layers import LayerValues
-from qtui.core.gguf.reader import ArrayRef, ByteSource, Header, TensorInfo, Value
+from qtui.core.gguf.reader import ArrayRef, Header, TensorInfo, Value
+from qtui.core.gguf.source import ByteSource
 from qtui.core.gguf.warnings import warnings_of
 from qtui.core.library.variant import Role
 from qtui.core.text import clean, clean_name

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from qtui.core.errors import BadFileError
 from qtui.core.gguf.cursor import FETCH_AGAIN
-from qtui.core.gguf.reader import CODES, ArrayRef, ByteSource, Header, ValueType
+from qtui.core.gguf.reader import CODES, ArrayRef, Header, ValueType
+from qtui.core.gguf.source import ByteSource
 
 TOKENIZER_MODEL = "tokenizer.ggml.model"
 TOKENS = "tokenizer.ggml.tokens"

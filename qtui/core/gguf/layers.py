@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from qtui.core.gguf.reader import ArrayRef, ByteSource, Header, ValueType, read_array
+from qtui.core.gguf.reader import ArrayRef, Header, ValueType, read_array
+from qtui.core.gguf.source import ByteSource
 
 MAX_LAYERS = 4096
 """Longer arrays are not per layer and are not read."""

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Protocol
 
 from qtui.core.errors import BadFileError
 from qtui.core.gguf import types
 from qtui.core.gguf.cursor import FETCH_AGAIN, Cursor
+from qtui.core.gguf.source import ByteSource
 from qtui.core.text import clean_name
 
 MAGIC = b"GGUF"
@@ -34,19 +34,6 @@ MAX_STRING = 16 << 20
 MAX_TEXT = 32 << 20
 """Bytes that all string values of a header may have together."""
 MAX_ELEMENTS = (1 << 63) - 1
-
-
-class ByteSource(Protocol):
-    """Where a header is read from: a file, or ranges over HTTP."""
-
-    @property
-    def size(self) -> int:
-        """Return how many bytes there are."""
-        ...
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return exactly `length` bytes from `offset`, fewer only where the source ends."""
-        ...
 
 
 class ValueType(IntEnum):

@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from qtui.core.errors import BadFileError
-from qtui.core.gguf.reader import ByteSource, read_header
+from qtui.core.gguf.reader import read_header
+from qtui.core.gguf.source import ByteSource
 from qtui.core.library.record import FileRecord, record_of
 from qtui.core.text import clean_name
 from qtui.services.library.header_cache import HeaderCache

@@ -6,7 +6,8 @@ import pytest
 
 from qtui.core.errors import BadFileError
 from qtui.core.gguf.ghost import Ghost, make_ghost, vocabulary_size
-from qtui.core.gguf.reader import ArrayRef, ByteSource, Header, ValueType, read_array, read_header
+from qtui.core.gguf.reader import ArrayRef, Header, ValueType, read_array, read_header
+from qtui.core.gguf.source import ByteSource
 from qtui.services.library.source import FileSource
 from tests.builders.gguf import MemorySource, Tensor, array, build, strings, tiny_model, u32
 from tests.conftest import HEADER_NAMES

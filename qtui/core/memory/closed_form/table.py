@@ -12,7 +12,8 @@ from enum import Enum, auto
 
 from qtui.core.gguf.ghost import TOKENIZER_MODEL, TOKENS, vocabulary_size
 from qtui.core.gguf.layers import MAX_LAYERS, LayerValues
-from qtui.core.gguf.reader import ArrayRef, ByteSource, Header, TensorInfo
+from qtui.core.gguf.reader import ArrayRef, Header, TensorInfo
+from qtui.core.gguf.source import ByteSource
 from qtui.core.memory.closed_form.hyper import Hyper, read_hyper
 from qtui.core.memory.extras import Tokenizer
 from qtui.core.text import clean_name
