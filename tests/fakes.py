@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,12 +17,15 @@ from pathlib import Path
 from qtui.core.duel.conversation import Answer, Request
 from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, SessionEvent, TextArrived
+from qtui.core.gguf.facts import Facts, MixRow
 from qtui.core.hardware import Device, DeviceKind, EngineInfo, Gpu, Hardware, MemorySample, ProcessMemory
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint, Pools
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.origin import Origin
+from qtui.core.presets import BUILT_IN, Preset, check_name
 from qtui.core.sessions import SessionRecord, SessionSeen, SessionState
+from qtui.core.settings import Problem, Settings
 from qtui.core.text import GIB, MIB
 
 CPU_ONLY = EngineInfo(
@@ -32,6 +36,8 @@ CPU_ONLY = EngineInfo(
     features=("AVX2", "REPACK"),
 )
 ONE_CARD = replace(CPU_ONLY, devices=(Device("CUDA0", "A card", DeviceKind.GPU, 12 * GIB, 8 * GIB), *CPU_ONLY.devices))
+GATHERED_S = 0.05
+"""How long an engine gathers tokens before it sends them on."""
 RESIDENT = ProcessMemory(anonymous=120 * MIB, file_backed=300 * MIB, locked=0, swapped=0, peak=450 * MIB)
 
 
@@ -66,6 +72,8 @@ class Reply:
     time_to_first_token: float | None = 0.25
     memory: ProcessMemory = RESIDENT
     warnings: tuple[str, ...] = ()
+    tokens_per_second: float | None = None
+    """When given, chunks come at this pace by the clock, gathered for `GATHERED_S`: for benchmarks."""
 
     @property
     def chunks(self) -> tuple[str, ...]:
@@ -138,7 +146,7 @@ class ScriptedSession:
             yield TextArrived(reply.thinking, thinking=True, tokens=1)
         said = ""
         cancelled = False
-        for index, chunk in enumerate(reply.chunks):
+        for index, chunk in enumerate(reply.chunks if reply.tokens_per_second is None else ()):
             if index == reply.hold_after:
                 cancelled = await self._held(reply.hold)
             if cancelled or self._cancelled.is_set():
@@ -147,7 +155,12 @@ class ScriptedSession:
             said += chunk
             yield TextArrived(chunk, tokens=index + 1)
             await asyncio.sleep(0)
-        if not cancelled and len(reply.chunks) <= reply.hold_after:
+        if reply.tokens_per_second is not None:
+            async for event in self._paced(reply, reply.tokens_per_second):
+                said += event.text
+                yield event
+            cancelled = self._cancelled.is_set()
+        elif not cancelled and len(reply.chunks) <= reply.hold_after:
             cancelled = await self._held(reply.hold)
         if reply.failure and not cancelled:
             self._alive = not reply.fatal
@@ -155,6 +168,16 @@ class ScriptedSession:
             return
         self._note("answered")
         yield Answered(_answer(reply, said, request, cancelled))
+
+    async def _paced(self, reply: Reply, rate: float) -> AsyncIterator[TextArrived]:
+        """Yield what a model of that rate would have written since the last event."""
+        begin, sent, chunks = time.perf_counter(), 0, reply.chunks
+        while sent < len(chunks) and not self._cancelled.is_set():
+            await asyncio.sleep(GATHERED_S)
+            due = min(len(chunks), round((time.perf_counter() - begin) * rate))
+            if due > sent:
+                yield TextArrived("".join(chunks[sent:due]), tokens=due)
+                sent = due
 
     async def cancel(self) -> None:
         """Stop what is held or running."""
@@ -252,6 +275,20 @@ def make_footprint(variant: Variant, plan: LoadPlan, *, total: int | None = None
         extra=(ExtraItem("process", "ram_anonymous", process, Origin.COMPUTED, 4 * MIB),),
         pools=pools, peak=pools.ram, reclaimable=0, locked=0, origin=Origin.DRY_RUN,
     )  # fmt: skip
+
+
+def make_facts(variant: Variant, **fields: object) -> Facts:
+    """Return plausible facts of a variant; `fields` are further fields of Facts."""
+    plain = Facts(
+        architecture=variant.architecture, model=variant.model, quant=variant.quant, role=variant.role,
+        layers=variant.layers, context_length=variant.context_length, vocabulary=512,
+        parameters=variant.parameters or 0, active_parameters=variant.parameters or 0,
+        bits_per_weight=variant.bits_per_weight,
+        mix=(MixRow(8, "Q8_0", 85, variant.size * 99 // 100, 1000), MixRow(0, "F32", 25, variant.size // 100, 10)),
+        experts=None, imatrix={}, chat_template=True, chat_template_names=(), context_bytes_per_token=4096, split=None,
+        metadata={"general.architecture": variant.architecture, "general.name": variant.model}, warnings=(),
+    )  # fmt: skip
+    return replace(plain, **fields)  # type: ignore[arg-type]
 
 
 class FakeDryRun:
@@ -357,6 +394,41 @@ def make_seen(
     return SessionSeen(replace(plain, **fields), memory, own)  # type: ignore[arg-type]
 
 
+class FakeSettings:
+    """Settings in memory; `now` is what the file holds, which a test may change as another qtui would."""
+
+    path = Path("/config/settings.toml")
+
+    def __init__(self, settings: Settings = Settings(), *problems: Problem) -> None:
+        self.now = settings
+        self.said = problems
+        self.saved: list[Settings] = []
+        self.error: QtuiError | None = None
+        """Raised when something is saved."""
+        self._read = settings
+
+    def load(self) -> Settings:
+        """Return what the file holds."""
+        self._read = self.now
+        return self.now
+
+    def save(self, settings: Settings) -> Settings:
+        """Keep other settings, or raise what was scripted."""
+        if self.error:
+            raise self.error
+        self.saved.append(settings)
+        self.now = self._read = settings
+        return settings
+
+    def problems(self) -> Sequence[Problem]:
+        """Return what was scripted."""
+        return self.said
+
+    def changed(self) -> bool:
+        """Tell whether a test has changed what the file holds."""
+        return self.now is not self._read
+
+
 class FakeLibrary:
     """A library of given variants; found by path, file name or `REPO:QUANT`."""
 
@@ -366,6 +438,10 @@ class FakeLibrary:
         self.errors: dict[str, QtuiError] = {}
         self.hold: asyncio.Event | None = None
         """When given, the scan waits for it after the first variant."""
+        self.changed = asyncio.Event()
+        """Set it to let `watch` tell that files came or went."""
+        self.told: dict[Path, Facts] = {}
+        """Facts by file; others have plain ones."""
 
     async def scan(self, folders: Sequence[Path] = ()) -> AsyncIterator[Variant]:
         """Yield the variants."""
@@ -388,3 +464,57 @@ class FakeLibrary:
     def places(self) -> Sequence[tuple[str, Path]]:
         """Return one made-up place."""
         return [("models", Path("/models"))]
+
+    async def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
+        """Yield whenever `changed` is set."""
+        while True:
+            await self.changed.wait()
+            self.changed.clear()
+            yield
+
+    async def facts(self, variant: Variant) -> Facts:
+        """Return what was told, else plain facts; or raise what was scripted for the path."""
+        if str(variant.path) in self.errors:
+            raise self.errors[str(variant.path)]
+        return self.told.get(variant.path) or make_facts(variant)
+
+
+class FakePresets:
+    """Presets in memory; `refuse` is raised by the next save."""
+
+    def __init__(self, *presets: Preset) -> None:
+        self.own = list(presets)
+        self.refuse: QtuiError | None = None
+        self.foreign = False
+        """Set it to tell that another program has changed them."""
+
+    @property
+    def path(self) -> Path:
+        """Return a made-up place."""
+        return Path("/config/presets.toml")
+
+    def load(self) -> tuple[Preset, ...]:
+        """Return the user's presets, then ours."""
+        self.foreign = False
+        names = {preset.name for preset in self.own}
+        return (*self.own, *(preset for preset in BUILT_IN if preset.name not in names))
+
+    def save(self, preset: Preset) -> None:
+        """Keep one as the real store does: an unusable name is refused."""
+        if self.refuse is not None:
+            error, self.refuse = self.refuse, None
+            raise error
+        check_name(preset.name)
+        self.own = [*(old for old in self.own if old.name != preset.name), preset]
+
+    def delete(self, name: str) -> None:
+        """Drop one."""
+        self.own = [preset for preset in self.own if preset.name != name]
+
+    def problems(self) -> Sequence[Problem]:
+        """Return nothing: they are never wrong."""
+        return ()
+
+    def changed(self) -> bool:
+        """Tell what `foreign` says."""
+        return self.foreign

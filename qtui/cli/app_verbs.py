@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from qtui.cli.crash import crash_report
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.core.errors import UsageError
-from qtui.core.library.variant import Variant
+
+if TYPE_CHECKING:
+    from qtui.core.library.variant import Variant
+    from qtui.ui.parts import Parts
 
 
 async def open_app(context: Context) -> int:
@@ -27,23 +31,22 @@ def need_terminal() -> None:
         raise UsageError("the app needs a terminal", "qtui --help lists the verbs that do not")
 
 
-def _crash_text(error: BaseException) -> str:
-    failure = crash_report(error)
-    return f"qtui: {failure.message}\nhint: {failure.hint}"
-
-
 async def show_app(context: Context, sides: Sequence[Variant] = (), prompt: str = "") -> int:
-    """Run the app, on the Arena with `sides` and `prompt` when they are given; returns its status."""
-    from qtui.ui.app import ArenaStart, QtuiApp
+    """Run the app, on the Arena with `sides` and `prompt` when they are given; returns its status.
 
-    services, options = context.services, context.options
+    Nothing is imported for it but what its first frame shows; the services follow when that is painted.
+    """
+    from qtui.services.settings import SettingsFile
+    from qtui.services.themes import read_themes
+    from qtui.ui.app import QtuiApp
+    from qtui.ui.parts import ArenaStart
+
+    options = context.options
     app = QtuiApp(
-        library=services.library, machine=services.machine, engine=services.engine, guard=services.guard,
-        footprints=services.footprints, sessions=services.sessions, plan=services.starting_plan(),
-        models_dirs=tuple(getattr(options, "models_dir", ())),
+        lambda: _parts(context), store=SettingsFile(),
         start=ArenaStart(dict(zip("AB", sides, strict=False)), prompt) if sides else None,
-        theme=getattr(options, "theme", None) or services.settings.theme, theme_files=services.theme_files(),
-        on_crash=_crash_text,
+        theme=getattr(options, "theme", None) or "", theme_files=read_themes(),
+        log_level=getattr(options, "log_level", None) or "", on_crash=_crash_text,
     )  # fmt: skip
 
     async def leave() -> None:
@@ -52,3 +55,20 @@ async def show_app(context: Context, sides: Sequence[Variant] = (), prompt: str 
     with context.interrupts.stop_first(leave):
         await app.run_async()
     return app.return_code or 0
+
+
+def _parts(context: Context) -> Parts:
+    from qtui.ui.parts import Parts
+
+    services = context.services
+    return Parts(
+        library=services.library, machine=services.machine, engine=services.engine, guard=services.guard,
+        footprints=services.footprints, sessions=services.sessions, plan=services.starting_plan(),
+        presets=services.presets, known_presets=tuple(services.presets.load()) if services.presets else (),
+        models_dirs=tuple(getattr(context.options, "models_dir", ())), apply=services.apply,
+    )  # fmt: skip
+
+
+def _crash_text(error: BaseException) -> str:
+    failure = crash_report(error)
+    return f"qtui: {failure.message}\nhint: {failure.hint}"

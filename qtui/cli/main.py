@@ -61,13 +61,19 @@ def _run(arguments: list[str], console: Console, wire: Callable[[Namespace], Ser
     console.as_json = options.json
     if getattr(options, "prompt", None) is not None:
         options.prompt = _prompt(options.prompt)
-    from qtui.cli import running, wiring
+    from qtui.cli import running
 
     module, _, name = options.run.partition(":")
     verb: running.Verb = getattr(importlib.import_module(module), name)
-    status = running.run(verb, options, console, wire or wiring.local_services)
+    status = running.run(verb, options, console, wire or _local_services)
     sys.stdout.flush()
     return status
+
+
+def _local_services(options: Namespace) -> Services:
+    from qtui.cli.wiring import local_services
+
+    return local_services(options)
 
 
 def _prompt(text: str) -> str:

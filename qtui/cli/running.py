@@ -8,9 +8,12 @@ import signal
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from qtui.cli.console import Console
-from qtui.cli.wiring import Services
+
+if TYPE_CHECKING:  # the app paints before the services are imported
+    from qtui.cli.wiring import Services
 
 INTERRUPTED = 130
 
@@ -48,8 +51,21 @@ class Context:
 
     options: Namespace
     console: Console
-    services: Services
+    wire: Callable[[Namespace], Services] = field(repr=False)
     interrupts: Interrupts = field(repr=False)
+    _made: Services | None = field(default=None, repr=False)
+
+    @property
+    def services(self) -> Services:
+        """Return the services, made when they are first asked for."""
+        if self._made is None:
+            self._made = self.wire(self.options)
+        return self._made
+
+    async def close(self) -> None:
+        """Close the services, if there are any."""
+        if self._made is not None:
+            await self._made.close()
 
 
 Verb = Callable[[Context], Awaitable[int]]
@@ -59,16 +75,16 @@ def run(verb: Verb, options: Namespace, console: Console, wire: Callable[[Namesp
     """Run a verb and close the services, whatever happens; returns its exit status, 130 when it was interrupted."""
 
     async def whole() -> int:
-        services = wire(options)
         task = asyncio.current_task()
         assert task is not None
         interrupts = Interrupts(task)
         _listen(interrupts)
+        context = Context(options, console, wire, interrupts)
         try:
-            status = await verb(Context(options, console, services, interrupts))
+            status = await verb(context)
         finally:
             console.end_progress()
-            await asyncio.shield(services.close())
+            await asyncio.shield(context.close())
         return INTERRUPTED if interrupts.happened else status
 
     try:

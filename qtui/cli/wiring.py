@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qtui.core.demo import DemoProgress
+from qtui.core.errors import UsageError
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
@@ -17,7 +18,7 @@ from qtui.core.memory.footprint import Pools
 from qtui.core.memory.footprints import Footprints, difference_line
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.memory.verdict import Headroom
+from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
 from qtui.core.ports import DryRun, Engine, Library, Machine, PresetStore, Sessions, SettingsStore, Tables
 from qtui.core.presets import starting_plan
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
@@ -48,6 +49,10 @@ def _quiet(_line: str) -> None:
     return None
 
 
+def _nowhere(_folders: Sequence[Path]) -> None:
+    return None
+
+
 def _no_themes() -> Sequence[ThemeFile]:
     return ()
 
@@ -72,11 +77,13 @@ class Services:
     note: Callable[[str], object] = _quiet
     """Writes a line to the log."""
     settings: Settings = field(default_factory=Settings)
-    """As they were when this run began."""
+    """As they were when this run began, or when the app last took others."""
     settings_store: SettingsStore | None = None
     presets: PresetStore | None = None
     theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
     """Reads the shipped themes and the user's."""
+    look_in: Callable[[Sequence[Path]], None] = _nowhere
+    """Lets the library look into these folders besides the known places."""
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
 
@@ -89,15 +96,39 @@ class Services:
         )
         self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
 
-    def guard_of(self, simulated: Headroom | None) -> Guard:
-        """Return the guard, or one that takes `simulated` for what is free."""
-        if simulated is None:
+    async def guard_of(self, ram: int | None = None, vram: Sequence[int] | None = None) -> Guard:
+        """Return the guard, or one that takes these for what is free: of RAM, and of as many cards as are named.
+
+        Raises:
+            UsageError: cards are named that are not here, and nothing here can compute what they would hold.
+        """
+        if ram is None and vram is None:
             return self.guard
-        return Guard(self.footprints, self.machine, self.engine, self.settings.margins, simulated)
+        real = await self.guard.headroom()
+        room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
+        if vram is None:
+            return Guard(self.footprints, self.machine, self.engine, self.settings.margins, room)
+        room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
+        here = len(real.free_vram) == len(vram)
+        if self.tables is None and not here:
+            raise UsageError(
+                f"--vram names {len(vram)} of the GPUs that the engine can use, which are {len(real.free_vram)}",
+                "give one size per GPU, divided by commas",
+            )
+        cards = SimulatedCards(self.engine, vram)
+        dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked(len(vram))
+        formula = ClosedForm(self.tables, cards) if self.tables is not None else None
+        return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
 
     def starting_plan(self) -> LoadPlan:
         """Return the plan that the app starts with."""
         return self._starting_plan()[0]
+
+    def apply(self, settings: Settings) -> None:
+        """Take other settings: margins and folders hold from now on, the rest when qtui starts."""
+        self.settings = settings
+        self.guard.margins = settings.margins
+        self.look_in(settings.models_dirs)
 
     def settings_problems(self) -> list[Problem]:
         """Return what is wrong with the user's settings and presets."""
@@ -159,12 +190,17 @@ def local_services(options: Namespace) -> Services:
 
     store = SettingsFile()
     settings = store.load()
-    folders: list[Path] = [*getattr(options, "models_dir", []), *map(expanded, settings.models_dirs)]
+    given: list[Path] = getattr(options, "models_dir", [])
+    library = LocalLibrary([*given, *map(expanded, settings.models_dirs)])
+
+    def look_in(folders: Sequence[Path]) -> None:
+        library.look_in([*given, *map(expanded, folders)])
+
     services = Services(
         engine=engine,
         dry_run=DryRunClient(),
         machine=LocalMachine(pids=running.pids),
-        library=LocalLibrary(folders),
+        library=library,
         demo=Demo(),
         engines=engines,
         sessions=running,
@@ -176,5 +212,6 @@ def local_services(options: Namespace) -> Services:
         settings_store=store,
         presets=PresetsFile(),
         theme_files=read_themes,
+        look_in=look_in,
     )
     return services

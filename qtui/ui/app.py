@@ -1,162 +1,155 @@
-"""The app: builds places when they are first visited, and passes between them what they tell each other."""
+"""The app: paints its frame at once, then builds places as they are visited, and passes between them what they tell."""
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import ClassVar
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 from textual import on, work
-from textual.app import App
-from textual.binding import BindingType
-from textual.notifications import SeverityLevel
+from textual.events import Key
 from textual.screen import Screen
 
-from qtui.core.duel.run import Duel
 from qtui.core.errors import QtuiError
-from qtui.core.library.variant import Variant
-from qtui.core.memory.footprints import Footprints
-from qtui.core.memory.guard import Guard
-from qtui.core.memory.plan import LoadPlan
 from qtui.core.monitor.history import Moment
-from qtui.core.ports import Engine, Library, Machine, Sessions
-from qtui.core.settings import DEFAULT_THEME
+from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import ArenaChanged, ChooseForSide, EngineAnswered, MachineSampled, PutOnSide
-from qtui.ui.panels.keys import KeysPanel
-from qtui.ui.places.arena import ArenaPlace
-from qtui.ui.places.models import ModelsPlace
+from qtui.ui.parts import ArenaStart, Parts
+from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
-from qtui.ui.present.models import Standing
+from qtui.ui.planning import Planning
 from qtui.ui.present.top_line import advice
-from qtui.ui.themes import load_themes, variable_defaults
 from qtui.ui.vitals import Vitals
 
+if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.current_plan import CurrentPlan
+    from qtui.core.duel.run import Duel
+    from qtui.core.ports import SettingsStore
+    from qtui.ui.places.arena import ArenaPlace
+    from qtui.ui.places.models import ModelsPlace
+    from qtui.ui.present.models import Standing
 
-@dataclass(frozen=True, slots=True)
-class ArenaStart:
-    """How to open the app in the Arena: variants by side, and a prompt that is sent at once."""
-
-    sides: Mapping[str, Variant] = field(default_factory=dict)
-    prompt: str = ""
+log = logging.getLogger(__name__)
 
 
-class QtuiApp(App[None]):
+class QtuiApp(Planning):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
-    TITLE = "qtui"
-    CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = False
-    AUTO_FOCUS = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-slim"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (15, "-low"), (20, "-high")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.EVERYWHERE)
-
     def __init__(
-        self, *, library: Library, machine: Machine, engine: Engine, guard: Guard, footprints: Footprints,
-        sessions: Sessions, plan: LoadPlan, models_dirs: tuple[Path, ...] = (), start: ArenaStart | None = None, theme: str = "",
-        theme_files: Iterable[ThemeFile] = (), on_crash: Callable[[BaseException], str] | None = None,
+        self, parts: Callable[[], Parts], *, store: SettingsStore, start: ArenaStart | None = None, theme: str = "",
+        theme_files: Iterable[ThemeFile] = (), log_level: str = "",
+        on_crash: Callable[[BaseException], str] | None = None,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self._on_crash = on_crash
-        self._library = library
-        self._machine = machine
-        self._engine = engine
-        self._guard = guard
-        self._footprints = footprints
-        self._sessions = sessions
-        self._plan = plan
-        self._models_dirs = models_dirs
+        super().__init__(store=store, theme=theme, theme_files=theme_files, log_level=log_level, on_crash=on_crash)
+        self._make_parts = parts
         self._start = start or ArenaStart()
-        self._themes = load_themes(theme_files)
-        for known in self._themes.themes.values():
-            self.register_theme(known)
-        self._theme_name = theme or DEFAULT_THEME
-        # Before the first paint: styles are parsed once, and nothing flashes in other colours.
-        if self._theme_name in self._themes.themes:
-            self.theme = self._theme_name
-        elif DEFAULT_THEME in self._themes.themes:
-            self.theme = DEFAULT_THEME
         self._vitals = Vitals()
-        self._standing = Standing(sides=dict(self._start.sides))
-        self._duel = Duel(engine, guard)
         self._places: dict[str, Place] = {}
+        self._duel: Duel | None = None
+        self._standing: Standing
+        self._models: ModelsPlace | None = None
+        self._arena: ArenaPlace | None = None
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the frame of the first place, before anything that it shows is there."""
+        return Opening(self._vitals, "arena" if self._start.sides else "models")
 
     def on_mount(self) -> None:
-        """Open the first place and begin to watch the machine."""
-        self._report_themes()
+        """Leave everything that takes time until the frame is on the screen."""
+        self.screen.call_after_refresh(self._open)
+
+    @work(group="open")
+    async def _open(self) -> None:
+        """Make the parts, open the first place and begin to watch the machine."""
+        try:
+            self._parts = await asyncio.to_thread(self._make_parts)
+        except QtuiError as error:
+            self.exit(return_code=1, message=Text(clean(f"qtui: {error.message}\nhint: {error.hint}")))
+            return
+        from qtui.core.duel.run import Duel
+        from qtui.ui.present.models import Standing
+
+        self._duel = Duel(self._parts.engine, self._parts.guard)
+        self._standing = Standing(sides=dict(self._start.sides))
+        self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._watch_machine()
         self._ask_engine()
-        self.switch_mode("arena" if self._start.sides else "models")
+        self.start_shell()
+        opening = self.screen
+        await self.switch_mode("arena" if self._start.sides else "models")
+        self.opened = True
+        for key in opening.typed if isinstance(opening, Opening) else ():
+            self.post_message(Key(key.key, key.character))
 
     async def on_unmount(self) -> None:
         """End all sessions, also after a crash."""
-        await self._duel.close()
-
-    def notify(
-        self, message: str, *, title: str = "", severity: SeverityLevel = "information",
-        timeout: float | None = None, markup: bool = False,
-    ) -> None:  # fmt: skip
-        """Show a notice; its text is plain unless the caller says otherwise."""
-        super().notify(clean(message), title=title, severity=severity, timeout=timeout, markup=markup)
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Return what our own style variables are where a theme does not set them."""
-        return variable_defaults()
-
-    def _report_themes(self) -> None:
-        if self._themes.themes and self._theme_name not in self._themes.themes:
-            there = ", ".join(sorted(self._themes.themes))
-            self.notify(f"There is no theme {self._theme_name}. There are: {there}", severity="warning")
-        for failure in self._themes.failures:
-            self.notify(f"{failure.message}\n{failure.hint}", severity="warning")
+        if self._duel is not None:
+            await self._duel.close()
 
     # Places
 
+    def places(self) -> Sequence[Place]:
+        """Return the places that are built."""
+        return tuple(self._places.values())
+
     def _built(self, name: str, build: Callable[[], Place]) -> Callable[[], Screen[None]]:
         def factory() -> Screen[None]:
-            self._places[name] = build()
-            return self._places[name]
+            place = self._places[name] = build()
+            place.show_commands(self.keymap.commands)
+            return place
 
         return factory
 
     def _build_models(self) -> Place:
-        return ModelsPlace(
-            library=self._library, guard=self._guard, footprints=self._footprints, plan=self._plan,
-            folders=self._models_dirs, vitals=self._vitals, standing=self._standing,
+        from qtui.ui.places.models import ModelsPlace
+
+        parts = self._parts
+        self._models = ModelsPlace(
+            library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
+            folders=parts.models_dirs, vitals=self._vitals, standing=self._standing,
         )  # fmt: skip
+        return self._models
 
     def _build_arena(self) -> Place:
-        return ArenaPlace(
-            duel=self._duel, plan=self._plan, sides=self._standing.sides, vitals=self._vitals,
+        from qtui.ui.places.arena import ArenaPlace
+
+        assert self._duel is not None
+        self._arena = ArenaPlace(
+            duel=self._duel, plan=self.current.plan, sides=self._standing.sides, vitals=self._vitals,
             prompt=self._start.prompt,
         )  # fmt: skip
+        return self._arena
 
     def _build_monitor(self) -> Place:
         from qtui.ui.places.monitor import MonitorPlace
 
-        return MonitorPlace(sessions=self._sessions, labels=self._sides_by_session, vitals=self._vitals)
+        return MonitorPlace(sessions=self._parts.sessions, labels=self._labels, vitals=self._vitals)
 
-    def _sides_by_session(self) -> Mapping[str, str]:
-        sessions = {label: self._duel.session(label) for label in self._duel.labels}
-        return {session.id: label for label, session in sessions.items() if session}
+    def _labels(self) -> Mapping[str, str]:
+        """Return the sides of the Arena by the ids of their sessions."""
+        duel = self._duel
+        if duel is None:
+            return {}
+        sessions = [(label, duel.session(label)) for label in duel.labels]
+        return {session.id: label for label, session in sessions if session is not None}
 
-    def action_go(self, place: str) -> None:
-        """Go to a place."""
-        self.switch_mode(place)
+    def advice(self) -> Sequence[str]:
+        """Return what is amiss with machine and engine, and what to do about it."""
+        return advice(self._vitals)
 
-    def action_keys(self) -> None:
-        """Show the keys."""
-        first = self.screen.spots() if isinstance(self.screen, Place) else ()
-        self.push_screen(KeysPanel(first, advice(self._vitals)))
+    def take_settings(self, before: Settings, after: Settings) -> None:
+        """Look into other folders, and keep other margins."""
+        self._parts.apply(after)
+        for place in self.places():
+            place.settings_changed(before, after)
 
     # What places ask for and tell
 
@@ -174,37 +167,40 @@ class QtuiApp(App[None]):
     async def choose_for_side(self, event: ChooseForSide) -> None:
         """Go to Models to choose for a side."""
         await self.switch_mode("models")
-        models = self._places["models"]
-        if isinstance(models, ModelsPlace):
-            models.choose_for(event.side)
+        if self._models is not None:
+            self._models.choose_for(event.side)
 
     @on(ArenaChanged)
     def note_arena(self, event: ArenaChanged) -> None:
         """Show in Models what the Arena has loaded and measured."""
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates)
-        models = self._places.get("models")
-        if isinstance(models, ModelsPlace):
-            models.show_standing(self._standing)
+        if self._models is not None:
+            self._models.show_standing(self._standing)
 
     async def _stand(self, standing: Standing) -> None:
         self._standing = standing
-        for place in self._places.values():
-            if isinstance(place, ModelsPlace):
-                place.show_standing(standing)
-            elif isinstance(place, ArenaPlace):
-                await place.show_sides(standing.sides)
+        if self._models is not None:
+            self._models.show_standing(standing)
+        if self._arena is not None:
+            await self._arena.show_sides(standing.sides)
+
+    def _show_plan(self, current: CurrentPlan) -> None:
+        if self._models is not None:
+            self._models.show_plan(current)
+        if self._arena is not None:
+            self._arena.show_plan(current.plan)
 
     # Machine and engine
 
     @work(group="machine")
     async def _watch_machine(self) -> None:
-        async for sample in self._machine.samples():
-            self.post_message(MachineSampled(sample, await self._sessions.list()))
+        async for sample in self._parts.machine.samples():
+            self.post_message(MachineSampled(sample, await self._parts.sessions.list()))
 
     @work(group="engine")
     async def _ask_engine(self) -> None:
         try:
-            self.post_message(EngineAnswered(await self._engine.info()))
+            self.post_message(EngineAnswered(await self._parts.engine.info()))
         except QtuiError as error:
             self.notify(f"{error.message}\n{error.hint}", severity="error")
 
@@ -217,21 +213,10 @@ class QtuiApp(App[None]):
     @on(EngineAnswered)
     def note_engine(self, event: EngineAnswered) -> None:
         """Show the engine everywhere."""
+        log.info("engine: %s", event.engine)
         self._show_vitals(replace(self._vitals, engine=event.engine))
 
     def _show_vitals(self, vitals: Vitals) -> None:
         self._vitals = vitals
         for place in self._places.values():
             place.show_vitals(vitals)
-
-    def _fatal_error(self) -> None:
-        """End with a plain message: Textual's own prints the locals of every frame."""
-        self.bell()
-        if self._on_crash and self._exception:  # it keeps the traceback elsewhere, and returns what to say
-            self._exit_renderables.append(Text(clean(self._on_crash(self._exception))))
-            self._close_messages_no_wait()
-            return
-        text = clean(traceback.format_exc())
-        last = text.strip().rpartition("\n")[2]
-        self._exit_renderables.append(Text(f"qtui crashed: {last}\n\n{text}"))
-        self._close_messages_no_wait()

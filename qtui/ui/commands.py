@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,6 +20,30 @@ class Where(StrEnum):
     FIELD = "Arena, in the field"
     MONITOR = "Monitor"
     PANEL = "In a panel"
+    DETAILS = "Details of a variant"
+    PLAN = "Plan"
+    PLAN_FIELD = "Plan, while a value is typed"
+    PALETTE = "In the palette"
+    SETTINGS = "In settings"
+    SETTING = "In settings, while a value is typed"
+    SAMPLING = "In the sampling panel"
+    QUIT = "In the question before quitting"
+
+
+TYPED = frozenset({Where.FILTER, Where.FIELD, Where.PALETTE, Where.SETTING, Where.SAMPLING, Where.PLAN_FIELD})
+"""Where a text field has the focus: it keeps every key that types something."""
+WITHIN: Mapping[Where, Where] = {Where.THOUGHT: Where.ARENA}
+"""Spots inside of others, whose keys work there too."""
+HOMES: Mapping[Where, str] = {
+    Where.MODELS: "models", Where.FILTER: "models",
+    Where.ARENA: "arena", Where.THOUGHT: "arena", Where.FIELD: "arena",
+    Where.MONITOR: "monitor",
+}  # fmt: skip
+"""The places that the spots belong to; the others belong to panels."""
+MODAL = frozenset(Where) - HOMES.keys() - {Where.EVERYWHERE}
+"""Where of the keys for everywhere only the urgent ones work."""
+URGENT = frozenset({"quit", "palette"})
+"""The commands that work from every spot, past a text field too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +65,13 @@ class Command:
 
     @property
     def shown_key(self) -> str:
-        """Return its first key as a hand knows it."""
+        """Return its first key as a hand knows it; empty when the user took it away."""
         return key_name(self.keys.split(",")[0])
+
+    @property
+    def shown_keys(self) -> str:
+        """Return all its keys as a hand knows them."""
+        return " ".join(key_name(key) for key in self.keys.split(",") if key)
 
 
 _C = Command
@@ -51,7 +80,11 @@ COMMANDS: tuple[Command, ...] = (
     _C("models.chat", "enter", "choose", "chat", _W.MODELS, "chat with it: put it on side A, load it, open the Arena"),
     _C("models.a", "a", "put('A')", "side A", _W.MODELS, "put it on side A, or take it off again"),
     _C("models.b", "b", "put('B')", "side B", _W.MODELS, "put it on side B, or take it off again"),
-    _C("models.filter", "slash", "filter", "filter", _W.MODELS, "show only rows that hold all the words you type"),
+    _C("models.take", "t", "take", "take it", _W.MODELS, "take the suggestion: a plan that fits, or another variant"),
+    _C("models.details", "o", "details", "details", _W.MODELS, "what its header says"),
+    _C("models.sort", "s", "sort", "sort", _W.MODELS, "sort by name, size, bits per weight, memory, rate in turn"),
+    _C("models.filter", "slash", "filter", "filter", _W.MODELS, "show only rows that meet all words and terms you type"),
+    _C("models.copy", "y", "copy", "", _W.MODELS, "copy the llama-server command that loads it as the plan says"),
     _C("models.rescan", "R", "rescan", "rescan", _W.MODELS, "look for files again"),
     _C("models.down", "down,j", "cursor(1)", "", _W.MODELS, "next row (up, k: the one before)"),
     _C("models.up", "up,k", "cursor(-1)", "", _W.MODELS, "the row before"),
@@ -65,6 +98,12 @@ COMMANDS: tuple[Command, ...] = (
     _C("filter.clear", "escape", "clear_filter", "clear", _W.FILTER, "clear the filter"),
     _C("arena.write", "i,enter", "write", "write", _W.ARENA, "to the prompt field"),
     _C("arena.again", "r", "again", "again", _W.ARENA, "ask the last prompt again; a side that died is loaded again"),
+    _C("arena.edit", "e", "edit", "edit", _W.ARENA, "the last prompt back into the field, to change it"),
+    _C("arena.take", "t", "take", "take offer", _W.ARENA, "take what is offered: the last prompt, a smaller context"),
+    _C("arena.force", "F", "force", "", _W.ARENA, "load a side that was refused for want of memory all the same"),
+    _C("arena.copy", "y", "copy", "copy", _W.ARENA, "copy the code in the last answer, or all of it"),
+    _C("arena.sampling", "S", "sampling", "sampling", _W.ARENA, "temperature, seed and so on; the system prompt"),
+    _C("arena.new", "N", "new", "new", _W.ARENA, "a new conversation, when it is pressed twice"),
     _C("arena.zoom", "z", "zoom", "zoom", _W.ARENA, "only the side that has the focus, or both again"),
     _C("arena.stop", "escape", "stop", "stop", _W.ARENA, "stop what loads or answers"),
     _C("arena.a", "A", "choose('A')", "change A", _W.ARENA, "choose another variant for side A"),
@@ -88,15 +127,62 @@ COMMANDS: tuple[Command, ...] = (
     _C("monitor.last", "G,end", "edge(1)", "", _W.MONITOR, "last session"),
     _C("monitor.back", "escape", "back", "leave it", _W.MONITOR, "leave the session as it is"),
     _C("panel.close", "escape,question_mark,q", "dismiss", "close", _W.PANEL, "close it"),
+    _C("details.down", "down,j", "scroll(1)", "", _W.DETAILS, "scroll down (up, k: up)"),
+    _C("details.up", "up,k", "scroll(-1)", "", _W.DETAILS, "scroll up"),
+    _C("details.page_down", "pagedown", "page(1)", "", _W.DETAILS, "a page down"),
+    _C("details.page_up", "pageup", "page(-1)", "", _W.DETAILS, "a page up"),
+    _C("details.first", "g,home", "edge(-1)", "", _W.DETAILS, "to the beginning"),
+    _C("details.last", "G,end", "edge(1)", "", _W.DETAILS, "to the end"),
+    _C("details.close", "escape,o,q", "dismiss", "close", _W.DETAILS, "close it"),
+    _C("plan.use", "enter", "use", "use", _W.PLAN, "make it the plan: every footprint is asked again for it"),
+    _C("plan.less", "left", "change(-1)", "", _W.PLAN, "the value before; on more: fold it"),
+    _C("plan.next", "right", "change(1)", "", _W.PLAN, "the next value; on more: unfold it"),
+    _C("plan.type", "i", "type", "type", _W.PLAN, "type a value; a digit begins a number"),
+    _C("plan.reset", "x", "reset", "reset", _W.PLAN, "the field as it was before it was changed"),
+    _C("plan.more", "m", "more", "more", _W.PLAN, "unfold the rarer fields, or fold them"),
+    _C("plan.save", "s", "save", "save", _W.PLAN, "save it as a preset"),
+    _C("plan.copy", "y", "copy", "copy", _W.PLAN, "copy the llama-server command for it"),
+    _C("plan.down", "down,j", "cursor(1)", "", _W.PLAN, "next field (up, k: the one before)"),
+    _C("plan.up", "up,k", "cursor(-1)", "", _W.PLAN, "the field before"),
+    _C("plan.first", "g,home", "edge(-1)", "", _W.PLAN, "first field"),
+    _C("plan.last", "G,end", "edge(1)", "", _W.PLAN, "last field"),
+    _C("plan.back", "escape,p", "dismiss", "back", _W.PLAN, "leave the plan as it was"),
+    _C("plan_field.take", "enter", "", "take", _W.PLAN_FIELD, "take the value", bound=False),
+    _C("plan_field.back", "escape", "back", "back", _W.PLAN_FIELD, "leave the value as it was"),
+    _C("palette.run", "enter", "", "run", _W.PALETTE, "run what the cursor stands on", bound=False),
+    _C("palette.down", "down", "cursor(1)", "", _W.PALETTE, "next command (up: the one before)"),
+    _C("palette.up", "up", "cursor(-1)", "", _W.PALETTE, "the command before"),
+    _C("palette.page_down", "pagedown", "page(1)", "", _W.PALETTE, "a page down"),
+    _C("palette.page_up", "pageup", "page(-1)", "", _W.PALETTE, "a page up"),
+    _C("palette.close", "escape", "dismiss", "close", _W.PALETTE, "close it"),
+    _C("settings.change", "enter", "change", "change", _W.SETTINGS, "change it; take what the cursor stands on"),
+    _C("settings.remove", "x", "remove", "default", _W.SETTINGS, "back to the default; take the folder off the list"),
+    _C("settings.down", "down,j", "cursor(1)", "", _W.SETTINGS, "next line (up, k: the one before)"),
+    _C("settings.up", "up,k", "cursor(-1)", "", _W.SETTINGS, "the line before"),
+    _C("settings.first", "g,home", "edge(-1)", "", _W.SETTINGS, "first line"),
+    _C("settings.last", "G,end", "edge(1)", "", _W.SETTINGS, "last line"),
+    _C("settings.back", "escape,comma", "back", "back", _W.SETTINGS, "leave it as it was; close the settings"),
+    _C("setting.save", "enter", "", "save", _W.SETTING, "save it", bound=False),
+    _C("setting.cancel", "escape", "back", "leave as it was", _W.SETTING, "leave it as it was"),
+    _C("sampling.use", "enter", "", "use", _W.SAMPLING, "use these values from the next prompt on", bound=False),
+    _C("sampling.down", "down,tab", "step(1)", "", _W.SAMPLING, "to the next line"),
+    _C("sampling.up", "up,shift+tab", "step(-1)", "", _W.SAMPLING, "to the line before"),
+    _C("sampling.defaults", "ctrl+r", "defaults", "defaults", _W.SAMPLING, "empty all values: the defaults hold"),
+    _C("sampling.leave", "escape", "leave", "leave as it was", _W.SAMPLING, "leave everything as it was"),
+    _C("quit.yes", "enter,y", "answer(True)", "quit", _W.QUIT, "quit; so does ctrl+q once more"),
+    _C("quit.no", "escape,n", "answer(False)", "stay", _W.QUIT, "stay"),
     _C("go.models", "1", "go('models')", "", _W.EVERYWHERE, "Models: what is on this machine"),
     _C("go.arena", "3", "go('arena')", "", _W.EVERYWHERE, "Arena: chat with one, compare two"),
     _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minute"),
+    _C("plan", "p", "plan", "plan", _W.EVERYWHERE, "the plan: how models are loaded, and what each choice costs"),
     _C("keys", "question_mark", "keys", "keys", _W.EVERYWHERE, "these keys, and what is amiss with the engine"),
+    _C("settings", "comma", "settings", "", _W.EVERYWHERE, "settings: folders, margins, theme, keys"),
+    _C("palette", "ctrl+p", "palette", "", _W.EVERYWHERE, "every command by name, with its key"),
     _C("quit", "ctrl+q", "quit", "quit", _W.EVERYWHERE, "quit: every model is unloaded, nothing keeps running"),
 )
 
 _KEY_NAMES = {
-    "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup",
+    "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "comma": ",",
 }  # fmt: skip
 
 
@@ -106,15 +192,47 @@ def key_name(key: str) -> str:
 
 
 def bindings(where: Where) -> list[BindingType]:
-    """Return the bindings of everything that can be done in one spot. Only quitting works from any spot."""
+    """Return the bindings of everything that can be done in one spot. Only what is urgent works from any spot."""
     return [
-        Binding(c.keys, c.action, c.label or c.help, id=c.id, show=False, priority=c.id == "quit")
+        Binding(c.keys, c.action, c.label or c.help, id=c.id, show=False, priority=c.id in URGENT)
         for c in COMMANDS
         if c.where is where and c.bound
     ]
 
 
-def shown(spots: Iterable[Where], hidden: frozenset[str] = frozenset()) -> list[Command]:
+def shown(
+    spots: Iterable[Where], hidden: frozenset[str] = frozenset(), commands: Sequence[Command] = COMMANDS
+) -> list[Command]:
     """Return the commands for a line of keys, in the table's order, without those whose ids are `hidden`."""
     wanted = set(spots)
-    return [c for c in COMMANDS if c.where in wanted and c.label and c.id not in hidden]
+    return [c for c in commands if c.where in wanted and c.label and c.shown_key and c.id not in hidden]
+
+
+def rivals(command: Command, commands: Iterable[Command]) -> list[Command]:
+    """Return the other commands that can be given in a spot where this one can be, so that their keys must differ."""
+    spots = [spot for spot in map(spot_of, Where) if command in spot]
+    return [other for other in commands if other.id != command.id and any(other in spot for spot in spots)]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where the keys go at one moment."""
+
+    wheres: frozenset[Where]
+    typed: bool = False
+    """A text field has the focus."""
+
+    def __contains__(self, command: Command) -> bool:
+        """Tell whether a command can be given here."""
+        return command.where in self.wheres or (command.where is Where.EVERYWHERE and command.id in URGENT)
+
+
+def spot_of(where: Where) -> Spot:
+    """Return what works at a spot: its own commands, those around it, and those for everywhere."""
+    wheres = {where}
+    while (where := WITHIN.get(where, where)) not in wheres:
+        wheres.add(where)
+    typed = bool(wheres & TYPED)
+    if not typed and not wheres & MODAL:
+        wheres.add(Where.EVERYWHERE)
+    return Spot(frozenset(wheres), typed)

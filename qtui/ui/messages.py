@@ -5,16 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from qtui.core.duel.run import DuelEvent
-from qtui.core.errors import Failure
-from qtui.core.hardware import EngineInfo, MemorySample
-from qtui.core.library.variant import Variant
-from qtui.core.memory.guard import Weighing
-from qtui.core.memory.verdict import Headroom
-from qtui.core.sessions import SessionSeen
+from qtui.core.settings import Problem, Settings
+
+if TYPE_CHECKING:  # the app paints before what places need is imported
+    from qtui.core.duel.run import DuelEvent
+    from qtui.core.errors import Failure
+    from qtui.core.gguf.facts import Facts
+    from qtui.core.hardware import EngineInfo, MemorySample
+    from qtui.core.library.variant import Variant
+    from qtui.core.memory.guard import Weighing
+    from qtui.core.memory.plan import LoadPlan
+    from qtui.core.memory.suggestion import Suggestion
+    from qtui.core.memory.verdict import Headroom
+    from qtui.core.presets import Preset
+    from qtui.core.sessions import SessionSeen
 
 
 @dataclass
@@ -92,6 +100,53 @@ class VariantWeighed(Message):
 
 
 @dataclass
+class FilesChanged(Message):
+    """Files came or went."""
+
+
+@dataclass
+class FactsRead(Message):
+    """What the headers of a variant tell is known, or why it is not."""
+
+    variant: Variant
+    facts: Facts | None
+    failure: Failure | None = None
+
+
+@dataclass
+class SuggestionFound(Message):
+    """What to do about a variant that does not fit; None: nothing simple helps."""
+
+    path: Path
+    suggestion: Suggestion | None
+
+
+@dataclass
+class UsePlan(Message):
+    """Make a plan the current one: everything on screen is for it from then on."""
+
+    plan: LoadPlan
+
+
+@dataclass
+class PlanEffect(Message):
+    """What a plan that is being edited needs, as a whole or without one of its changes."""
+
+    edit: int
+    """Which of the edits it is about, counted from 1."""
+    field: str
+    """The change that was left out; empty: none."""
+    weighing: Weighing
+
+
+@dataclass
+class PresetsChanged(Message):
+    """There are other presets now."""
+
+    presets: tuple[Preset, ...]
+
+
+@dataclass
 class HeadroomMoved(Message):
     """Free memory has moved for good."""
 
@@ -119,6 +174,16 @@ class SidePut(Message):
 
     side: str
     variant: Variant | None
+    joined: str = ""
+    """The side whose turns it reads as its own."""
+
+
+@dataclass
+class RemedyFound(Message):
+    """A side that was refused would be loaded with a smaller context."""
+
+    side: str
+    weighing: Weighing
 
 
 @dataclass
@@ -126,3 +191,30 @@ class DuelBroke(Message):
     """The duel run itself could not go on."""
 
     failure: Failure
+
+
+@dataclass
+class ChangeSetting(Message):
+    """Save one setting."""
+
+    key: str
+    """As in the file: `margins.ram`."""
+    value: object
+    """As the file would hold it; None: the default."""
+
+
+@dataclass
+class SettingsChanged(Message):
+    """The settings are others now, by this qtui, another one, or the user's editor."""
+
+    settings: Settings
+    problems: tuple[Problem, ...] = ()
+    failure: str = ""
+    """Why they could not be saved; then nothing has changed."""
+
+
+@dataclass
+class ShowTheme(Message):
+    """Show a theme while it is being chosen; empty: the one that is set."""
+
+    name: str = ""

@@ -13,15 +13,26 @@ from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.settings import Settings
 from qtui.core.text import GIB
 from qtui.core.themes import ThemeFile
 from qtui.services.themes import read_themes
-from qtui.ui.app import ArenaStart, QtuiApp
+from qtui.ui.app import QtuiApp
+from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.arena import ArenaPlace
 from qtui.ui.places.models import ModelsPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.prompt_field import PromptField
-from tests.fakes import FakeDryRun, FakeLibrary, FakeMachine, FakeSessions, ScriptedEngine, make_variant
+from tests.fakes import (
+    FakeDryRun,
+    FakeLibrary,
+    FakeMachine,
+    FakePresets,
+    FakeSessions,
+    FakeSettings,
+    ScriptedEngine,
+    make_variant,
+)
 
 SMALL = make_variant("Alpha", "Q4_K_M", size=1 * GIB, bits_per_weight=4.9)
 LARGE = make_variant("Alpha", "Q8_0", size=2 * GIB, bits_per_weight=8.5)
@@ -41,6 +52,10 @@ class Stage:
     machine: FakeMachine = field(default_factory=FakeMachine)
     dry_run: FakeDryRun = field(default_factory=FakeDryRun)
     sessions: FakeSessions = field(default_factory=FakeSessions)
+    settings: FakeSettings = field(default_factory=FakeSettings)
+    applied: list[Settings] = field(default_factory=list)
+    """What was handed to library and guard."""
+    presets: FakePresets = field(default_factory=FakePresets)
     library: FakeLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,12 +68,13 @@ class Stage:
         """Return an app on the fakes."""
         footprints = Footprints(self.dry_run)
         files = read_themes() if theme_files is None else theme_files
-        return QtuiApp(
-            library=self.library, machine=self.machine, engine=self.engine,
-            guard=Guard(footprints, self.machine, self.engine), footprints=footprints, sessions=self.sessions,
-            plan=LoadPlan(),
-            models_dirs=folders, start=start, theme=theme, theme_files=files,
+        guard = Guard(footprints, self.machine, self.engine)
+        parts = Parts(
+            library=self.library, machine=self.machine, engine=self.engine, guard=guard, footprints=footprints,
+            sessions=self.sessions, plan=LoadPlan(), presets=self.presets, known_presets=self.presets.load(),
+            models_dirs=folders, apply=self.applied.append,
         )  # fmt: skip
+        return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)
 
     def duel(self, prompt: str = "", theme: str = "", **sides: Variant) -> QtuiApp:
         """Return an app that opens on the Arena."""

@@ -125,7 +125,7 @@ async def crash(pilot: Pilot[None]) -> None:
         raise ValueError(f"broken by {len(secret)} letters \x1b[2J")
 
     arena(pilot).show_vitals = broken  # type: ignore[method-assign,assignment]
-    pilot.app._machine.set(available=1 << 30)  # type: ignore[attr-defined]
+    pilot.app._parts.machine.set(available=1 << 30)  # type: ignore[attr-defined]
     await wait_until(pilot, lambda: pilot.app.return_code == 1)
 
 

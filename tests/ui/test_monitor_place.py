@@ -86,6 +86,7 @@ async def test_history_reaches_back_before_the_place_was_opened() -> None:
     made = stage()
     app = made.app()
     async with app.run_test(size=(120, 36)) as pilot:
+        await wait_until(pilot, lambda: app._vitals.history.moments)
         for second in range(1, 11):
             made.machine.now = replace(made.machine.now, time=1_700_000_000.0 + second)
             made.machine.set(available=(16 - second) * GIB)

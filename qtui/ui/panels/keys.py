@@ -12,10 +12,10 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from qtui.ui.commands import COMMANDS, Where, bindings, key_name
+from qtui.ui.commands import COMMANDS, Command, Where, bindings
 
 
-def key_lines(first: Sequence[Where], advice: Sequence[str]) -> Content:
+def key_lines(first: Sequence[Where], advice: Sequence[str], commands: Sequence[Command] = COMMANDS) -> Content:
     """Return the whole text of the panel, what can be done here first."""
     lines: list[Content] = []
     if advice:
@@ -24,10 +24,9 @@ def key_lines(first: Sequence[Where], advice: Sequence[str]) -> Content:
         lines.append(Content())
     for where in sorted(Where, key=lambda w: (w not in first, list(Where).index(w))):
         lines.append(Content.styled(where.value, "bold"))
-        for command in COMMANDS:
+        for command in commands:
             if command.where is where:
-                keys = " ".join(key_name(key) for key in command.keys.split(","))
-                lines.append(Content.assemble("  ", (f"{keys:<10} ", "$text-accent"), command.help))
+                lines.append(Content.assemble("  ", (f"{command.shown_keys:<10} ", "$text-accent"), command.help))
         lines.append(Content())
     return Content("\n").join(lines[:-1])
 
@@ -38,9 +37,9 @@ class KeysPanel(ModalScreen[None]):
     CSS_PATH = "keys.tcss"
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.PANEL)
 
-    def __init__(self, first: Sequence[Where], advice: Sequence[str]) -> None:
+    def __init__(self, first: Sequence[Where], advice: Sequence[str], commands: Sequence[Command] = COMMANDS) -> None:
         super().__init__()
-        self._text = key_lines(first, advice)
+        self._text = key_lines(first, advice, commands)
 
     def compose(self) -> ComposeResult:
         """Show the text in a box."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,10 +13,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from qtui.ui.commands import Where, shown
+from qtui.core.settings import Settings
+from qtui.ui.commands import COMMANDS, Command, Where, shown
+from qtui.ui.running import Running
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.key_line import KeyLine
 from qtui.ui.widgets.top_line import TopLine
+
+if TYPE_CHECKING:  # the app paints before what places need is imported
+    from qtui.core.library.variant import Variant
 
 TOO_SMALL = "This terminal is too small for qtui: it needs 60 columns and 15 lines.\nctrl+q quits."
 
@@ -31,6 +36,7 @@ class Place(Screen[None]):
     def __init__(self, vitals: Vitals) -> None:
         super().__init__()
         self.vitals = vitals
+        self._commands: Sequence[Command] = COMMANDS
 
     def compose(self) -> ComposeResult:
         """Put the place's own widgets between top line and keys."""
@@ -49,6 +55,22 @@ class Place(Screen[None]):
         for top in self.query(TopLine):
             top.show_vitals(vitals)
 
+    def show_commands(self, commands: Sequence[Command]) -> None:
+        """Show the keys that the commands have by now."""
+        self._commands = commands
+        self.refresh_keys()
+
+    def settings_changed(self, before: Settings, after: Settings) -> None:
+        """Act on settings that the place depends on."""
+
+    def subject(self) -> Variant | None:
+        """Return the variant that the place is about now."""
+        return None
+
+    def running(self) -> Sequence[Running]:
+        """Return what quitting would cut off."""
+        return ()
+
     def spots(self) -> tuple[Where, ...]:
         """Return where the keys go now."""
         return (Where.EVERYWHERE,)
@@ -62,4 +84,4 @@ class Place(Screen[None]):
     def refresh_keys(self) -> None:
         """Show the keys of where the focus is."""
         for line in self.query(KeyLine):
-            line.show_commands(shown(self.spots(), self.hidden_commands()))
+            line.show_commands(shown(self.spots(), self.hidden_commands(), self._commands))

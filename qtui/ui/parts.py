@@ -1,0 +1,52 @@
+"""Parts: what the places of the app work with, made after the first paint; and how the app is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtui.core.settings import Settings
+
+if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.library.variant import Variant
+    from qtui.core.memory.footprints import Footprints
+    from qtui.core.memory.guard import Guard
+    from qtui.core.memory.plan import LoadPlan
+    from qtui.core.ports import Engine, Library, Machine, PresetStore, Sessions
+    from qtui.core.presets import Preset
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaStart:
+    """How to open the app in the Arena: variants by side, and a prompt that is sent at once."""
+
+    sides: Mapping[str, Variant] = field(default_factory=dict)
+    prompt: str = ""
+
+
+def _unmoved(_: Settings) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the places work with."""
+
+    library: Library
+    machine: Machine
+    engine: Engine
+    guard: Guard
+    footprints: Footprints
+    sessions: Sessions
+    plan: LoadPlan
+    """What the app starts with."""
+    presets: PresetStore | None = None
+    """None: plans cannot be saved."""
+    known_presets: tuple[Preset, ...] = ()
+    """What the store held when the app was opened."""
+    models_dirs: tuple[Path, ...] = ()
+    """Folders that are looked at instead of the known places."""
+    apply: Callable[[Settings], None] = _unmoved
+    """Hands folders and margins of changed settings to library and guard."""
