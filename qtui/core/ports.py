@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
+from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
 from qtui.core.library.variant import Variant
+from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
@@ -132,6 +134,40 @@ class Machine(Protocol):
 
     def samples(self, interval: float = 1.0) -> AsyncIterator[MemorySample]:
         """Yield a sample every `interval` seconds until closed."""
+        ...
+
+
+class Actuals(Protocol):
+    """Looks at what a session really holds."""
+
+    async def actual(self, pid: int, files: Sequence[Path]) -> Actual:
+        """Return what a process holds of RAM, of these files' pages, and of each card; None where nobody can tell.
+
+        Walks the process's page tables: some milliseconds per GiB, so it is asked after an answer and not every second.
+        """
+        ...
+
+
+class History(Protocol):
+    """What was run on this machine, kept between starts.
+
+    Every call may raise QtuiError: the database is damaged, busy, of a newer qtui, or cannot be written.
+    """
+
+    async def record_run(self, run: Run, timing: Timing) -> None:
+        """Keep what is known of a run, over what was kept of it before, and one more answer of it."""
+        ...
+
+    async def runs(self, limit: int = 50, path: Path | None = None) -> Sequence[PastRun]:
+        """Return the newest runs, newest first; of one file with `path`."""
+        ...
+
+    async def rates(self, variants: Sequence[Variant]) -> Mapping[Path, Sequence[MeasuredRate]]:
+        """Return the generation rates that were measured of these files as they are now, newest plan first, by path."""
+        ...
+
+    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+        """Return what the driver reported beyond llama.cpp's own buffers, by the name of the card."""
         ...
 
 

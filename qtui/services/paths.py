@@ -35,7 +35,12 @@ def data_dir() -> Path:
     Raises:
         QtuiError: it cannot be made.
     """
-    return _made(platformdirs.user_data_path(APP, appauthor=False), "XDG_DATA_HOME")
+    return _made(data_path(), "XDG_DATA_HOME")
+
+
+def data_path() -> Path:
+    """Return the data folder's path without making it."""
+    return platformdirs.user_data_path(APP, appauthor=False)
 
 
 def cache_dir() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from qtui.core.hardware import ProcessMemory
+from qtui.core.memory.actual import Actual
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +78,5 @@ class Answer:
     prompt: str = ""
     """The text as it was given to the model, template applied; clean."""
     warnings: tuple[str, ...] = ()
+    actual: Actual | None = None
+    """What the system says of the session after it; the app's process looks, not the session's own."""

@@ -1,17 +1,19 @@
-"""LocalMachine: the Machine port over this machine's kernel and its NVIDIA driver."""
+"""LocalMachine: the Machine and Actuals ports over this machine's kernel and its NVIDIA driver."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from qtui.core.hardware import Hardware, MemorySample
+from qtui.core.memory.actual import Actual
 from qtui.services.machine.activity import ActivityMeter
 from qtui.services.machine.cgroup import ROOT
 from qtui.services.machine.cpu import cpu_name, usable_logical_cores, usable_physical_cores
 from qtui.services.machine.limits import memlock_limit
+from qtui.services.machine.mappings import actual_ram, with_cards
 from qtui.services.machine.memory import read_ram
 from qtui.services.machine.nvml import DriverReader, NvmlReader, read_cards
 
@@ -69,6 +71,10 @@ class LocalMachine:
             started = time.monotonic()
             yield await self.sample()
             await asyncio.sleep(max(0.0, started + interval - time.monotonic()))
+
+    async def actual(self, pid: int, files: Sequence[Path]) -> Actual:
+        """Return what a process holds; see `core.ports.Actuals`."""
+        return await asyncio.to_thread(lambda: with_cards(actual_ram(pid, files, self._root), self._nvml, pid))
 
     def _take(self, pids: tuple[int, ...]) -> MemorySample:
         ram = read_ram(self._root)
