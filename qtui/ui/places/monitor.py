@@ -21,7 +21,7 @@ from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import SessionStopped
 from qtui.ui.panels.log import LogPanel
 from qtui.ui.places.place import Place
-from qtui.ui.present.monitor import COLUMNS, EMPTY, MARK_WIDTH, detail_lines, question, rows
+from qtui.ui.present.monitor import COLUMNS, EMPTY, MARK_WIDTH, detail_lines, question_lines, rows
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
@@ -29,6 +29,9 @@ from qtui.ui.widgets.history_lines import TALLEST, HistoryLines
 
 FRAME = 2 + 1
 """Lines of the screen that belong to the top line and the keys."""
+BORDER = 1
+LEAST_ROWS, MOST_ROWS, EMPTY_ROWS = 3, 12, 5
+"""Lines that the sessions keep at least, that they take before the series grow taller, and without any session."""
 
 
 class MonitorPlace(Place):
@@ -186,13 +189,13 @@ class MonitorPlace(Place):
 
     def _share_height(self) -> None:
         """Give the lines what sessions and strip leave, but no more than they can use."""
-        chart = self.query_one(HistoryLines)
         detail = self.query_one(".detail", Fitted)
         strip = detail.outer_size.height if detail.display else 0
-        table = min(len(self._seen) + 2, 12) if self._seen else 5
-        lines = len(series(self.vitals.history, self._labels()))
-        free = self.size.height - FRAME - strip - table
-        chart.styles.height = 1 + max(min(lines, self.size.height - FRAME - strip - 4), min(free - 1, lines * TALLEST))
+        free = self.size.height - FRAME - strip - BORDER
+        table = min(len(self._seen) + 1, MOST_ROWS) if self._seen else EMPTY_ROWS
+        lines = max(1, len(series(self.vitals.history, self._labels())))
+        rows_each = max(1, min(TALLEST, (free - table) // lines))
+        self.query_one(HistoryLines).styles.height = BORDER + max(1, min(rows_each * lines, free - LEAST_ROWS))
 
     def _cards(self) -> tuple[Gpu, ...]:
         sample = self.vitals.sample
@@ -205,7 +208,7 @@ class MonitorPlace(Place):
     def _detail_lines(self, width: int) -> Sequence[Content]:
         seen = self._under_cursor()
         if seen is not None and self._asking == seen.record.id:
-            return [question(seen)]
+            return question_lines(seen)
         latest = self.vitals.history.latest
         lines = detail_lines(seen, self._cards(), latest.time if latest else 0.0, width - 2)
         return [Content(" ") + line for line in lines]

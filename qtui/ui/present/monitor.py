@@ -17,15 +17,15 @@ from qtui.ui.present.words import bar, between, joined, name
 MARK_WIDTH = 4
 COLUMNS = (
     Column("SESSION", 16, grows=1),
-    Column("ENGINE", 8, drop=1),
+    Column("ENGINE", 8, drop=3),
     Column("STATE", 12),
     Column("RAM", 5, right=True),
-    Column("VRAM", 5, right=True),
-    Column("NEEDS", 5, right=True, drop=2),
+    Column("VRAM", 5, right=True, drop=2),
+    Column("NEEDS", 5, right=True, drop=4),
     Column("EST", 8, right=True),
     Column("T/S", 5, right=True),
-    Column("CTX", 5, right=True),
-    Column("OF", 14, drop=3),
+    Column("CTX", 5, right=True, drop=1),
+    Column("OWNER", 14, drop=5),
 )
 BAR_WIDTH, NARROWEST_BAR = 20, 6
 EMPTY = """No model is loaded, by this qtui or another.
@@ -63,12 +63,14 @@ def detail_lines(seen: SessionSeen | None, cards: Sequence[Gpu], now: float, wid
     ]
 
 
-def question(seen: SessionSeen) -> Content:
-    """Return the question before a session is stopped."""
+def question_lines(seen: SessionSeen) -> list[Content]:
+    """Return the question before a session is stopped, and its keys; the first line is enough by itself."""
     whose = "" if seen.own else f" of another qtui (pid {seen.record.parent_pid})"
     cut = " Its answer is cut off." if seen.record.state is SessionState.ANSWERING else ""
-    text = f" Stop {clean_name(seen.record.title, 60)}{whose}?{cut}  s stop it   esc leave it "
-    return Content.styled(text, "reverse")
+    return [
+        Content.styled(f" Stop {clean_name(seen.record.title, 40)}{whose}?{cut} ", "reverse"),
+        Content.assemble(" ", ("s", "bold $text-accent"), " stop it   ", ("esc", "bold $text-accent"), " leave it"),
+    ]
 
 
 def plan_words(plan: Mapping[str, object]) -> str:
