@@ -48,6 +48,10 @@ class Side:
     weighing: Weighing | None = None
     fraction: float = 0.0
     """Of the load."""
+    elapsed: float = 0.0
+    """Seconds of the load so far."""
+    load_time: float | None = None
+    """Seconds that its last load took."""
     done: int = 0
     """Prompt tokens read, then tokens answered."""
     total: int = 0
@@ -59,16 +63,29 @@ class Side:
     """The last one."""
     failure: Failure | None = None
 
+    @property
+    def refused(self) -> bool:
+        """Tell whether it was not loaded for want of memory."""
+        return self.phase is Phase.DIED and self.failure is not None and self.failure.kind == "memory"
+
     def put(self, variant: Variant | None) -> Side:
         """Return the side with another variant on it."""
         return Side(self.label, variant, Phase.PUT if variant else Phase.EMPTY)
+
+    def cleared(self) -> Side:
+        """Return the side at the start of a new conversation."""
+        if self.phase not in (Phase.ANSWERED, Phase.STOPPED, Phase.FAILED, Phase.READY):
+            return replace(self, answer=None)
+        return replace(self, answer=None, failure=None, phase=Phase.READY if self.loaded else Phase.PUT)
 
     def asked(self) -> Side:
         """Return the side at the start of a round."""
         return replace(self, answer=None, failure=None, done=0, total=0)
 
     def advance(self, event: DuelEvent) -> Side:
-        """Return the side after an event of its own."""
+        """Return the side after an event of its own; one that is empty stays so, whatever still comes."""
+        if self.variant is None:
+            return self
         match event:
             case SideWeighed(weighing=weighing):
                 return replace(self, weighing=weighing)
@@ -77,10 +94,10 @@ class Side:
             case SideUnloaded():
                 gone = Phase.UNLOADED if self.answer else Phase.PUT
                 return replace(self, loaded=None, phase=self.phase if self.phase is Phase.WAITING else gone)
-            case SideHappened(event=LoadProgressed(fraction=fraction)):
-                return replace(self, phase=Phase.LOADING, fraction=fraction)
+            case SideHappened(event=LoadProgressed(fraction=fraction, elapsed=elapsed)):
+                return replace(self, phase=Phase.LOADING, fraction=fraction, elapsed=elapsed)
             case SideHappened(event=Loaded() as loaded):
-                return replace(self, phase=Phase.READY, loaded=loaded, failure=None)
+                return replace(self, phase=Phase.READY, loaded=loaded, load_time=loaded.load_time, failure=None)
             case SideHappened(event=PromptProgressed(done=done, total=total)):
                 return replace(self, phase=Phase.READING, done=done, total=total)
             case SideHappened(event=TextArrived(thinking=thinking, tokens=tokens)):

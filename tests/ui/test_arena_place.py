@@ -8,17 +8,18 @@ from textual.pilot import Pilot
 from qtui.core.errors import Failure
 from qtui.core.text import GIB, MIB
 from qtui.ui.side import Phase
-from qtui.ui.widgets import turn
+from qtui.ui.widgets import answer_text
 from qtui.ui.widgets.answer_text import AnswerText
 from qtui.ui.widgets.prompt_field import PromptField
-from qtui.ui.widgets.side_pane import SidePane, Transcript
+from qtui.ui.widgets.side_pane import SidePane
 from qtui.ui.widgets.thought import Thought
+from qtui.ui.widgets.transcript import Transcript
 from tests.fakes import LoadScript, Reply
 from tests.ui.stage import LARGE, SMALL, Stage, arena, field_of, screen_lines, screen_text, sees, wait_until
 
 
 def phases(pilot: Pilot[None]) -> dict[str, Phase]:
-    return {label: side.phase for label, side in arena(pilot)._sides.items()}
+    return {label: side.phase for label, side in arena(pilot).panes.sides.items()}
 
 
 async def both_ready(pilot: Pilot[None]) -> None:
@@ -26,7 +27,7 @@ async def both_ready(pilot: Pilot[None]) -> None:
 
 
 async def rested(pilot: Pilot[None]) -> None:
-    await wait_until(pilot, lambda: not arena(pilot)._works, "rest")
+    await wait_until(pilot, lambda: not arena(pilot)._operations.running, "rest")
 
 
 async def test_one_prompt_streams_to_both_panes_with_numbers_under_each() -> None:
@@ -155,7 +156,7 @@ async def test_what_cannot_fit_is_refused_with_numbers() -> None:
         await rested(pilot)
         assert stage.engine.journal == []
         text = screen_text(pilot)
-        for part in ("refused: too big", "needs 1.06 GiB in ram, 16.00 MiB free", "a smaller quant"):
+        for part in ("refused: too big", "needs 1.06 GiB in ram, 16.00 MiB free", "weights 1.00 GiB", "F load it all"):
             assert part in text
         assert "› go" in text
 
@@ -228,15 +229,15 @@ async def test_a_second_prompt_waits_in_the_field() -> None:
 
 
 async def test_a_very_long_answer_goes_on_as_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turn, "PLAIN_FROM", 2000)
-    monkeypatch.setattr(turn, "PIECE", 500)
+    monkeypatch.setattr(answer_text, "PLAIN_FROM", 2000)
+    monkeypatch.setattr(answer_text, "PIECE", 500)
     stage = Stage()
     lines = "\n".join(f"line {i} **of many**" for i in range(200))
     stage.engine.enqueue(Reply(f"{lines}\n**the end**"), variant=SMALL)
     async with stage.duel("go", A=SMALL).run_test(size=(80, 24)) as pilot:
         await sees(pilot, "**the end**")
         await rested(pilot)
-        assert not arena(pilot).query(AnswerText)
+        assert arena(pilot).query_one(AnswerText).is_plain
         shown = [line.strip() for line in screen_lines(pilot) if "of many" in line]
         assert shown[-1] == "line 199 **of many**"
 

@@ -98,7 +98,7 @@ async def test_arena(kind: str) -> None:
     stage.engine.enqueue(Reply(text + " " + text, thinking=text, warnings=(text,)), variant=one)
     stage.engine.loads[two.path] = LoadScript(failure=Failure(text or "x", text, "engine", (text, text)))
     async with stage.duel(text or "x", A=one, B=two).run_test(size=(80, 24), notifications=True) as pilot:
-        await wait_until(pilot, lambda: not arena(pilot)._works)
+        await wait_until(pilot, lambda: not arena(pilot)._operations.running)
         check_screen(pilot)
         for thought in arena(pilot).query(Thought):
             thought.focus()
@@ -118,7 +118,7 @@ async def test_nothing_that_a_model_wrote_is_hidden(kind: str) -> None:
     variant = make_variant()
     stage.engine.enqueue(Reply(text), variant=variant)
     async with stage.duel("go", A=variant).run_test(size=(200, 30)) as pilot:
-        await wait_until(pilot, lambda: not arena(pilot)._works)
+        await wait_until(pilot, lambda: not arena(pilot)._operations.running)
         shown = "".join(screen_lines(pilot))
         for word in {"markup": ["[/foo]", "[@click=app.quit]y[/]"], "escape": ["[31mred", "http://x"]}.get(
             kind, ["&#x202e;evil", "&lt;b&gt;", "[a]: http://x", "<script>x</script>", "<!-- y -->", "![i](j)"]

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 from textual.content import Content
 
-from qtui.core.duel.conversation import DUEL_SAMPLING, Answer
+from qtui.core.duel.conversation import DUEL_SAMPLING, Answer, Sampling
 from qtui.core.duel.run import DuelMode, ModeChosen
+from qtui.core.duel.sampling import Choice
 from qtui.core.errors import BadFileError, Failure
 from qtui.core.hardware import EngineInfo, Gpu, MemorySample, ProcessMemory
 from qtui.core.library.variant import Variant
@@ -233,14 +234,29 @@ def test_status_of_each_phase(side: Side, words: str) -> None:
 
 def test_the_line_for_both_tells_how_far_they_differ() -> None:
     other = replace(SIDE, label="B", answer=replace(ANSWER, text="The sky looks blue"))
-    mode = ModeChosen(DuelMode.IN_TURN, "both do not fit at once: needs more")
-    line = arena.both_line([SIDE, other], mode, DUEL_SAMPLING, LoadPlan(), 120).plain
-    assert line == (
-        " differ from word 3, share 75 % of words · in turn (both do not fit at once)"
-        " · seed 42 · temp 0 · ctx 4096 · empty cache"
+    asked = arena.Round(
+        ModeChosen(DuelMode.IN_TURN, "both do not fit at once: needs more"), DUEL_SAMPLING, DUEL_SAMPLING
     )
-    alone = arena.both_line([SIDE, Side("B")], None, DUEL_SAMPLING, LoadPlan(), 120).plain
-    assert alone == " seed 42 · temp 0 · ctx 4096 · empty cache"
+    line = arena.both_line([SIDE, other], asked, LoadPlan(), 160).plain
+    begin = " differ from word 3, share 75 % of words · in turn (both do not fit at once) · seed 42 · temp 0"
+    assert line == f"{begin} (duel defaults) · ctx 4096 · empty cache"
+    narrow = arena.both_line([SIDE, other], asked, LoadPlan(), len(line) - 1).plain
+    assert narrow == f"{begin} (duel) · ctx 4096 · empty cache"
+
+
+def test_the_line_for_a_chat_tells_what_will_hold_next() -> None:
+    sides = [SIDE, Side("B")]
+    alone = arena.both_line(sides, arena.Round(next=Sampling()), LoadPlan(), 120).plain
+    assert alone == " seed 42 · temp 0.8 (chat defaults) · ctx 4096 · cache kept"
+    choice = Choice({"temperature": 0.2, "top_k": 5, "seed": 7}, "Be short.")
+    asked = arena.Round(None, Sampling(), choice.sampling(1), choice)
+    line = arena.both_line(sides, asked, LoadPlan(), 140).plain
+    assert line == (
+        " seed 42 · temp 0.8 · next: seed 7 · temp 0.2 · top-k 5 (yours) · system prompt · ctx 4096 · cache kept"
+    )
+    reused = replace(SIDE, answer=replace(ANSWER, cached_tokens=120))
+    assert arena.both_line([reused], asked, LoadPlan(), 140).plain.endswith("cached 120 tok")
+    assert "editing the last prompt" in arena.both_line(sides, replace(asked, editing=True), LoadPlan(), 80).plain
 
 
 def test_a_failure_is_message_hint_and_log() -> None:

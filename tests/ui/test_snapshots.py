@@ -44,7 +44,7 @@ def test_models(snap_compare: Callable[..., bool], size: tuple[int, int]) -> Non
 def test_arena(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
     async def settle(pilot: Pilot[None]) -> None:
         await sees(pilot, "44.0 t/s")
-        await wait_until(pilot, lambda: not arena(pilot)._works)
+        await wait_until(pilot, lambda: not arena(pilot)._operations.running)
         await pilot.press("escape")
 
     app: Any = stage().duel("Why is the sky blue?")

@@ -8,6 +8,7 @@ from qtui.core.duel.difference import Difference, difference
 from qtui.core.duel.run import RoundEnded, SideResult
 from qtui.core.errors import Failure
 from qtui.core.hardware import ProcessMemory
+from qtui.core.memory.actual import Difference, Estimate, differences
 
 
 def duel_report(ended: RoundEnded) -> dict[str, Any]:
@@ -40,7 +41,9 @@ def side_report(side: SideResult) -> dict[str, Any]:
         "generation_rate": answer.generation_rate if answer else None,
         "peak_rss": answer.memory.peak if answer else None,
         "estimated_total": footprint.total if footprint else None,
-        "actual_total": actual_total(answer.memory) if answer else None,
+        "actual_total": held_total(side),
+        "differences": [row.as_json() for row in side_differences(side)],
+        "full_prompt": bool(answer and answer.actual and answer.actual.full_prompt),
         "degeneration": None,
         "seed": answer.seed if answer else None,
         "plan": side.loaded.plan if side.loaded else (side.weighing.plan.as_json() if side.weighing else None),
@@ -63,6 +66,21 @@ def round_difference(ended: RoundEnded) -> Difference | None:
     """Return how far two answers are apart, None unless exactly two sides answered."""
     texts = [side.answer.text for side in ended.sides if side.answer]
     return difference(*texts) if len(texts) == 2 and len(ended.sides) == 2 else None
+
+
+def side_differences(side: SideResult) -> tuple[Difference, ...]:
+    """Return what a side was expected to hold beside what it holds, pool by pool; empty where either is missing."""
+    footprint = side.weighing.footprint if side.weighing else None
+    actual = side.answer.actual if side.answer else None
+    return differences(Estimate.of(footprint), actual) if footprint and actual else ()
+
+
+def held_total(side: SideResult) -> int | None:
+    """Return what a side holds, in RAM and VRAM, by whoever can tell."""
+    compared = side_differences(side)
+    if compared and compared[-1].actual is not None:
+        return compared[-1].actual
+    return actual_total(side.answer.memory) if side.answer else None
 
 
 def actual_total(memory: ProcessMemory) -> int | None:

@@ -8,12 +8,13 @@ is chosen by itself when both do not fit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from qtui.core.duel.conversation import DUEL_SAMPLING, Answer, Message, Request, Sampling
+from qtui.core.duel.remedy import smaller_context
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.events import Answered, Failed, Loaded, SessionEvent
 from qtui.core.library.variant import Variant
@@ -101,6 +102,11 @@ class _Side:
     variant: Variant
     plan: LoadPlan
     transcript: tuple[Message, ...] = ()
+    force: bool = False
+    asked: str = ""
+    """The last prompt that was put to it."""
+    before: tuple[Message, ...] = ()
+    """The transcript before that."""
     session: Session | None = None
     loaded: Loaded | None = None
     weighing: Weighing | None = None
@@ -126,6 +132,8 @@ class Duel:
         self.sampling = sampling
         self.system = ""
         self.force = force
+        self.mode: DuelMode | None = None
+        """The mode that is wanted; None: it is chosen."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -141,13 +149,18 @@ class Duel:
         side = self._sides.get(label)
         return side.session if side else None
 
-    async def put(self, label: str, variant: Variant, plan: LoadPlan) -> None:
-        """Put a variant on a side; the side's old session ends, its transcript stays."""
+    async def put(self, label: str, variant: Variant, plan: LoadPlan, *, force: bool = False) -> None:
+        """Put a variant on a side; the side's old session ends, its transcript stays. `force` loads past the guard."""
         old = self._sides.get(label)
-        transcript = old.transcript if old else ()
-        self._sides[label] = _Side(label, variant, plan, transcript)
+        self._sides[label] = side = _Side(label, variant, plan, force=force)
         if old:
+            side.transcript, side.asked, side.before = old.transcript, old.asked, old.before
             await _unload(old)
+
+    def join(self, label: str, other: str) -> None:
+        """Let a side read the turns of another as its own, so that both answer the next prompt from the same ones."""
+        side, source = self._sides[label], self._sides[other]
+        side.transcript, side.asked, side.before = source.transcript, source.asked, source.before
 
     async def remove(self, label: str) -> None:
         """Take a variant from a side and end its session."""
@@ -158,13 +171,13 @@ class Duel:
     def clear(self) -> None:
         """Begin a new conversation on the loaded sessions."""
         for side in self._sides.values():
-            side.transcript = ()
+            side.transcript, side.asked, side.before = (), "", ()
 
-    def take_back(self, prompt: str) -> None:
-        """Drop the last exchange of each side that answered this prompt, so that it can be asked again."""
-        for side in self._sides.values():
-            if side.transcript[-2:-1] == (Message("user", prompt),):
-                side.transcript = side.transcript[:-2]
+    def take_back(self, prompt: str, *, only: Collection[str] = ()) -> None:
+        """Drop the last exchange of each side, or of some, if it was this prompt, so that it can be asked again."""
+        for side in self._chosen(only):
+            if side.asked == prompt:
+                side.transcript = side.before
 
     async def load(self, label: str) -> AsyncGenerator[DuelEvent, None]:
         """Load one side now, without a prompt: SideWeighed, then the session's events to Loaded or Failed.
@@ -186,20 +199,22 @@ class Duel:
             yield event
 
     async def ask(
-        self, prompt: str, *, mode: DuelMode | None = None, raw: bool = False, timed: bool = True
-    ) -> AsyncGenerator[DuelEvent, None]:
-        """Put one prompt to all sides.
+        self, prompt: str, *, mode: DuelMode | None = None, raw: bool = False, timed: bool = True,
+        only: Collection[str] = (),
+    ) -> AsyncGenerator[DuelEvent, None]:  # fmt: skip
+        """Put one prompt to all sides, or to some.
 
         `raw` continues the text without the chat template. `timed` rounds start from an empty cache. With `mode` None
-        the mode is chosen: alternating, or in turn when both do not fit. Ends with RoundEnded, also when stopped.
+        it is the duel's, or chosen: alternating, or in turn when both do not fit. Ends with RoundEnded, also when
+        stopped.
         """
         self._stopping = False
-        sides = [self._sides[label] for label in self.labels]
+        sides = self._chosen(only)
         for side in sides:
             side.result = SideResult(side.label, side.variant)
             async for event in self._weigh(side):
                 yield event
-        chosen = await self._choose(mode)
+        chosen = await self._choose(mode or self.mode)
         yield chosen
         if chosen.mode is DuelMode.TOGETHER:
             stream = self._together(sides, prompt, raw, timed)
@@ -209,6 +224,13 @@ class Duel:
             async for event in stream:
                 yield event
         yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in sides if side.result))
+
+    async def remedy(self, label: str) -> Weighing | None:
+        """Return a smaller context under which a refused side would be loaded, None where there is none."""
+        side = self._sides.get(label)
+        if side is None or side.weighing is None:
+            return None
+        return await smaller_context(self._guard, side.variant, side.weighing, giving_back=self._held())
 
     async def stop(self) -> None:
         """Stop the round: what computes is cancelled, what waits does not start. What was written stays."""
@@ -220,14 +242,21 @@ class Duel:
         self._stopping = True
         await asyncio.gather(*(_unload(side) for side in self._sides.values()))
 
+    def _held(self) -> Pools:
+        return sum((side.holds for side in self._sides.values()), Pools())
+
+    def _chosen(self, only: Collection[str]) -> list[_Side]:
+        return [self._sides[label] for label in self.labels if not only or label in only]
+
     async def _weigh(self, side: _Side) -> AsyncGenerator[DuelEvent, None]:
         """Weigh a side alone: the others can give back what they hold, in turn."""
         side.result = SideResult(side.label, side.variant)
         if side.session is None:
-            held = sum((other.holds for other in self._sides.values()), Pools())
-            side.weighing = await self._guard.weigh(side.variant, side.plan, giving_back=held)
+            side.weighing = await self._guard.weigh(side.variant, side.plan, giving_back=self._held())
             yield SideWeighed(side.label, side.weighing)
-            failure = _unloadable(side.variant) or (None if self.force else refusal(side.variant, side.weighing))
+            failure = _unloadable(side.variant) or (
+                None if self.force or side.force else refusal(side.variant, side.weighing)
+            )
             if failure:
                 side.result = replace(side.result, failure=failure)
                 yield SideHappened(side.label, Failed(failure))
@@ -235,7 +264,7 @@ class Duel:
 
     async def _choose(self, wanted: DuelMode | None) -> ModeChosen:
         """Choose in turn when the sides do not fit at once, else what is wanted."""
-        live = [side for side in self._sides.values() if not _failed(side)]
+        live = [side for side in self._sides.values() if side.session or not _failed(side)]
         waiting = [side for side in live if side.session is None]
         if len(live) < 2 or not waiting or wanted is DuelMode.IN_TURN:
             return ModeChosen(wanted or DuelMode.ALTERNATING)
@@ -261,7 +290,7 @@ class Duel:
             for later in live[index + 1 :]:
                 yield SideWaits(later.label, side.label)
             if unload and not self._stopping:
-                for other in live:
+                for other in self._sides.values():
                     if other is not side and other.session:
                         await _unload(other)
                         yield SideUnloaded(other.label)
@@ -321,6 +350,7 @@ class Duel:
     async def _answer(self, side: _Side, prompt: str, raw: bool, timed: bool) -> AsyncGenerator[DuelEvent, None]:
         if side.session is None or self._stopping:
             return
+        side.asked, side.before = prompt, side.transcript
         asked = (*side.transcript, Message("user", prompt))
         system = (Message("system", self.system),) if self.system else ()
         request = Request(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from textual.content import Content
 
 from qtui.core.duel.conversation import Answer, Sampling
 from qtui.core.duel.difference import difference
 from qtui.core.duel.run import ModeChosen
+from qtui.core.duel.sampling import FIELDS, Choice
 from qtui.core.errors import Failure
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.text import duration, rate
+from qtui.core.text import duration, rate, size
 from qtui.ui.present.models import verdict_word
-from qtui.ui.present.words import bar, between, gib, joined, name
+from qtui.ui.present.words import SEPARATOR, bar, between, gib, joined, name
 from qtui.ui.side import Phase, Side
 
 MODES = {"alternating": "alternating", "together": "together", "in_turn": "in turn"}
@@ -51,8 +54,7 @@ def status(side: Side, width: int) -> Content:
         case Phase.PUT:
             text = Content.styled("not loaded", muted)
         case Phase.LOADING:
-            label = f"loading {side.fraction * 100:.0f} % "
-            text = Content.assemble(label, (bar(side.fraction, max(0, min(20, width - len(label) - 2))), "$accent"))
+            text = loading(side, width)
         case Phase.READY:
             text = Content.styled(f"ready, loaded in {duration(side.loaded.load_time)}" if side.loaded else "", muted)
         case Phase.READING:
@@ -63,12 +65,25 @@ def status(side: Side, width: int) -> Content:
         case Phase.ANSWERING:
             text = Content.styled(f"answering, {side.done} tok", "$text-accent")
         case Phase.WAITING:
-            text = Content.styled(f"waits for {side.waits_for}", "$text-warning")
+            soon = f"; loads in about {duration(side.load_time)}" if side.load_time and not side.loaded else ""
+            text = Content.styled(f"waits for {side.waits_for}{soon}", "$text-warning")
         case Phase.FAILED | Phase.DIED:
             text = failed(side)
         case _:
             text = numbers(side.answer, width) if side.answer else Content.styled("stopped", "$text-warning")
     return (Content(" ") + text).truncate(width, ellipsis=True)
+
+
+def loading(side: Side, width: int) -> Content:
+    """Return how far a load is: share, bytes, seconds, and a bar where there is room."""
+    label = f"loading {side.fraction * 100:.0f} %"
+    total = side.variant.size if side.variant else 0
+    if total and width >= WIDE:
+        label += f"  {size(round(total * side.fraction))} of {size(total)}  {duration(side.elapsed)}"
+    else:
+        label += f"  {duration(side.elapsed)}"
+    room = min(20, width - len(label) - 4)
+    return Content.assemble(label, "  ", (bar(side.fraction, room) if room > 3 else "", "$accent"))
 
 
 def failed(side: Side) -> Content:
@@ -108,22 +123,70 @@ def failure_text(failure: Failure) -> Content:
     return Content("\n").join(lines)
 
 
-def both_line(
-    sides: Sequence[Side], mode: ModeChosen | None, sampling: Sampling, plan: LoadPlan, width: int
-) -> Content:
-    """Return the line for both: how far they differ, then mode, seed, temperature, context and cache."""
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How the last prompt was put, and how the next one will be."""
+
+    mode: ModeChosen | None = None
+    used: Sampling | None = None
+    """Of the last prompt; None before the first."""
+    next: Sampling = Sampling()
+    choice: Choice = Choice()
+    """What of `next` the user set."""
+    editing: bool = False
+    """The last prompt is in the field again."""
+
+
+def both_line(sides: Sequence[Side], asked: Round, plan: LoadPlan, width: int) -> Content:
+    """Return the line for both: how far they differ, then mode, sampling, context and cache."""
+    if asked.editing:
+        text = " editing the last prompt: enter sends it in its place, esc leaves all as it is"
+        return Content.styled(text, "bold $text-warning").truncate(width, ellipsis=True)
     live = [side for side in sides if side.variant]
+    kind = "duel" if len(live) > 1 else "chat"
+    words = ("yours",) if asked.choice.values else (f"{kind} defaults", kind)
+    lines = [Content(" ") + joined(_both_parts(live, asked, plan, whose)) for whose in words]
+    return next((line for line in lines if line.cell_length <= width), lines[-1].truncate(width, ellipsis=True))
+
+
+def _both_parts(live: Sequence[Side], asked: Round, plan: LoadPlan, whose: str) -> list[Content | str]:
     parts: list[Content | str] = []
     texts = [side.answer.text for side in live if side.answer and side.phase is not Phase.STOPPED]
     if len(live) == 2 and len(texts) == 2:
-        parts.append(Content.styled(difference(*texts).sentence, "bold"))
-    if len(live) == 2 and mode is not None:
-        because = " (both do not fit at once)" if mode.reason else ""
-        parts.append(MODES.get(mode.mode.value, mode.mode.value) + because)
-    seed = next((side.answer.seed for side in live if side.answer), sampling.seed)
-    parts.append(f"seed {seed}" if seed is not None else "seed drawn")
-    parts.append(f"temp {sampling.temperature:g}")
+        parts.append(Content.styled(_apart(*texts), "bold"))
+    if len(live) == 2 and asked.mode is not None:
+        because = " (both do not fit at once)" if asked.mode.reason else ""
+        parts.append(MODES.get(asked.mode.mode.value, asked.mode.mode.value) + because)
+    seeds = [side.answer.seed for side in live if side.answer]
+    if asked.used is None or asked.used == asked.next:
+        seed = seeds[0] if seeds else asked.next.seed
+        parts.append(f"{sampling_text(asked.next, asked.choice, seed)} ({whose})")
+    else:
+        parts.append(sampling_text(asked.used, Choice(), seeds[0] if seeds else asked.used.seed))
+        parts.append(f"next: {sampling_text(asked.next, asked.choice, asked.next.seed)} ({whose})")
+    if asked.choice.system:
+        parts.append("system prompt")
     contexts = dict.fromkeys(str(s.weighing.plan.ctx_size) for s in live if s.weighing)
     parts.append(f"ctx {'/'.join(contexts) or plan.ctx_size or 'up to 8192'}")
-    parts.append("empty cache")
-    return (Content(" ") + joined(parts)).truncate(width, ellipsis=True)
+    parts.append(_cache_text(live))
+    return parts
+
+
+@lru_cache(maxsize=4)
+def _apart(first: str, second: str) -> str:
+    return difference(first, second).sentence
+
+
+def sampling_text(sampling: Sampling, choice: Choice, seed: int | None) -> str:
+    """Return seed and temperature, and whatever else the user set."""
+    parts = [f"seed {seed}" if seed is not None else "seed drawn", f"temp {sampling.temperature:g}"]
+    others = [f for f in FIELDS if f.name in choice.values and f.name not in ("temperature", "seed")]
+    return SEPARATOR.join([*parts, *(f"{f.label} {choice.values[f.name]:g}" for f in others)])
+
+
+def _cache_text(live: Sequence[Side]) -> str:
+    """Return whether prompts were read anew; a chat keeps what it has read."""
+    cached = {side.label: side.answer.cached_tokens for side in live if side.answer}
+    if any(cached.values()):
+        return "cached " + "/".join(str(tokens) for tokens in cached.values()) + " tok"
+    return "empty cache" if len(live) > 1 else "cache kept"

@@ -1,36 +1,154 @@
-"""An answer as Markdown, drawn so that nothing the model wrote is hidden or acted on."""
+"""An answer, drawn so that nothing the model wrote is hidden or acted on, and so that more of it costs little."""
 
 from __future__ import annotations
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
-from textual.widgets import Markdown
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.style import Style
+from textual.visual import Visual
+from textual.widget import Widget
+
+from qtui.ui.widgets.ground import filtered
+from qtui.ui.widgets.markdown_blocks import Block, Flow, Items
+from qtui.ui.widgets.markdown_source import MarkdownSource
+
+PLAIN_FROM = 20_000
+"""Characters from which an answer is shown as plain text."""
+PIECE = 2_000
+"""Characters after which a line of plain text is broken: only the last is laid out again when more comes."""
 
 
-def parser() -> MarkdownIt:
-    """Return a parser for text of a model.
+class AnswerText(Widget):
+    """Markdown that grows; from `PLAIN_FROM` characters on plain text."""
 
-    HTML, links, images and reference definitions stay as they were written: Textual would drop the first and the last,
-    hide addresses, and draw images as a sign of two cells. Entities stay too: `&#x202e;` would come back as a control
-    that `core.text.clean` has no chance to see. Line breaks are kept, as models write lists and verse with them.
-    """
-    markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    markdown.disable(["html_block", "html_inline", "link", "image", "autolink", "reference", "entity"])
-    markdown.core.ruler.push("keep_breaks", _keep_breaks)
-    return markdown
-
-
-def _keep_breaks(state: StateCore) -> None:
-    for token in state.tokens:
-        for child in token.children or ():
-            if child.type == "softbreak":
-                child.type = "hardbreak"
-
-
-class AnswerText(Markdown):
-    """Markdown of a model."""
-
-    BULLETS = ["· ", "– ", "· ", "– "]  # noqa: RUF012
+    DEFAULT_CSS = "AnswerText { width: 1fr; height: auto; }"
 
     def __init__(self) -> None:
-        super().__init__(parser_factory=parser, open_links=False)
+        super().__init__()
+        self.auto_links = False
+        self.text = ""
+        self._markdown: MarkdownSource | None = MarkdownSource()
+        self._plain: list[Block] = []
+        self._plain_tail = ""
+        self._starts: list[int] = []
+        self._lines: list[Content] = []
+        self._strips: dict[int, Strip] = {}
+        self._width = 0
+
+    @property
+    def is_plain(self) -> bool:
+        """Tell whether it is too long for Markdown."""
+        return self._markdown is None
+
+    def write(self, text: str) -> None:
+        """Add clean text."""
+        self.text += text
+        if self._markdown is not None and len(self.text) <= PLAIN_FROM:
+            self._lay_out(self._markdown.append(text))
+        elif self._markdown is not None:
+            self._markdown = None
+            self._add_plain(self.text)
+            self._lay_out(0)
+        else:
+            self._lay_out(self._add_plain(text))
+
+    def close(self) -> None:
+        """Say that no more comes: what was still open is drawn as it stands."""
+        if self._markdown is not None and self.text:
+            self._lay_out(self._markdown.close())
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return how many lines it has at this width."""
+        if width != self._width:
+            self._width = width
+            self._lay_out(0, draw=False)
+        return len(self._lines)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return some lines, past the cache of styles: there is neither border nor padding to add."""
+        strips = [filtered(self, self.render_line(y)) for y in crop.line_range]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line."""
+        selection = self.text_selection
+        strip = self._strips.get(y) if selection is None else None
+        if strip is None:
+            strip = self._draw_line(y, selection)
+            if selection is None:
+                self._strips[y] = strip
+        return strip
+
+    def notify_style_update(self) -> None:
+        """Draw anew in other colours."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """Return what is marked with the mouse."""
+        return selection.extract("\n".join(line.plain.rstrip() for line in self._lines)), "\n"
+
+    @property
+    def _blocks(self) -> list[Block]:
+        return list(self._markdown.blocks) if self._markdown is not None else self._plain
+
+    def _add_plain(self, text: str) -> int:
+        """Add plain text line by line; return the number of lines before the first that is changed."""
+        if self._plain:
+            self._plain.pop()
+        kept = len(self._plain)
+        self._plain_tail += text
+        *done, rest = self._plain_tail.split("\n")
+        while len(rest) > PIECE:
+            done.append(rest[:PIECE])
+            rest = rest[PIECE:]
+        self._plain += [Flow(Content(line)) for line in done]
+        self._plain_tail = rest
+        self._plain.append(Flow(Content(rest)))
+        return kept
+
+    def _lay_out(self, kept: int, *, draw: bool = True) -> None:
+        """Lay out what comes after the first `kept` blocks."""
+        if not self._width:
+            if draw:
+                self.refresh(layout=True)
+            return
+        blocks = self._blocks
+        before = len(self._lines)
+        begin = self._starts[kept] if kept < len(self._starts) else before
+        if kept < len(self._starts):
+            del self._lines[begin:], self._starts[kept:]
+        for index in range(kept, len(blocks)):
+            if index and not self.is_plain and not _goes_on(blocks[index - 1]):
+                self._lines.append(Content())
+            self._starts.append(len(self._lines))
+            self._lines += blocks[index].lines(self._width)
+        for y in [y for y in self._strips if y >= begin]:
+            del self._strips[y]
+        if not draw:
+            return
+        if len(self._lines) != before:
+            self.refresh(layout=True)
+        else:
+            self.refresh(Region(0, begin, self._width, before - begin))
+
+    def _draw_line(self, y: int, selection: Selection | None) -> Strip:
+        style = self.visual_style
+        if y >= len(self._lines):
+            return Strip.blank(self.size.width, style.rich_style)
+        line = self._lines[y]
+        if selection is not None and (span := selection.get_span(y)) is not None:
+            start, end = span
+            marked = Style.from_styles(self.screen.get_component_styles("screen--selection"))
+            line = line.stylize(marked, start, len(line.plain) if end == -1 else end)
+        strips = Visual.to_strips(self, line, self.size.width, 1, style, apply_selection=False, pad=True)
+        strip = strips[0] if strips else Strip.blank(self.size.width, style.rich_style)
+        return strip.apply_offsets(0, y)
+
+
+def _goes_on(block: Block) -> bool:
+    return isinstance(block, Items) and block.goes_on and block.tight

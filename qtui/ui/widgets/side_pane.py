@@ -3,42 +3,19 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.css.query import NoMatches
 from textual.widgets import Static
 
 from qtui.core.errors import Failure
 from qtui.core.text import clean
-from qtui.ui.present.arena import ending, failure_text, head, numbers, status
+from qtui.ui.present.arena import ending, head, numbers, status
+from qtui.ui.present.trouble import side_failure
 from qtui.ui.side import Side
 from qtui.ui.widgets.fitted import Fitted
+from qtui.ui.widgets.transcript import Transcript
 from qtui.ui.widgets.turn import Turn
-
-
-class Transcript(VerticalScroll, can_focus=True):
-    """The turns so far, from the top; once they are more than fit, it follows the end until it is scrolled."""
-
-    def on_mount(self) -> None:
-        """Follow the end as soon as there is something to follow."""
-        self.watch(self, "virtual_size", self._keep_anchor)
-
-    def on_resize(self) -> None:
-        """Look again whether everything fits."""
-        self._keep_anchor()
-
-    def follow(self) -> None:
-        """Follow the end again."""
-        if self.max_scroll_y:
-            self.anchor()
-
-    def _keep_anchor(self) -> None:
-        # An anchored container puts content that is shorter than itself at its bottom (Textual 8.2).
-        if self.max_scroll_y and not self.is_anchored:
-            self.anchor()
-        elif not self.max_scroll_y and self.is_anchored:
-            self.anchor(False)
-            self.scroll_to(y=0, animate=False, force=True, immediate=True)
 
 
 class SidePane(Vertical):
@@ -48,6 +25,9 @@ class SidePane(Vertical):
         super().__init__(id=f"side-{label.lower()}")
         self._side = Side(label)
         self._turn: Turn | None = None
+        """The one that is written to."""
+        self._last: Turn | None = None
+        self._offer: Static | None = None
 
     def compose(self) -> ComposeResult:
         """Head, transcript, metric line."""
@@ -60,22 +40,34 @@ class SidePane(Vertical):
         """Return the scrolling part."""
         return self.query_one(Transcript)
 
+    @property
+    def answer(self) -> str:
+        """Return what the last turn has of an answer."""
+        return self._last.answer if self._last else ""
+
     def show_side(self, side: Side) -> None:
         """Show another state of the side in head and metric line."""
-        self._side = side
+        before, self._side = self._side, side
         try:
-            self.query_one(".head", Fitted).refresh()
+            if (before.variant, before.weighing, before.label) != (side.variant, side.weighing, side.label):
+                self.query_one(".head", Fitted).refresh()
             self.query_one(".status", Fitted).refresh()
         except NoMatches:
             return  # not composed yet: drawn with this state when it is
 
     async def begin(self, prompt: str, note: str = "") -> None:
-        """Begin a turn; the numbers of the one before move under its answer."""
-        if self._turn and self._side.answer:
-            await self._turn.end(numbers(self._side.answer, 0).stylize("$foreground-muted"))
-        self._turn = Turn(prompt, note)
+        """Begin a turn."""
+        await self.offer(None)
+        await self.settle()
+        self._turn = self._last = Turn(prompt, note)
         await self.transcript.mount(self._turn)
         self.transcript.follow()
+
+    async def settle(self) -> None:
+        """Leave the last turn as it is: the numbers of the metric line move under its answer."""
+        turn, self._turn = self._turn, None
+        if turn and self._side.answer:
+            await turn.end(numbers(self._side.answer, 0).stylize("$foreground-muted"))
 
     async def write(self, text: str, *, thinking: bool) -> None:
         """Add to the turn."""
@@ -102,7 +94,7 @@ class SidePane(Vertical):
 
     async def fail(self, failure: Failure) -> None:
         """Show what failed, in the turn or, outside of one, below what is there."""
-        text = failure_text(failure)
+        text = side_failure(failure, self._side)
         if self._turn is not None:
             await self._turn.end(text)
         else:
@@ -111,3 +103,28 @@ class SidePane(Vertical):
     async def say(self, text: Content) -> None:
         """Put a notice into the transcript."""
         await self.transcript.mount(Static(text, classes="note"))
+
+    async def offer(self, text: Content | None) -> None:
+        """Put what can be done now below everything else, in the place of what was there; None: nothing."""
+        if self._offer is not None:
+            await self._offer.remove()
+            self._offer = None
+        if text is not None:
+            self._offer = Static(text, classes="offer")
+            await self.transcript.mount(self._offer)
+
+    def mark(self, *, taken_back: bool) -> None:
+        """Show the last turn as one that will not stay, or as one that does."""
+        if self._last is not None:
+            self._last.set_class(taken_back, "taken-back")
+
+    async def drop(self) -> None:
+        """Remove the last turn."""
+        turn, self._turn, self._last = self._last, None, None
+        if turn is not None:
+            await turn.remove()
+
+    async def clear(self) -> None:
+        """Remove everything."""
+        self._turn = self._last = self._offer = None
+        await self.transcript.remove_children()

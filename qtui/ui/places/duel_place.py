@@ -1,0 +1,262 @@
+"""A place that shows the duel run: what is asked of it, and what happens in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from textual import on, work
+from textual.content import Content
+from textual.events import ScreenResume
+from textual.widget import Widget
+from textual.widgets import Static
+
+from qtui.core.duel.conversation import Sampling
+from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened
+from qtui.core.events import Answered, Failed, TextArrived
+from qtui.core.library.variant import Variant
+from qtui.core.memory.plan import LoadPlan
+from qtui.ui.messages import ArenaChanged, DuelBroke, DuelHappened, DuelRested, RemedyFound, SidePut
+from qtui.ui.places.conversation import Conversation, Offer
+from qtui.ui.places.operations import Operations, Placing
+from qtui.ui.places.place import Place
+from qtui.ui.present.arena import both_line
+from qtui.ui.present.trouble import context_offer, join_text, prompt_offer
+from qtui.ui.side import BUSY, Side
+from qtui.ui.vitals import Vitals
+from qtui.ui.widgets.fitted import Fitted
+from qtui.ui.widgets.panes import LABELS, Panes
+from qtui.ui.widgets.prompt_field import PromptField
+
+EMPTY = """No model on a side yet.
+
+    1 Models, then
+    enter    chat with one
+    a and b  put two side by side, then 3"""
+
+
+class DuelPlace(Place):
+    """Shows one conversation of one or two sides."""
+
+    def __init__(
+        self, *, duel: Duel, plan: LoadPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = ""
+    ) -> None:
+        super().__init__(vitals)
+        self._duel = duel
+        self._plan = plan
+        self._wanted = dict(sides)
+        self._held: dict[str, Variant] = {}
+        self._first_prompt = prompt
+        self._talk = Conversation()
+        self._operations = Operations(duel, self.post_message)
+        self._rates: dict[Path, float] = {}
+        self.panes = Panes()
+
+    def compose_body(self) -> Iterable[Widget]:
+        """Two panes, the line for both, the prompt field."""
+        yield self.panes
+        yield Static(Content(EMPTY), classes="empty")
+        yield Fitted(self._both_lines, classes="both")
+        yield PromptField()
+
+    def on_mount(self) -> None:
+        """Begin in the field."""
+        self._field.text = self._first_prompt
+        self._draw_layout()
+        self._field.focus()
+
+    async def show_sides(self, sides: Mapping[str, Variant]) -> None:
+        """Take other variants onto the sides, at once or when the Arena is next seen."""
+        self._wanted = dict(sides)
+        if self.is_current:
+            await self.adopt_sides()
+
+    def show_plan(self, plan: LoadPlan) -> None:
+        """Load what comes next under another plan; what is loaded keeps its own."""
+        self._plan = plan
+        self._refresh_both()
+
+    @on(ScreenResume)
+    async def adopt_sides(self) -> None:
+        """Put on the sides what shall stand there, and load it."""
+        changed = {
+            label: self._wanted.get(label) for label in LABELS if self._wanted.get(label) != self._held.get(label)
+        }
+        if changed:
+            placings = {label: self._placing(label, variant) for label, variant in changed.items()}
+            busy = any(self.panes.sides[label].phase in BUSY for label in changed if label in self._held)
+            self._held = dict(self._wanted)
+            await self._place(placings, stop=busy)
+        prompt, self._first_prompt = self._first_prompt, ""
+        if prompt:
+            await self._send(prompt)
+
+    # The duel run
+
+    async def _send(self, prompt: str) -> None:
+        if not prompt:
+            return
+        if not self._held:
+            self._say("No model on a side yet: 1 Models, then enter.")
+        elif self._talk.asked:
+            self._say("Still answering: esc stops it.")
+        else:
+            if self._talk.editing:
+                self._duel.take_back(self._talk.prompt)
+                for label in self._held:
+                    await self.panes[label].drop()
+            self._field.text = self._talk.end_edit()
+            await self._begin(prompt)
+
+    def _placing(self, label: str, variant: Variant | None) -> Placing | None:
+        if variant is None:
+            return None
+        others = [other for other in self._held if other != label and self._wanted.get(other) == self._held[other]]
+        joins = others[0] if label not in self._held and others and self._talk.prompt else ""
+        return Placing(variant, self._plan, joins=joins)
+
+    async def _place(self, placings: Mapping[str, Placing | None], *, stop: bool = False) -> None:
+        number = self._operations.begin()
+        for label, placing in placings.items():
+            self._talk.offers.pop(label, None)
+            if placing:
+                await self.panes.make_room(label, placing.variant)
+        self._draw_layout()
+        self.run_worker(self._operations.put(number, placings, stop=stop), group="duel")
+
+    async def _begin(self, prompt: str, note: str = "", only: Sequence[str] = ()) -> None:
+        asked = tuple(label for label in self._held if not only or label in only)
+        sampling = self._like_the_other(asked) or self._talk.choice.sampling(len(self._held))
+        self._talk.prompt, self._talk.used, self._talk.asked = prompt, sampling, frozenset(asked)
+        for label in asked:
+            self._talk.offers.pop(label, None)
+        await self.panes.begin(asked, prompt, note)
+        number, timed = self._operations.begin(), len(self._held) > 1
+        self.run_worker(
+            self._operations.ask(number, prompt, sampling, self._talk.choice.system, timed=timed, only=only),
+            group="duel",
+        )
+        self._refresh_both()
+        self.refresh_keys()
+
+    def _like_the_other(self, asked: Sequence[str]) -> Sampling | None:
+        """Return how the other side answered, where only one is asked the prompt that the other has answered."""
+        answers = [side.answer for label, side in self.panes.sides.items() if label not in asked and side.answer]
+        if self._talk.used is None or len(asked) == len(self._held) or not answers:
+            return None
+        return replace(self._talk.used, seed=answers[0].seed)
+
+    @work(group="remedy")
+    async def _look_for_remedy(self, label: str) -> None:
+        weighing = await self._duel.remedy(label)
+        if weighing is not None:
+            self.post_message(RemedyFound(label, weighing))
+
+    # What happened
+
+    @on(SidePut)
+    async def show_put(self, event: SidePut) -> None:
+        """Show another variant on a side; the transcript stays."""
+        await self.panes.put(event.side, event.variant)
+        self._talk.mode = None
+        self._draw_layout()
+        self._tell()
+        if event.variant and self._talk.prompt and event.side not in self._talk.asked:
+            pane = self.panes[event.side]
+            if event.joined:
+                turns = len(self._duel.transcript(event.side)) // 2
+                await pane.say(join_text(event.joined, turns))
+            self._talk.offers[event.side] = Offer()
+            await pane.offer(prompt_offer(both=len(self._held) == 2))
+            self.refresh_keys()
+
+    @on(DuelHappened)
+    async def show_event(self, event: DuelHappened) -> None:
+        """Show what happened on a side."""
+        match event.event:
+            case ModeChosen() as mode:
+                self._talk.mode = mode
+                self._refresh_both()
+            case RoundEnded():
+                pass
+            case happened if happened.side in self._held:
+                before = self.panes.sides[happened.side].phase in BUSY
+                await self.panes.show(happened)
+                if isinstance(happened, SideHappened) and isinstance(happened.event, TextArrived):
+                    return
+                self._after(happened.side, happened.event if isinstance(happened, SideHappened) else None)
+                if before != (self.panes.sides[happened.side].phase in BUSY):
+                    self.refresh_keys()
+
+    def _after(self, label: str, event: object) -> None:
+        """Do what follows from an event, once it is shown."""
+        side = self.panes.sides[label]
+        if isinstance(event, Answered) and event.answer.generation_rate is not None and side.variant:
+            self._rates[side.variant.path] = event.answer.generation_rate
+        if isinstance(event, Failed) and side.refused:
+            self._look_for_remedy(label)
+        self._refresh_both()
+        self._tell()
+
+    @on(RemedyFound)
+    async def offer_remedy(self, event: RemedyFound) -> None:
+        """Offer a smaller context, if the side is still the one that was refused."""
+        side = self.panes.sides[event.side]
+        if side.refused and side.weighing and side.weighing.plan.ctx_size > event.weighing.plan.ctx_size:
+            self._talk.offers[event.side] = Offer(event.weighing)
+            await self.panes[event.side].offer(context_offer(event.weighing))
+            self.refresh_keys()
+
+    @on(DuelRested)
+    async def rest(self, event: DuelRested) -> None:
+        """Settle the sides once the newest operation is over."""
+        if not self._operations.note_end(event.number):
+            return
+        await self.panes.rest(self._talk.asked)
+        asked, self._talk.asked = self._talk.asked, frozenset()
+        both = len(asked) == 2 and all(_complete(self.panes.sides[label]) for label in asked)
+        if both and self._field.has_focus and not self._field.text:
+            self.panes.transcript().focus()
+        self._refresh_both()
+        self._tell()
+        self.refresh_keys()
+
+    @on(DuelBroke)
+    async def show_break(self, event: DuelBroke) -> None:
+        """Show that the run could not go on, on every side."""
+        await self.panes.fail(event.failure)
+
+    # Drawing
+
+    @property
+    def _field(self) -> PromptField:
+        return self.query_one(PromptField)
+
+    def _mark_last(self, *, taken_back: bool) -> None:
+        for label in self._held:
+            self.panes[label].mark(taken_back=taken_back)
+
+    def _tell(self) -> None:
+        loaded = frozenset(label for label in self._duel.labels if self._duel.session(label))
+        self.post_message(ArenaChanged(loaded, dict(self._rates)))
+
+    def _say(self, message: str) -> None:
+        self.notify(message, severity="warning", markup=False)
+
+    def _draw_layout(self) -> None:
+        self.panes.lay_out(self._wanted)
+        self.set_class(not self._wanted, "without-sides")
+        names = {0: "put a model on a side first", 1: f"ask {next(iter(self._wanted), '')}", 2: "ask both sides"}
+        self._field.placeholder = names[len(self._wanted)]
+        self._refresh_both()
+
+    def _refresh_both(self) -> None:
+        self.query_one(".both", Fitted).refresh()
+
+    def _both_lines(self, width: int) -> Sequence[Content]:
+        return (both_line(list(self.panes.sides.values()), self._talk.round(len(self._held)), self._plan, width),)
+
+
+def _complete(side: Side) -> bool:
+    return side.answer is not None and side.answer.finish_reason != "cancelled"

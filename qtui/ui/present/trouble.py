@@ -1,0 +1,57 @@
+"""What went wrong on a side, and what can be done there: failures, refusals, offers."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from qtui.core.errors import Failure
+from qtui.core.memory.guard import Weighing
+from qtui.core.text import clean_name, size
+from qtui.ui.present.arena import failure_text
+from qtui.ui.present.words import gib, name
+from qtui.ui.side import Side
+
+
+def side_failure(failure: Failure, side: Side) -> Content:
+    """Return what failed on a side; a refusal with its numbers and the ways on."""
+    if failure.kind != "memory":
+        return failure_text(failure)
+    return Content("\n").join([name(failure.message, "$text-error", 600), *_memory_lines(side)])
+
+
+def _memory_lines(side: Side) -> list[Content]:
+    """Return where the memory would go, and the two ways on that are always there."""
+    lines = []
+    if side.weighing is not None and (footprint := side.weighing.footprint):
+        kinds = [(kind, footprint.kind_bytes(kind)) for kind in ("weights", "context", "compute")]
+        parts = ", ".join(f"{kind} {size(value)}" for kind, value in kinds if value)
+        lines.append(Content(f"{parts} at a context of {side.weighing.plan.ctx_size}"))
+    lines.append(key(side.label, "another variant, a smaller one"))
+    lines.append(key("F", "load it all the same: the system may swap, or end programs"))
+    return lines
+
+
+def context_offer(weighing: Weighing) -> Content:
+    """Return the offer of a smaller context."""
+    need = weighing.footprint.total if weighing.footprint else None
+    origin = weighing.footprint.origin.sign if weighing.footprint else ""
+    fit = weighing.verdict.fit.value.replace("_", " ")
+    return key("t", f"load it with a context of {weighing.plan.ctx_size}: needs {origin}{gib(need)} GiB, {fit}")
+
+
+def prompt_offer(*, both: bool) -> Content:
+    """Return the offer to put the last prompt to a side that has not been asked it."""
+    offer = key("t", "put the last prompt to it too")
+    return offer + Content("\n") + key("r", "ask both again") if both else offer
+
+
+def join_text(other: str, turns: int) -> Content:
+    """Return what a side that joins knows of the conversation."""
+    many = "1 turn" if turns == 1 else f"{turns} turns"
+    text = f"answers from the next prompt on, and has the {many} of {clean_name(other)} before it"
+    return Content.styled(text, "$foreground-muted")
+
+
+def key(shown: str, text: str) -> Content:
+    """Return a key and what it does."""
+    return Content.assemble((shown, "bold $text-accent"), f" {text}")

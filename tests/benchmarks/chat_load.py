@@ -1,0 +1,215 @@
+"""What two streaming answers cost the app, and how long a key takes to show: `python -m tests.benchmarks.chat_load`.
+
+The whole app runs on scripted sessions without a terminal: two sides answer at once, each 200 tokens per second of
+Markdown in events of 50 ms, as the built-in engine sends them. A driver of our own takes everything that would be
+written to a terminal, so that drawing is paid for in full.
+
+- CPU: processor time of the process (`getrusage`, all threads) while both stream, over the time that took. The
+  scripted sessions and the typing are part of it; the app at rest is printed beside it.
+- Keystroke to paint: a thread posts a key into the driver about every 120 ms, each a character of its own; the time
+  runs until the first write to the terminal that holds this character. The thread has its own clock: a key that comes
+  while the app is busy waits, and the wait counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import random
+import re
+import resource
+import statistics
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+
+from textual import events
+from textual.drivers.headless_driver import HeadlessDriver
+
+from qtui.core.duel.run import DuelMode
+from qtui.ui.places.arena import ArenaPlace
+from qtui.ui.side import Phase
+from tests.fakes import Reply
+from tests.ui.stage import LARGE, SMALL, Stage
+
+CPU_GOAL = 0.15
+PAINT_GOAL = 0.050
+SIZE = (120, 36)
+REST_S = 3.0
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+LETTERS = [chr(code) for code in (*range(0x3B1, 0x3C2), *range(0x430, 0x44A), *range(0x100, 0x17F))]
+"""Characters that the answers do not hold."""
+BLOCKS = (
+    "## Part {n}\n\n",
+    "The sky looks **blue** because air scatters *short* wavelengths more than long ones, which `1/x^4` says too. " * 3,
+    "\n\n",
+    "- At noon the path through the air is short.\n- At dusk it is long, and the blue is gone.\n- Item {n}.\n\n",
+    "```python\ndef scatter_{n}(wavelength: float) -> float:\n    return 1.0 / wavelength**4  # Rayleigh\n```\n\n",
+    "| colour | nm | weight |\n| --- | --- | --- |\n| blue | 450 | {n} |\n| red | 700 | 1 |\n\n",
+    "A last remark on this part, so that there is a paragraph after the table as well. ",
+    "\n\n",
+)
+
+
+def prose(tokens: int) -> str:
+    """Return Markdown of about so many tokens, one per word."""
+    text, words, n = "", 0, 0
+    while words < tokens:
+        part = "".join(BLOCKS).replace("{n}", str(n))
+        text, words, n = text + part, words + part.count(" "), n + 1
+    return text
+
+
+@dataclass
+class Painted:
+    """Keys on their way, and how long those took that have come to the screen."""
+
+    waiting: dict[str, float] = field(default_factory=dict)
+    took: list[float] = field(default_factory=list)
+    written: int = 0
+    writes: int = 0
+
+    def saw(self, data: str) -> None:
+        """Note what is written to the terminal."""
+        now = time.perf_counter()
+        self.written += len(data)
+        self.writes += 1
+        if self.waiting:
+            text = CONTROL.sub("", data)
+            for letter in [letter for letter in self.waiting if letter in text]:
+                self.took.append(now - self.waiting.pop(letter))
+
+
+def driver_to(painted: Painted) -> type[HeadlessDriver]:
+    """Return a driver that counts as a terminal and hands everything to `painted`."""
+
+    class CountingDriver(HeadlessDriver):
+        @property
+        def is_headless(self) -> bool:
+            return False
+
+        def write(self, data: str) -> None:
+            painted.saw(data)
+
+    return CountingDriver
+
+
+class Typist(threading.Thread):
+    """Types into the driver at its own pace."""
+
+    def __init__(self, app: object, painted: Painted, interval: float) -> None:
+        super().__init__(daemon=True)
+        self._driver = app._driver  # type: ignore[attr-defined]
+        self._painted = painted
+        self._interval = interval
+        self.ended = threading.Event()
+        self.typed = 0
+
+    def run(self) -> None:
+        rhythm = random.Random(7)
+        while not self.ended.wait(self._interval * rhythm.uniform(0.5, 1.5)):
+            letter = LETTERS[self.typed % len(LETTERS)]
+            if letter in self._painted.waiting:
+                continue
+            self.typed += 1
+            self._painted.waiting[letter] = time.perf_counter()
+            self._driver.process_message(events.Key(letter, letter))
+            if self.typed % len(LETTERS) == 0:  # the field is emptied before a letter comes a second time
+                self._driver.process_message(events.Key("ctrl+u", None))
+
+
+def cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def until(condition: object, limit: float = 60.0) -> None:
+    end = time.perf_counter() + limit
+    while not condition():  # type: ignore[operator]
+        if time.perf_counter() > end:
+            raise TimeoutError(condition)
+        await asyncio.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one run showed."""
+
+    cpu: float
+    rest: float
+    seconds: float
+    tokens: int
+    took: list[float]
+    lost: int
+    writes: int
+    written: int
+
+
+async def measure(rate: float, seconds: float, *, interval: float) -> Measured:
+    """Run the app once."""
+    stage = Stage()
+    painted = Painted()
+    text = prose(round(rate * seconds))
+    for variant in (SMALL, LARGE):
+        stage.engine.enqueue(Reply(text, tokens_per_second=rate), variant=variant)
+    app = stage.duel()
+    app.driver_class = driver_to(painted)
+    running = asyncio.create_task(app.run_async(size=SIZE))
+    place: ArenaPlace | None = None
+
+    def phases() -> set[Phase]:
+        return {side.phase for side in place.panes.sides.values()} if place else set()
+
+    await until(lambda: isinstance(app.screen_stack and app.screen, ArenaPlace))
+    assert isinstance(app.screen, ArenaPlace)
+    place = app.screen
+    place._duel.mode = DuelMode.TOGETHER
+    await until(lambda: phases() == {Phase.READY})
+    begin, used = time.perf_counter(), cpu_seconds()
+    await asyncio.sleep(REST_S)
+    rest = (cpu_seconds() - used) / (time.perf_counter() - begin)
+
+    await place._send("Why is the sky blue?")
+    await until(lambda: phases() == {Phase.ANSWERING})
+    typist = Typist(app, painted, interval)
+    writes, written = painted.writes, painted.written
+    begin, used = time.perf_counter(), cpu_seconds()
+    typist.start()
+    await until(lambda: Phase.ANSWERED in phases(), limit=seconds * 5 + 30)
+    took, share = time.perf_counter() - begin, cpu_seconds() - used
+    writes, written = painted.writes - writes, painted.written - written
+    typist.ended.set()
+    await asyncio.sleep(0.5)
+    app.exit()
+    await running
+    return Measured(
+        share / took, rest, took, 2 * len(Reply(text).chunks), painted.took, len(painted.waiting), writes, written
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rate", type=float, default=200, help="tokens per second on each side (200)")
+    parser.add_argument("--seconds", type=float, default=20, help="how long both answer (20)")
+    parser.add_argument("--interval", type=float, default=0.12, help="seconds between two keys (0.12)")
+    options = parser.parse_args()
+    found = asyncio.run(measure(options.rate, options.seconds, interval=options.interval))
+    quantiles = statistics.quantiles(found.took, n=100)
+    print(
+        f"{found.tokens} tokens in {found.seconds:.1f} s ({found.tokens / found.seconds:.0f}/s on two sides), "
+        f"{found.writes / found.seconds:.0f} updates and {found.written / found.seconds / 1000:.0f} kB a second\n"
+        f"CPU of the app: {found.cpu:.1%} of one core while streaming (goal {CPU_GOAL:.0%}), {found.rest:.1%} at rest\n"
+        f"keystroke to paint over {len(found.took)} keys: 50th percentile {quantiles[49] * 1000:.1f} ms, "
+        f"99th {quantiles[98] * 1000:.1f} ms (goal {PAINT_GOAL * 1000:.0f}), longest {max(found.took) * 1000:.1f} ms, "
+        f"{found.lost} never shown\n"
+        f"{os.cpu_count()} processors, load average {os.getloadavg()[0]:.1f}"
+    )
+    reached = found.cpu <= CPU_GOAL and quantiles[98] < PAINT_GOAL and not found.lost
+    print(f"goals: {'reached' if reached else 'MISSED'}")
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
