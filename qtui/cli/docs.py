@@ -35,11 +35,18 @@ JSON = {
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '
     '"short_by", "reason"}`. `devices[]` are llama.cpp\'s own buffer types; `extra[]` is what its accounting leaves '
-    "out; the sum of `pools` is `total`.",
+    "out; the sum of `pools` is `total`. With `--history` "
+    '`{"runs": [{"time", "file", "model", "quant", "size", "engine", "build", "plan", "estimate": {"pools", '
+    '"reclaimable", "origin"}, "actual": {"anonymous", "model_pages", "other_files", "swapped", "locked", "vram", '
+    '"cards", "full_prompt"}, "allocated", "full_prompt", "differences": [{"pool", "estimate", "actual", "percent"}], '
+    '"load_time", "answers", "time_to_first_token", "prompt_rate", "generation_rate"}], "unaccounted": {CARD: '
+    '{"median", "runs"}}}`: what was expected to be resident, what was, and what the driver reported beyond '
+    "llama.cpp's own buffers.",
     "ask": "the keys of one of the `sides[]` of `duel`, and `prompt`.",
     "duel": '`{"prompt", "mode", "sides": [{"side", "file", "quant", "text", "thinking", "finish_reason", '
     '"prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", "prompt_rate", "generation_rate", '
-    '"peak_rss", "estimated_total", "actual_total", "degeneration", "seed", "plan", "warnings", "error"}], '
+    '"peak_rss", "estimated_total", "actual_total", "differences": [{"pool", "estimate", "actual", "percent"}], '
+    '"full_prompt", "degeneration", "seed", "plan", "warnings", "error"}], '
     '"difference": {"identical", "first_differing_word", "words_shared"}}`; with `--prompts` '
     '`{"rounds": [...]}` of these. A side has `error` only when it failed; `words_shared` is from 0 to 1.',
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '

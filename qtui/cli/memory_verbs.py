@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtui.cli.options import plan_of, simulated
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
-from qtui.core.errors import BadFileError, EngineError
+from qtui.core.errors import BadFileError, EngineError, UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
@@ -16,6 +16,8 @@ from qtui.core.text import gib, size
 
 async def fit(context: Context) -> int:
     """Weigh one variant and print its footprint and verdict."""
+    if context.options.variant is None:
+        raise UsageError("which variant?", "qtui fit VARIANT, or qtui fit --history for past runs")
     options, console, services = context.options, context.console, context.services
     plan = plan_of(options)
     variant = await services.library.find(options.variant)

@@ -72,7 +72,11 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
         "memory_verbs:fit",
         "tell what a variant needs under a plan, and whether that fits what is free now",
     )
-    fit.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    fit.add_argument("variant", metavar="VARIANT", nargs="?", help=VARIANT)
+    fit.add_argument(
+        "--history", action="store_const", dest="run", const="qtui.cli.history_verbs:history",
+        help="show past runs instead, of all variants when none is given: estimated, actual, difference",
+    )  # fmt: skip
     options.add_folders(fit)
     options.add_plan(fit)
     options.add_simulated(fit)

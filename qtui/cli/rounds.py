@@ -8,10 +8,11 @@ from typing import Any
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.core.duel.conversation import Sampling
-from qtui.core.duel.report import actual_total, failure_report, round_difference
+from qtui.core.duel.report import failure_report, held_total, round_difference
 from qtui.core.duel.run import Duel, DuelMode, ModeChosen, RoundEnded, SideHappened, SideResult, SideWaits, SideWeighed
 from qtui.core.errors import Failure
 from qtui.core.events import Loaded, LoadProgressed, PromptProgressed, TextArrived
+from qtui.core.memory.actual import Estimate, comparison
 from qtui.core.memory.verdict import Fit
 from qtui.core.text import clean_name, duration, rate, size
 
@@ -118,10 +119,13 @@ def measured_line(side: SideResult) -> str:
     answer = side.answer
     assert answer is not None
     load = f"loaded in {duration(side.loaded.load_time)}, " if side.loaded else ""
+    footprint = side.weighing.footprint if side.weighing else None
+    estimate = Estimate.of(footprint) if footprint else None
+    held = f"{comparison(estimate, answer.actual)} GiB, " if answer.actual else ""
     return (
         f"[{load}first token {duration(answer.time_to_first_token)}, prompt {answer.prompt_tokens} tokens at "
         f"{rate(answer.prompt_rate)} t/s, {answer.generated_tokens} tokens at {rate(answer.generation_rate)} t/s, "
-        f"peak {size(answer.memory.peak)}, ended by {answer.finish_reason}, seed {answer.seed}]"
+        f"peak {size(answer.memory.peak)}, {held}ended by {answer.finish_reason}, seed {answer.seed}]"
     )
 
 
@@ -138,11 +142,11 @@ def _numbers(sides: tuple[SideResult, ...]) -> Table:
     table.add("tokens", *(str(a.generated_tokens) if a else "?" for a in answers))
     table.add("ended by", *(a.finish_reason if a else "failure" for a in answers))
     peaks = [a.memory.peak if a else None for a in answers]
-    held = [actual_total(a.memory) if a else None for a in answers]
+    held = [held_total(side) for side in sides]
     digits = digits_for(*peaks, *(f.total for f in footprints if f))
     table.add("peak memory, GiB", *(gib_of(peak, digits=digits) for peak in peaks))
     table.add("held, GiB", *(gib_of(total, digits=digits) for total in held))
-    table.add("estimated, GiB", *(gib_of(f.total, f.origin, digits) if f else "?" for f in footprints))
+    table.add("expected, GiB", *(gib_of(f.total + f.reclaimable, f.origin, digits) if f else "?" for f in footprints))
     return table
 
 

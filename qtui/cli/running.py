@@ -67,6 +67,12 @@ class Context:
         if self._made is not None:
             await self._made.close()
 
+    def tell_problem(self) -> None:
+        """Say on stderr why what was run is not on record, if it is not."""
+        recorder = self._made.recorder if self._made is not None else None
+        if recorder is not None and recorder.problem:
+            self.console.note(f"note: {recorder.problem}")
+
 
 Verb = Callable[[Context], Awaitable[int]]
 
@@ -85,6 +91,7 @@ def run(verb: Verb, options: Namespace, console: Console, wire: Callable[[Namesp
         finally:
             console.end_progress()
             await asyncio.shield(context.close())
+            context.tell_problem()
         return INTERRUPTED if interrupts.happened else status
 
     try:

@@ -14,13 +14,25 @@ from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.closed_form.formula import ClosedForm
-from qtui.core.memory.footprint import Pools
+from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.memory.footprints import Footprints, difference_line
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
-from qtui.core.ports import DryRun, Engine, Library, Machine, PresetStore, Sessions, SettingsStore, Tables
+from qtui.core.ports import (
+    Actuals,
+    DryRun,
+    Engine,
+    History,
+    Library,
+    Machine,
+    PresetStore,
+    Sessions,
+    SettingsStore,
+    Tables,
+)
 from qtui.core.presets import starting_plan
+from qtui.core.recording import Recorder, RecordingEngine
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
 from qtui.core.themes import ThemeFile
 
@@ -84,11 +96,19 @@ class Services:
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
     """Lets the library look into these folders besides the known places."""
+    history: History | None = None
+    """Past runs; None: nothing is recorded."""
+    actuals: Actuals | None = None
+    """Looks at sessions; None: nothing is recorded."""
+    recorder: Recorder | None = field(init=False, default=None)
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the one store of footprints and the guard that reads it."""
+        """Make the one store of footprints and the guard that reads it, and record what the engine runs."""
+        if self.history is not None and self.actuals is not None:
+            self.recorder = Recorder(self.history, self.actuals, self._footprint, self.note)
+            self.engine = RecordingEngine(self.engine, self.recorder)
         formula = ClosedForm(self.tables, self.engine) if self.tables is not None else None
         self.footprints = Footprints(self.dry_run, formula)
         self.footprints.subscribe_differences(
@@ -151,11 +171,17 @@ class Services:
 
     def estimate(self, variant: Variant, plan: LoadPlan) -> Pools | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""
+        footprint = self._footprint(variant, plan)
+        return footprint.pools if footprint else None
+
+    def _footprint(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
         known = self.footprints.peek(variant, plan)
-        return known.footprint.pools if known and known.footprint else None
+        return known.footprint if known else None
 
     async def close(self) -> None:
-        """End every child process."""
+        """End every child process, once what was run is on record."""
+        if self.recorder is not None:
+            await self.recorder.settle()
         await self.close_engine()
         await self.dry_run.close()
 
@@ -167,6 +193,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.history import HistoryFile
     from qtui.services.journal import note
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
@@ -190,6 +217,7 @@ def local_services(options: Namespace) -> Services:
 
     store = SettingsFile()
     settings = store.load()
+    machine = LocalMachine(pids=running.pids)
     given: list[Path] = getattr(options, "models_dir", [])
     library = LocalLibrary([*given, *map(expanded, settings.models_dirs)])
 
@@ -199,7 +227,7 @@ def local_services(options: Namespace) -> Services:
     services = Services(
         engine=engine,
         dry_run=DryRunClient(),
-        machine=LocalMachine(pids=running.pids),
+        machine=machine,
         library=library,
         demo=Demo(),
         engines=engines,
@@ -208,6 +236,8 @@ def local_services(options: Namespace) -> Services:
         close_engine=engine.close,
         tables=LocalTables(),
         note=note,
+        history=HistoryFile(),
+        actuals=machine,
         settings=settings,
         settings_store=store,
         presets=PresetsFile(),

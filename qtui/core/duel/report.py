@@ -8,7 +8,8 @@ from qtui.core.duel.difference import Difference, difference
 from qtui.core.duel.run import RoundEnded, SideResult
 from qtui.core.errors import Failure
 from qtui.core.hardware import ProcessMemory
-from qtui.core.memory.actual import Difference, Estimate, differences
+from qtui.core.memory.actual import Difference as PoolDifference
+from qtui.core.memory.actual import Estimate, differences
 
 
 def duel_report(ended: RoundEnded) -> dict[str, Any]:
@@ -68,11 +69,11 @@ def round_difference(ended: RoundEnded) -> Difference | None:
     return difference(*texts) if len(texts) == 2 and len(ended.sides) == 2 else None
 
 
-def side_differences(side: SideResult) -> tuple[Difference, ...]:
+def side_differences(side: SideResult) -> tuple[PoolDifference, ...]:
     """Return what a side was expected to hold beside what it holds, pool by pool; empty where either is missing."""
     footprint = side.weighing.footprint if side.weighing else None
-    actual = side.answer.actual if side.answer else None
-    return differences(Estimate.of(footprint), actual) if footprint and actual else ()
+    held = side.answer.actual if side.answer else None
+    return differences(Estimate.of(footprint), held) if footprint and held else ()
 
 
 def held_total(side: SideResult) -> int | None:
