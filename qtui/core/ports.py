@@ -8,6 +8,7 @@ from typing import Protocol
 
 from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent
+from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
 from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
 from qtui.core.library.variant import Variant
@@ -210,6 +211,18 @@ class Sessions(Protocol):
 
     async def log(self, session_id: str) -> Sequence[str]:
         """Return the last lines of what a session's engine said, clean; none when there is no log."""
+        ...
+
+    def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
+        """Yield each time files may have come or gone since the last scan, looked at every `interval` seconds."""
+        ...
+
+    async def facts(self, variant: Variant) -> Facts:
+        """Return what the headers of a variant tell, remembered while its files stay as they are.
+
+        Raises:
+            BadFileError: missing, unreadable, not GGUF, damaged; a file that is only too short is read all the same.
+        """
         ...
 
 

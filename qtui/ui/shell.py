@@ -42,7 +42,7 @@ class Shell(App[None]):
     ENABLE_COMMAND_PALETTE = False
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-slim"), (100, "-medium"), (120, "-wide")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (15, "-low"), (20, "-high"), (30, "-high -tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (15, "-low"), (20, "-high"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.EVERYWHERE)
     SETTINGS_EVERY_S: ClassVar[float] = 3.0
     """How often is looked whether another qtui, or the user, has changed the settings file."""

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from qtui.core.errors import BadFileError
+from qtui.core.gguf.facts import Facts
 from qtui.core.library.build import Files, build_variant
 from qtui.core.library.variant import Variant
 from qtui.core.text import clean_name
+from qtui.services.library.facts import FactsCache
 from qtui.services.library.header_cache import HeaderCache
 from qtui.services.library.headers import Headers, Opener
 from qtui.services.library.items import Item, has_header, items_of
@@ -19,6 +21,7 @@ from qtui.services.library.places import known_places, label_of
 from qtui.services.library.source import FileSource
 from qtui.services.library.survey import survey
 from qtui.services.library.walk import Walk
+from qtui.services.library.watching import Watched
 
 
 class LocalLibrary:
@@ -36,6 +39,8 @@ class LocalLibrary:
         self._folders = tuple(folders)
         self._headers = Headers(cache or HeaderCache(), open_file)
         self._problems: tuple[str, ...] = ()
+        self._facts = FactsCache()
+        self._watched = Watched()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -45,6 +50,10 @@ class LocalLibrary:
     def places(self) -> Sequence[tuple[str, Path]]:
         """Return the places that are looked at, as (label, folder); they need not exist."""
         return known_places(self._folders)
+
+    def look_in(self, folders: Sequence[Path]) -> None:
+        """Look into other folders of the user's from the next scan on."""
+        self._folders = tuple(folders)
 
     async def scan(self, folders: Sequence[Path] = ()) -> AsyncIterator[Variant]:
         """Yield variants as their headers are read, in a thread; closing the generator ends the scan.
@@ -78,6 +87,21 @@ class LocalLibrary:
             stop.set()
             # At most one header is still being read; the thread must not outlive the loop that it reports to.
             await asyncio.wait([task])
+
+    async def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
+        """Yield each time files may have come or gone since the last scan, looked at every `interval` seconds."""
+        while True:
+            await asyncio.sleep(interval)
+            if await asyncio.to_thread(self._watched.changed):
+                yield
+
+    async def facts(self, variant: Variant) -> Facts:
+        """Return what the headers of a variant tell, remembered while its files stay as they are.
+
+        Raises:
+            BadFileError: missing, unreadable, not GGUF, damaged; a file that is only too short is read all the same.
+        """
+        return await asyncio.to_thread(self._facts.read, variant)
 
     async def find(self, name: str) -> Variant:
         """Return the variant that a path (any of its shards), `REPO/FILE` or `REPO:QUANT` names.
@@ -124,13 +148,18 @@ class LocalLibrary:
         walk = Walk(stop.is_set)
         items = items_of(survey(_present(places), walk))
         self._problems = tuple(walk.problems)
+        unfinished: list[Path] = []
         try:
             for item in items:
                 if stop.is_set():
                     return
-                yield self._build(item)
+                variant = self._build(item)
+                if variant.problem:
+                    unfinished.extend(file.path for file in item.files)
+                yield variant
         finally:
             self._headers.save()
+        self._watched.saw(walk.seen, [folder for _, folder in places], unfinished)
 
     def _build(self, item: Item, by_path: bool = False) -> Variant:
         readable = by_path or has_header(item)

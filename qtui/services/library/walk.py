@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,11 @@ SKIPPED_SUFFIXES = (
 # What belongs to models without being a loadable file: raw byte parts (`x.gguf.part1of2`, `x.gguf-split-a`,
 # `x_part_a`) and importance matrices (`imatrix.dat`, `x.imatrix`, `imatrix.gguf_file`).
 _BESIDE = re.compile(r"\.gguf[._-]|_part_[a-z]+$|\.imatrix$|imatrix.*\.dat$", re.IGNORECASE)
+
+
+RACY = -1
+GRAIN_NS = 100_000_000
+"""File systems stamp folders as coarsely as the kernel's tick; two changes within it look like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class Walk:
     """Folders that could not be read, and why."""
     repositories: list[Path] = field(default_factory=list)
     """Repositories of Hugging Face caches that were met and not entered."""
+    seen: dict[Path, int] = field(default_factory=dict)
+    """Folders whose names were read, and when each had changed last before that, in ns; `RACY`: too lately to tell."""
     _entered: set[tuple[int, int]] = field(default_factory=set)
 
     def files(self, root: Path, source: str, repository: str = "", snapshot: Path | None = None) -> Iterator[Found]:
@@ -101,6 +109,7 @@ class Walk:
 
     def entries(self, folder: Path) -> list[os.DirEntry[str]]:
         """Return what is in a folder by name; nothing, and a problem, when it may not be read."""
+        self.seen[folder] = changed_ns(folder)
         try:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
@@ -111,6 +120,16 @@ class Walk:
     def report(self, folder: Path, error: OSError) -> None:
         """Note a folder that could not be read."""
         self.problems.append(f"{clean_name(str(folder))}: {clean(error.strerror or str(error))}")
+
+
+def changed_ns(folder: Path) -> int:
+    """Return when names in a folder changed last, in ns; `RACY` where it may change once more unnoticed, 0: gone."""
+    now = time.time_ns()
+    try:
+        changed = folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+    return RACY if 0 <= now - changed < GRAIN_NS else changed
 
 
 def is_wanted(name: str) -> bool:

@@ -2,41 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from textual import on, work
+from textual import on
 from textual.binding import BindingType
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from qtui.core.errors import QtuiError
+from qtui.core.current_plan import CurrentPlan
+from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprints import Footprints
-from qtui.core.memory.guard import Guard, Weighing
-from qtui.core.memory.plan import LoadPlan
-from qtui.core.memory.steady import Steady
-from qtui.core.memory.verdict import judge
+from qtui.core.memory.guard import Guard
 from qtui.core.ports import Library
 from qtui.ui.commands import Where, bindings
-from qtui.ui.messages import HeadroomMoved, PutOnSide, ScanEnded, VariantsFound, VariantWeighed
-from qtui.ui.places.place import Place
+from qtui.ui.messages import PutOnSide, UsePlan
+from qtui.ui.panels.details import DetailsPanel
+from qtui.ui.places.library_place import LibraryPlace
 from qtui.ui.present.detail import detail_lines
-from qtui.ui.present.models import COLUMNS, MARK_WIDTH, Standing, empty_text, found_line, plan_line, rows
+from qtui.ui.present.models import (
+    MARK_WIDTH,
+    Standing,
+    empty_text,
+    found_line,
+    problem_line,
+    role_name,
+    sorted_columns,
+)
+from qtui.ui.present.plan import command_for, plan_line
 from qtui.ui.present.words import between
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-BATCH_S = 0.1
-"""Found variants are gathered so long before they are shown."""
+NEED_A_ROW = frozenset(f"models.{name}" for name in ("chat", "a", "b", "filter", "sort", "details", "copy"))
 
 
-class ModelsPlace(Place):
+class ModelsPlace(LibraryPlace):
     """The library with footprints and verdicts under the current plan."""
 
     NAME = "models"
@@ -44,94 +49,114 @@ class ModelsPlace(Place):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.MODELS), *bindings(Where.FILTER)]
 
     def __init__(
-        self, *, library: Library, guard: Guard, footprints: Footprints, plan: LoadPlan,
+        self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
         folders: Sequence[Path], vitals: Vitals, standing: Standing,
     ) -> None:  # fmt: skip
-        super().__init__(vitals)
-        self._library = library
-        self._guard = guard
-        self._footprints = footprints
-        self._plan = plan
-        self._folders = tuple(folders)
-        self._standing = standing
-        self._variants: dict[str, Variant] = {}
-        self._before: dict[str, Variant] = {}
-        self._weighings: dict[Path, Weighing] = {}
-        self._steady = Steady()
-        self._scanning = False
-        self._weighing = False
-        self._problem = ""
+        super().__init__(
+            library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals
+        )
+        self.shelf.stand(standing)
         self._words = ""
         self._choosing = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """Plan line, filter, table or what stands in for it, detail strip."""
         yield Fitted(self._plan_lines, classes="plan")
-        yield Input(placeholder="words, all of which a row must hold", compact=True, classes="filter")
-        yield GroupedTable(COLUMNS, MARK_WIDTH)
+        yield Input(placeholder="fits  quant:q4  >4bpw  <8GiB  arch:qwen3  or any word", compact=True, classes="filter")
+        yield Fitted(self._term_lines, classes="terms")
+        yield GroupedTable(sorted_columns(self.shelf.sort), MARK_WIDTH)
         yield Static(classes="empty")
         yield Fitted(self._detail_lines, classes="detail")
 
     def on_mount(self) -> None:
         """Begin to look."""
         self.query_one(GroupedTable).focus()
-        self.action_rescan()
-
-    def show_vitals(self, vitals: Vitals) -> None:
-        """Judge again when free memory has moved for good."""
-        super().show_vitals(vitals)
-        if vitals.sample and self._steady.moved(vitals.sample):
-            self._measure_headroom()
+        self.begin()
 
     def show_standing(self, standing: Standing) -> None:
         """Show what the Arena does with the variants."""
-        self._standing = standing
-        self._draw()
+        self.shelf.stand(standing)
+        self.draw()
 
     def choose_for(self, side: str) -> None:
         """Let `enter` choose for one side of the Arena."""
         self._choosing = side
         self.query_one(GroupedTable).focus()
-        self._draw()
+        self.draw()
+
+    def subject(self) -> Variant | None:
+        """Return the variant under the cursor."""
+        table = self.query(GroupedTable)
+        return self.shelf.variant(table.first().key) if table else None
+
+    def paths_on_screen(self) -> Iterable[Path]:
+        """Return the variants that are on screen, from the top."""
+        return [Path(key) for key in self.query_one(GroupedTable).visible_keys()]
 
     def spots(self) -> tuple[Where, ...]:
         """Return where the keys go now."""
         return (Where.FILTER if isinstance(self.focused, Input) else Where.MODELS, Where.EVERYWHERE)
 
     def hidden_commands(self) -> frozenset[str]:
-        """Without rows there is nothing to put on a side."""
-        table = self.query(GroupedTable).first()
-        return frozenset() if table.key else frozenset({"models.chat", "models.a", "models.b", "models.filter"})
+        """Leave out what would do nothing."""
+        variant = self.subject()
+        hidden = frozenset() if variant else NEED_A_ROW
+        return hidden if variant and self.suggestions.get(variant.path) else hidden | {"models.take"}
 
     # What can be done
 
     def action_rescan(self) -> None:
         """Look again; what is no longer there goes when the search is over."""
-        self._before, self._variants = self._variants, {}
-        self._weighings.clear()
-        for variant in self._before.values():
-            self._footprints.forget(variant.path)
-        self._scanning, self._problem = True, ""
-        self._scan()
-        self._draw()
+        self.look_anew()
+        self.draw()
 
     def action_choose(self) -> None:
         """Chat with the variant under the cursor, or put it on the side that is being chosen for."""
-        variant = self._under_cursor()
+        variant = self.subject()
         if variant and self._may_load(variant):
             side, self._choosing = self._choosing or "A", ""
             self.post_message(PutOnSide(side, variant, then_open=True))
 
     def action_put(self, side: str) -> None:
         """Put the variant under the cursor on a side, or take it off."""
-        variant = self._under_cursor()
+        variant = self.subject()
         if variant is None:
             return
-        there = self._standing.sides.get(side)
+        there = self.shelf.standing.sides.get(side)
         if there and there.path == variant.path:
             self.post_message(PutOnSide(side, None))
         elif self._may_load(variant):
             self.post_message(PutOnSide(side, variant))
+
+    def action_sort(self) -> None:
+        """Sort by the next of name, size, bits per weight, memory needed, rate."""
+        keys = list(SortKey)
+        self.shelf.sort = keys[(keys.index(self.shelf.sort) + 1) % len(keys)]
+        self.shelf.arrange()
+        self.query_one(GroupedTable).show_columns(sorted_columns(self.shelf.sort))
+        self.draw()
+
+    def action_details(self) -> None:
+        """Open what the header of the variant under the cursor says."""
+        if variant := self.subject():
+            self.app.push_screen(DetailsPanel(variant, self.library))
+
+    def action_copy(self) -> None:
+        """Copy the llama-server command of the variant under the cursor, under its plan."""
+        variant = self.subject()
+        if variant and self._may_load(variant):
+            command = command_for(self.current.of(variant), variant, self.shelf.weighing(variant.path))
+            self.app.copy_to_clipboard(command)
+            self.notify(f"Copied: {command}", markup=False)
+
+    def action_take(self) -> None:
+        """Take the suggestion: make its plan the current one, or go to its variant."""
+        variant = self.subject()
+        suggestion = self.suggestions.get(variant.path) if variant else None
+        if suggestion is not None and suggestion.plan is not None:
+            self.post_message(UsePlan(suggestion.plan))
+        elif suggestion is not None and suggestion.variant is not None:
+            self.query_one(GroupedTable).move_to_key(str(suggestion.variant.path))
 
     def action_cursor(self, step: int) -> None:
         """Move the cursor."""
@@ -146,8 +171,8 @@ class ModelsPlace(Place):
         self.query_one(GroupedTable).move_edge(direction)
 
     def action_filter(self) -> None:
-        """Open the filter."""
-        if self._variants:
+        """Open the filter, with what it held."""
+        if self.shelf.variants:
             field = self.query_one(Input)
             field.add_class("open")
             field.focus()
@@ -167,21 +192,18 @@ class ModelsPlace(Place):
 
     def action_back(self) -> None:
         """Stop choosing for a side, else clear the filter."""
-        if isinstance(self.focused, Input):
-            self.action_clear_filter()
-        elif self._choosing:
+        if self._choosing and not isinstance(self.focused, Input):
             self._choosing = ""
-            self._draw()
+            self.draw()
         else:
             self.action_clear_filter()
 
-    # What happened
-
     @on(Input.Changed)
     def filter_rows(self, event: Input.Changed) -> None:
-        """Show the rows that hold all words."""
+        """Show the rows that meet the filter."""
         self._words = event.value.strip()
-        self._draw()
+        self.shelf.filter_by(self._words)
+        self.draw()
 
     @on(Input.Submitted)
     def end_filter(self) -> None:
@@ -189,129 +211,47 @@ class ModelsPlace(Place):
         self.action_leave_filter()
 
     @on(GroupedTable.Highlighted)
-    def show_detail(self) -> None:
-        """Show what the variant under the cursor needs."""
-        self.query_one(".detail", Fitted).refresh()
+    def follow_cursor(self) -> None:
+        """Show what the variant under the cursor needs, and learn more once the cursor rests."""
+        self.draw_detail()
+        self.rest()
 
     @on(GroupedTable.Chosen)
     def choose_clicked(self) -> None:
         """A second click is `enter`."""
         self.action_choose()
 
-    @on(VariantsFound)
-    def add_variants(self, event: VariantsFound) -> None:
-        """Show what was found."""
-        for variant in event.variants:
-            self._variants[str(variant.path)] = variant
-        self._draw()
-        self._weigh_more()
-
-    @on(ScanEnded)
-    def end_scan(self, event: ScanEnded) -> None:
-        """Say that the search is over."""
-        self._scanning, self._problem, self._before = False, event.problem, {}
-        self._draw()
-        self._weigh_more()
-
-    @on(VariantWeighed)
-    def show_weighing(self, event: VariantWeighed) -> None:
-        """Show what a variant needs."""
-        self._weighings[event.path] = event.weighing
-        self._draw()
-
-    @on(HeadroomMoved)
-    def judge_again(self, event: HeadroomMoved) -> None:
-        """Judge all known footprints against what is free now; no row moves."""
-        for path, old in self._weighings.items():
-            if old.footprint is not None:
-                verdict = judge(old.footprint, event.headroom)
-                self._weighings[path] = replace(old, headroom=event.headroom, verdict=verdict)
-        self._draw()
-
-    # Work in the background
-
-    @work(exclusive=True, group="scan")
-    async def _scan(self) -> None:
-        found: list[Variant] = []
-        clock = asyncio.get_running_loop().time
-        problem = ""
-        last = clock()
-        try:
-            async for variant in self._library.scan(self._folders):
-                found.append(variant)
-                if clock() - last >= BATCH_S:
-                    self.post_message(VariantsFound(tuple(found)))
-                    found.clear()
-                    last = clock()
-        except QtuiError as error:
-            problem = f"{error.message}: {error.hint}" if error.hint else error.message
-        if found:
-            self.post_message(VariantsFound(tuple(found)))
-        self.post_message(ScanEnded(problem))
-
-    def _weigh_more(self) -> None:
-        if not self._weighing:
-            self._weighing = True
-            self._weigh()
-
-    @work(group="weigh")
-    async def _weigh(self) -> None:
-        asked: set[Path] = set()
-        try:
-            while variant := self._next_to_weigh(asked):
-                asked.add(variant.path)
-                weighing = await self._guard.weigh(variant, self._plan, fresh=False)
-                self.post_message(VariantWeighed(variant.path, weighing))
-        except QtuiError as error:
-            self.notify(f"{error.message} {error.hint}", severity="error", markup=False)
-        finally:
-            self._weighing = False
-
-    @work(exclusive=True, group="headroom")
-    async def _measure_headroom(self) -> None:
-        self.post_message(HeadroomMoved(await self._guard.headroom(fresh=False)))
-
-    def _next_to_weigh(self, asked: set[Path]) -> Variant | None:
-        """Return the next variant without a footprint, those on screen first."""
-        on_screen = (self._variants.get(key) for key in self.query_one(GroupedTable).visible_keys())
-        for variant in (*on_screen, *self._variants.values()):
-            if variant and variant.loadable and variant.path not in self._weighings and variant.path not in asked:
-                return variant
-        return None
-
-    # Drawing
-
-    def _under_cursor(self) -> Variant | None:
-        key = self.query_one(GroupedTable).key
-        return self._variants.get(key) or self._before.get(key) if key else None
-
     def _may_load(self, variant: Variant) -> bool:
         if variant.loadable:
             return True
-        why = variant.problem or f"it is a file of the role {variant.role.value}, not a model"
+        why = variant.problem or f"its role is {role_name(variant)}, not a model"
         self.notify(f"{variant.title} cannot be loaded: {why}", severity="warning", markup=False)
         return False
 
-    def _everything(self) -> tuple[Variant, ...]:
-        """Return what is found, and during a new search what was there before it."""
-        return tuple({**self._before, **self._variants}.values())
+    # Drawing
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show what is known now."""
         if not self.is_mounted:
             return
-        everything = self._everything()
         table = self.query_one(GroupedTable)
-        shown = rows(everything, self._weighings, self._standing, self._words.split())
+        shown = self.shelf.rows()
         if shown != table.rows:
             table.show(shown)
-        empty = self.query_one(".empty", Static)
-        self.set_class(not everything, "without-models")
-        if not everything:
-            places = [("--models-dir", folder) for folder in self._folders] or list(self._library.places())
-            empty.update(empty_text(places, scanning=self._scanning, problem=self._problem))
+        nothing = not self.shelf.variants
+        self.set_class(nothing, "without-models")
+        self.set_class(bool(self.shelf.filter.problems), "left-out")
+        if nothing:
+            places = [("--models-dir", folder) for folder in self.folders] or list(self.library.places())
+            self.query_one(".empty", Static).update(empty_text(places, scanning=self.scanning, problem=self.problem))
         elif self.focused is None:  # while it was hidden it could not have the focus
             table.focus()
         self.query_one(".plan", Fitted).refresh()
+        self.query_one(".terms", Fitted).refresh()
+        self.draw_detail()
+
+    def draw_detail(self) -> None:
+        """Show what is known of the variant under the cursor."""
         self.query_one(".detail", Fitted).refresh()
         self.refresh_keys()
 
@@ -321,13 +261,22 @@ class ModelsPlace(Place):
             return (text,)
         shown = sum(1 for row in self.query_one(GroupedTable).rows if row.cells)
         found = found_line(
-            self._everything(), scanning=self._scanning, shown=shown, words=self._words, problem=self._problem
-        )
-        if self._problem:
+            self.shelf.variants.values(), scanning=self.scanning, shown=shown, words=self._words,
+            sort=self.shelf.sort, problem=self.problem,
+        )  # fmt: skip
+        if self.problem:
             return (Content(" ") + found,)
-        return (between(Content(" ") + plan_line(self._plan), found + " ", width),)
+        return (between(Content(" ") + plan_line(self.current.plan), found + " ", width),)
+
+    def _term_lines(self, width: int) -> Sequence[Content]:
+        return (Content(" ") + problem_line(self.shelf.filter.problems),)
 
     def _detail_lines(self, width: int) -> Sequence[Content]:
-        variant = self._under_cursor()
-        lines = detail_lines(variant, self._weighings.get(variant.path) if variant else None, width - 2)
+        variant = self.subject()
+        if variant is None:
+            return ()
+        path = variant.path
+        lines = detail_lines(
+            variant, self.shelf.weighing(path), width - 2, self.facts.get(path), self.suggestions.get(path)
+        )
         return [Content(" ") + line for line in lines]

@@ -2,42 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
+from qtui.core.gguf.facts import Facts, MixRow
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
+from qtui.core.memory.suggestion import Suggestion
 from qtui.core.memory.verdict import Headroom
 from qtui.core.origin import Origin
 from qtui.core.text import clean_name
 from qtui.ui.present.models import ROLE_NAMES, verdict_word
-from qtui.ui.present.words import gib, joined, name
+from qtui.ui.present.words import between, gib, joined, name
 
 KINDS = (("weights", "$primary"), ("context", "$success"), ("compute", "$warning"), ("extra", "$foreground-muted"))
+MIX_SHOWN = 4
 ORIGINS = {Origin.DRY_RUN: "dry run", Origin.COMPUTED: "computed", Origin.MEASURED: "measured"}
 
 
-def detail_lines(variant: Variant | None, weighing: Weighing | None, width: int) -> list[Content]:
-    """Return four lines for one variant: head, bar, verdict, facts."""
+def detail_lines(
+    variant: Variant | None,
+    weighing: Weighing | None,
+    width: int,
+    facts: Facts | None = None,
+    suggestion: Suggestion | None = None,
+) -> list[Content]:
+    """Return five lines for one variant: head, bar, verdict or what to do about it, mix, file."""
     if variant is None:
         return []
     head = Content.assemble((clean_name(variant.quant), "bold"), " of ") + name(variant.model, "bold")
+    foot = [mix_line(variant, facts), file_line(variant)]
     if not variant.loadable:
         role = ROLE_NAMES.get(variant.role, "")
         why = variant.problem or ("incomplete" if not variant.complete else f"{role}: it is not loaded by itself")
-        return [head, name(why, "$text-error" if variant.problem else "$foreground-muted"), Content(), facts(variant)]
-    if weighing is None:
+        return [head, name(why, "$text-error" if variant.problem else "$foreground-muted"), Content(), *foot]
+    if weighing is None or (weighing.footprint is None and weighing.error is None):
         asking = Content.styled("asking llama.cpp how much memory it takes…", "$foreground-muted")
-        return [head, asking, Content(), facts(variant)]
+        return [head, asking, Content(), *foot]
     if weighing.footprint is None:
         error = weighing.error
         message = name(error.message if error else weighing.verdict.reason, "$text-error")
-        return [head, message, name(error.hint if error else "", "$foreground-muted"), facts(variant)]
+        return [head, message, name(error.hint if error else "", "$foreground-muted"), *foot]
     footprint = weighing.footprint
     origin = ORIGINS.get(footprint.origin, footprint.origin.value)
     head = joined([head, origin, *pool_parts(footprint, weighing.headroom)])
-    word = verdict_word(weighing.verdict)
-    return [head, footprint_bar(footprint, width), joined([word, name(_reason(weighing))], ": "), facts(variant)]
+    return [head, footprint_bar(footprint, width), verdict_line(weighing, suggestion, width), *foot]
+
+
+def verdict_line(weighing: Weighing, suggestion: Suggestion | None, width: int) -> Content:
+    """Return the verdict with its reason; with a suggestion, that stands at the end."""
+    verdict = joined([verdict_word(weighing.verdict), name(_reason(weighing))], ": ")
+    if suggestion is None:
+        return verdict
+    return between(verdict, suggested(suggestion), width)
+
+
+def suggested(suggestion: Suggestion) -> Content:
+    """Return a suggestion in words, with the key that takes it."""
+    if suggestion.variant is not None:
+        text = Content("fits: ") + name(suggestion.variant.quant, "bold", 40)
+    else:
+        text = Content(f"fits with ctx {suggestion.weighing.plan.ctx_size}")
+    footprint = suggestion.weighing.footprint
+    if footprint is not None:
+        text += f", {footprint.origin.sign}{gib(footprint.total)} GiB"
+    return text + Content.assemble("  ", ("t", "bold $text-accent"), " take it")
 
 
 def pool_parts(footprint: Footprint, room: Headroom) -> list[str]:
@@ -71,17 +102,43 @@ def footprint_bar(footprint: Footprint, width: int) -> Content:
     return Content(" ").join(parts).truncate(width)
 
 
-def facts(variant: Variant) -> Content:
-    """Return what the header says, and where the file lies."""
+def mix_line(variant: Variant, facts: Facts | None) -> Content:
+    """Return what the file is made of, and what it was made for, as far as its header was read."""
     parts: list[Content | str] = []
+    if facts is not None and facts.mix:
+        parts.append(Content("mix ") + Content("  ").join(mix_parts(facts.mix)))
+    if facts is not None and facts.experts is not None:
+        parts.append(f"{facts.experts.count} experts, {facts.experts.used or '?'} used")
+    if facts is not None:
+        parts.append("imatrix noted" if facts.imatrix else "imatrix unknown")
     if variant.context_length:
         parts.append(f"trained to {variant.context_length}")
     if variant.layers:
         parts.append(f"{variant.layers} layers")
     if variant.shard_count > 1:
         parts.append(f"{variant.shard_count} shards")
-    parts.append(name(str(variant.path), limit=400))
     return joined(parts).stylize("$foreground-muted")
+
+
+def mix_parts(mix: Sequence[MixRow]) -> list[Content]:
+    """Return the types of the tensors with their share of the bytes, the smallest ones together."""
+    total = sum(row.bytes or 0 for row in mix)
+    shares = [(row.name, 100 * (row.bytes or 0) / total if total else None) for row in mix]
+    parts = [name(f"{title} {_percent(share)}", limit=24) for title, share in shares[:MIX_SHOWN]]
+    if len(shares) > MIX_SHOWN:
+        parts.append(Content(f"+{len(shares) - MIX_SHOWN}"))
+    return parts
+
+
+def file_line(variant: Variant) -> Content:
+    """Return where the file lies."""
+    return name(str(variant.path), "$foreground-muted", 400)
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return "?"
+    return "<1 %" if 0 < share < 0.5 else f"{share:.0f} %"
 
 
 def _reason(weighing: Weighing) -> str:

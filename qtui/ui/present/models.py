@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from textual.content import Content
 
-from qtui.core.library.variant import Role, Variant
+from qtui.core.library.filter_text import TermProblem
+from qtui.core.library.grouping import name_key
+from qtui.core.library.order import SortKey
+from qtui.core.library.variant import Model, Role, Variant
+from qtui.core.memory.changes import spare
 from qtui.core.memory.guard import Weighing
-from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadPlan
 from qtui.core.memory.verdict import Fit, Verdict
 from qtui.core.text import clean_name, count, rate
 from qtui.ui.present.table import Column, Row
@@ -21,10 +24,16 @@ COLUMNS = (
     Column("SIZE GiB", 8, right=True),
     Column("BPW", 5, right=True, drop=2),
     Column("NEEDS", 7, right=True),
-    Column("FIT", 10, grows=1),
+    Column("FIT", 10),
     Column("T/S", 5, right=True, drop=1),
-    Column("WHERE", 12, grows=3, drop=3),
+    Column("SPARE", 6, right=True, drop=5, at_least=120),
+    Column("TRAINED", 8, right=True, drop=4, at_least=100),
+    Column("WHERE", 10, grows=3, drop=3),
 )
+SORTED = {
+    SortKey.NAME: "VARIANT", SortKey.SIZE: "SIZE GiB", SortKey.BPW: "BPW", SortKey.NEEDS: "NEEDS", SortKey.RATE: "T/S",
+}  # fmt: skip
+"""The column that shows what rows are sorted by."""
 MARK_WIDTH = 5
 """Cells before the first column: the cursor and the sides."""
 
@@ -59,67 +68,65 @@ class Standing:
         return any(self.sides[side].path == path for side in self.loaded if side in self.sides)
 
 
-def matches(variant: Variant, words: Iterable[str]) -> bool:
-    """Tell whether every word stands somewhere in what is known of a variant."""
-    text = " ".join(
-        (variant.model, variant.quant, variant.architecture, variant.source, str(variant.path), variant.role.value)
-    ).lower()
-    return all(word in text for word in words)
+def sorted_columns(key: SortKey) -> tuple[Column, ...]:
+    """Return the columns, the one that rows are sorted by marked with `v` for downwards."""
+    mark = SORTED[key]
+    return tuple(
+        replace(column, title=f"{column.title.split()[0]} v", lead=True) if column.title == mark else column
+        for column in COLUMNS
+    )
 
 
-def rows(
-    variants: Iterable[Variant], weighings: Mapping[Path, Weighing], standing: Standing, words: Iterable[str] = ()
-) -> tuple[Row, ...]:
-    """Return the rows, grouped by model, largest variant first; what does not chat stands under *other*."""
-    wanted = tuple(word.lower() for word in words)
-    models: dict[str, list[Variant]] = {}
-    other: list[Variant] = []
-    for variant in variants:
-        if matches(variant, wanted):
-            if variant.role is Role.MODEL:
-                models.setdefault(variant.model, []).append(variant)
-            else:
-                other.append(variant)
-    result: list[Row] = []
-    for model in sorted(models, key=lambda m: (m.casefold(), m)):
-        members = sorted(models[model], key=lambda v: (-v.size, str(v.path)))
-        result.append(Row(f"model:{model}", heading=heading(members)))
-        result.extend(variant_row(v, weighings.get(v.path), standing) for v in members)
-    if other:
-        note = Content.styled(" files that do not chat", "$foreground-muted")
-        result.append(Row("other:", heading=Content.styled("other", "bold") + note))
-        other.sort(key=lambda v: (v.role.value, v.model.casefold(), str(v.path)))
-        result.extend(variant_row(v, weighings.get(v.path), standing) for v in other)
-    return tuple(result)
-
-
-def heading(members: list[Variant]) -> Content:
+def heading(model: Model) -> Content:
     """Return a model's head row: name, architecture, parameters, how many variants are here."""
-    first = members[0]
-    facts = [clean_name(first.architecture, 40), count(first.parameters) if first.parameters else ""]
-    facts.append(f"{len(members)} here" if len(members) > 1 else "")
-    return name(first.model, "bold") + Content.styled("  " + "  ".join(f for f in facts if f), "$foreground-muted")
+    facts = [clean_name(model.architecture, 40), count(model.parameters) if model.parameters else ""]
+    facts.append(f"{len(model.variants)} here" if len(model.variants) > 1 else "")
+    return name(model.name, "bold") + Content.styled("  " + "  ".join(f for f in facts if f), "$foreground-muted")
 
 
-def variant_row(variant: Variant, weighing: Weighing | None, standing: Standing) -> Row:
-    """Return one variant's row."""
-    mark = standing.mark(variant.path)
+def other_heading() -> Content:
+    """Return the head row of what is no chat model."""
+    return Content.styled("other", "bold") + Content.styled("  files that do not chat", "$foreground-muted")
+
+
+def variant_row(variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "") -> Row:
+    """Return one variant's row; `preset` is one that it has of its own."""
+    mark, key = standing.mark(variant.path), str(variant.path)
     label = name(variant.quant)
     if variant.role is not Role.MODEL:
         label = joined([name(variant.model), Content.styled(clean_name(variant.quant), "$foreground-muted")], " ")
+    elif preset:
+        label = joined([label, Content.styled(f"preset: {clean_name(preset, 60)}", "$text-accent")], "  ")
     where = name(variant.source, "$foreground-muted")
     size = Content(gib(variant.size))
     bpw = Content("?" if variant.bits_per_weight is None else f"{variant.bits_per_weight:.2f}")
-    if variant.problem or not variant.complete:
-        problem = name(variant.problem or "incomplete", "$text-error")
-        return Row(str(variant.path), (label, size, bpw, problem, None, None, where), mark=mark)
+    trained = Content(str(variant.context_length or "?"))
     if not variant.loadable:
-        role = Content.styled(ROLE_NAMES.get(variant.role, variant.role.value), "$foreground-muted")
-        return Row(str(variant.path), (label, size, bpw, role, None, None, where), mark=mark)
-    measured = standing.rates.get(variant.path)
-    speed = Content(rate(measured)) if measured is not None else Content.styled("?", "$foreground-muted")
+        why = Content.styled(role_name(variant), "$foreground-muted")
+        if variant.problem or not variant.complete:
+            why = name(variant.problem or "incomplete", "$text-error")
+        return Row(key, (label, size, bpw, why, None, None, None, None, where), mark=mark)
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
-    return Row(str(variant.path), (label, size, bpw, needs(weighing), fit, speed, where), mark=mark)
+    measured = standing.rates.get(variant.path)
+    speed: Content | None = Content(rate(measured)) if measured is not None else _muted("?")
+    if variant.role is not Role.MODEL:
+        fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
+    return Row(key, (label, size, bpw, needs(weighing), fit, speed, spare_cell(weighing), trained, where), mark=mark)
+
+
+def role_name(variant: Variant) -> str:
+    """Return what a file is for."""
+    return ROLE_NAMES.get(variant.role, variant.role.value)
+
+
+def spare_cell(weighing: Weighing | None) -> Content:
+    """Return how many GiB of headroom are left in the worst pool once it is loaded."""
+    left = spare(weighing) if weighing else None
+    return _muted("?") if left is None else Content(gib(left[1])) if left[1] >= 0 else _muted("none")
+
+
+def _muted(text: str) -> Content:
+    return Content.styled(text, "$foreground-muted")
 
 
 def needs(weighing: Weighing | None) -> Content:
@@ -133,7 +140,7 @@ def fit_word(weighing: Weighing | None, *, loaded: bool = False) -> Content:
     """Return the verdict in one or two words; colour repeats what the words say."""
     if loaded:
         return Content.styled("loaded", "$text-accent")
-    if weighing is None:
+    if weighing is None or (weighing.footprint is None and weighing.error is None):
         return Content.styled("asking…", "$foreground-muted")
     if weighing.error is not None:
         return Content.styled("refused" if weighing.error.kind == "plan_refused" else "?", "$text-error")
@@ -157,28 +164,28 @@ def verdict_word(verdict: Verdict) -> Content:
             return Content.styled("?", "$foreground-muted")
 
 
-def plan_line(plan: LoadPlan) -> Content:
-    """Return the current plan in short."""
-    layers = {ALL_LAYERS: "all", AUTO: "auto"}.get(plan.n_gpu_layers, str(plan.n_gpu_layers))
-    cache = plan.cache_type_k if plan.cache_type_k == plan.cache_type_v else f"{plan.cache_type_k}/{plan.cache_type_v}"
-    context = str(plan.ctx_size) if plan.ctx_size else "up to 8192"
-    facts = (f"ctx {context}", f"KV {cache.upper()}", f"GPU layers {layers}", f"load {plan.load_mode.value}")
-    return Content.assemble(("plan: ", "$foreground-muted"), "  ".join(facts))
-
-
-def found_line(variants: Iterable[Variant], *, scanning: bool, shown: int, words: str, problem: str = "") -> Content:
-    """Return how much is here, whether the search still runs, and what the filter leaves."""
+def found_line(
+    variants: Iterable[Variant], *, scanning: bool, shown: int, words: str, sort: SortKey = SortKey.NAME,
+    problem: str = "",
+) -> Content:  # fmt: skip
+    """Return how much is here, what the filter leaves of it, how it is sorted, whether the search still runs."""
     everything = tuple(variants)
-    models = len({v.model for v in everything if v.role is Role.MODEL})
+    models = len({name_key(v.model) for v in everything if v.role is Role.MODEL})
     files = f"{len(everything)} {'file' if len(everything) == 1 else 'files'}, {models} {_plural(models, 'model')}"
     parts: list[Content | str] = [f"{shown} of {files}" if words else files]
-    if words:
-        parts.append(name(f"/ {words}", "$text-accent", 40))
+    if sort is not SortKey.NAME:
+        parts.append(f"by {sort.value}")
     if scanning:
         parts.append(Content.styled("looking…", "$text-accent"))
     if problem:
         parts.append(name(problem, "$text-error"))
     return joined(parts)
+
+
+def problem_line(problems: Iterable[TermProblem]) -> Content:
+    """Return what of a filter is left out, and why."""
+    parts = (Content.assemble((problem.term, "bold"), f" {problem.message}") for problem in problems)
+    return Content.styled("left out: ", "$text-warning") + joined(parts, "; ")
 
 
 def empty_text(places: Iterable[tuple[str, Path]], *, scanning: bool, problem: str) -> Content:

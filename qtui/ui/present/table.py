@@ -23,6 +23,10 @@ class Column:
     """Its share of the width that is left over."""
     drop: int = 0
     """0: never dropped."""
+    at_least: int = 0
+    """It is shown only from this width of the screen on."""
+    lead: bool = False
+    """Rows are sorted by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,9 @@ class Row:
     style: str = ""
 
 
-def widths(columns: Sequence[Column], width: int) -> tuple[int, ...]:
-    """Return each column's width in cells, 0 for one that is dropped."""
-    kept = list(range(len(columns)))
+def widths(columns: Sequence[Column], width: int, screen: int = 1 << 16) -> tuple[int, ...]:
+    """Return each column's width in cells, 0 for one that is dropped; `screen` is the width of the whole screen."""
+    kept = [index for index, column in enumerate(columns) if column.at_least <= screen]
 
     def least() -> int:
         return sum(columns[i].width for i in kept) + GAP * (len(kept) - 1)
@@ -76,4 +80,5 @@ def lay_out(columns: Sequence[Column], sizes: Sequence[int], cells: Sequence[Con
 
 def titles(columns: Sequence[Column], sizes: Sequence[int]) -> Content:
     """Return the line of column titles."""
-    return lay_out(columns, sizes, [Content(column.title) for column in columns])
+    cells = [Content.styled(column.title, "$text-accent" if column.lead else "") for column in columns]
+    return lay_out(columns, sizes, cells)

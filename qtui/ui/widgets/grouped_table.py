@@ -92,12 +92,25 @@ class GroupedTable(ScrollView, can_focus=True):
         self._rows = tuple(rows)
         index = next((i for i, row in enumerate(self._rows) if row.key == before and row.cells), None)
         self._cursor = index if index is not None else self._nearest(at)
+        if len(self._rows) + 1 != self.virtual_size.height and self.styles.is_auto_height:
+            self.refresh(layout=True)
         self.virtual_size = Size(self.size.width, len(self._rows) + 1)
         if index is not None and index != at:  # rows came or went above: keep the cursor's line on screen
             self.scroll_to(y=index - offset, animate=False, force=True)
         self._show_cursor()
         self.refresh()
         self.post_message(self.Highlighted(self, self.key))
+
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Show other columns, or other titles."""
+        self._columns = tuple(columns)
+        self.refresh()
+
+    def move_to_key(self, key: str) -> None:
+        """Put the cursor on the row of that key, where it is shown."""
+        index = next((i for i, row in enumerate(self._rows) if row.key == key and row.cells), None)
+        if index is not None:
+            self.move_to(index)
 
     def move(self, step: int) -> None:
         """Move the cursor by so many rows; head rows are passed over."""
@@ -122,6 +135,10 @@ class GroupedTable(ScrollView, can_focus=True):
         self.refresh()
         self.post_message(self.Highlighted(self, self.key))
 
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return the lines of titles and rows, for a table that is only as high as it must be."""
+        return len(self._rows) + 1
+
     def visible_keys(self) -> tuple[str, ...]:
         """Return the keys of the rows on screen, from the top."""
         first = self.scroll_offset.y
@@ -134,7 +151,7 @@ class GroupedTable(ScrollView, can_focus=True):
             return Strip.blank(0)
         index = y - 1 + self.scroll_offset.y
         style = self.visual_style
-        sizes = widths(self._columns, width - self._mark_width - 1)
+        sizes = widths(self._columns, width - self._mark_width - 1, self.screen.size.width)
         if y == 0:
             text = Content(" " * self._mark_width) + titles(self._columns, sizes)
             style = self.get_visual_style("grouped-table--titles")

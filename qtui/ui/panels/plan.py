@@ -1,0 +1,326 @@
+"""The Plan panel: how models are loaded, and what each choice does to the memory that is needed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.types import CSSPathType
+from textual.widgets import Input, Static
+
+from qtui.core.current_plan import CurrentPlan
+from qtui.core.errors import QtuiError
+from qtui.core.library.variant import Variant
+from qtui.core.memory.changes import PlanWeighed, weigh_changes
+from qtui.core.memory.guard import Guard, Weighing
+from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
+from qtui.core.plan_draft import PlanDraft
+from qtui.core.ports import PresetStore
+from qtui.core.presets import Preset
+from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.messages import PlanEffect, PresetsChanged, UsePlan
+from qtui.ui.panels.panel import Panel
+from qtui.ui.present.plan import (
+    COLUMNS,
+    MARK_WIDTH,
+    MORE_KEY,
+    PRESET_KEY,
+    base_name,
+    command_for,
+    outcome,
+    plan_rows,
+    preset_help,
+)
+from qtui.ui.present.words import name
+from qtui.ui.widgets.grouped_table import GroupedTable
+from qtui.ui.widgets.key_line import KeyLine
+
+REST_S = 0.1
+"""A value stands so long before it is asked what it costs: keys that are held step past many."""
+SAVE_KEY = "save"
+_BY_ID = {field.id: field for field in FIELDS}
+
+
+class PlanPanel(Panel[None]):
+    """Edits a copy of the current plan, and says what it would need for one variant."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "plan.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PLAN), *bindings(Where.PLAN_FIELD)]
+
+    def __init__(
+        self, *, current: CurrentPlan, variant: Variant | None, around: Around, guard: Guard,
+        presets: PresetStore | None,
+    ) -> None:
+        super().__init__()
+        self._current = current
+        self._draft = PlanDraft.of(current.plan, current.presets)
+        self._variant = variant
+        self._around = around
+        self._guard = guard
+        self._store = presets
+        self._more = any(field.more for field in self._draft.changes)
+        self._whole: Weighing | None = None
+        self._without: dict[str, Weighing] = {}
+        self._edits = 0
+        self._typing = ""
+        """What the line is open for: a field, the preset, or a name to save under."""
+        self._replaces = ""
+        """The preset whose replacement was asked about."""
+
+    def compose(self) -> ComposeResult:
+        """Fields, a line to type in, help, what comes of it, keys."""
+        with Vertical(classes="box") as box:
+            box.border_title = "Plan: every footprint on screen is computed for it"
+            yield GroupedTable(COLUMNS, MARK_WIDTH)
+            yield Input(compact=True, classes="typed")
+            yield Static(classes="help")
+            yield Static(classes="outcome")
+            yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Show the plan as it is."""
+        self.query_one(GroupedTable).focus()
+        self._ask()
+        self._draw()
+
+    # What can be done
+
+    def action_cursor(self, step: int) -> None:
+        """Move the cursor."""
+        self.query_one(GroupedTable).move(step)
+
+    def action_edge(self, direction: int) -> None:
+        """Move the cursor to the first or last field."""
+        self.query_one(GroupedTable).move_edge(direction)
+
+    def action_change(self, direction: int) -> None:
+        """Take the next or previous value of the field under the cursor."""
+        field = self._field
+        if self._key == MORE_KEY:
+            self._unfold(direction > 0)
+        elif self._key == PRESET_KEY:
+            self._try(lambda: self._set(self._draft.step_preset(direction, self._current.presets)))
+        elif field is not None:
+            self._set(self._draft.step(field, direction, self._around))
+
+    def action_more(self) -> None:
+        """Unfold the rarer fields, or fold them."""
+        self._unfold(not self._more)
+
+    def action_reset(self) -> None:
+        """Undo the change of the field under the cursor."""
+        if (field := self._field) is not None:
+            self._set(self._draft.reset(field))
+
+    def action_type(self, text: str = "") -> None:
+        """Type a value for the field under the cursor."""
+        field = self._field
+        if field is not None:
+            self._open_line(self._key, text or field.write(self._draft.plan), field.label)
+        elif self._key == PRESET_KEY:
+            self._open_line(PRESET_KEY, text, "the name of a preset")
+
+    def action_save(self) -> None:
+        """Ask for the name of a preset."""
+        if self._draft.refusal or self._store is None:
+            self._say(self._draft.refusal or "There is no place to save presets.")
+            return
+        own = {preset.name for preset in self._current.presets if not preset.built_in}
+        base = self._draft.base.preset
+        self._open_line(SAVE_KEY, base if base in own else "", "a name for this plan")
+
+    def action_copy(self) -> None:
+        """Copy the llama-server command."""
+        if self._variant is None or self._draft.refusal:
+            self._say(self._draft.refusal or "No variant under the cursor: there is no command to copy.")
+            return
+        command = command_for(self._for_variant(self._draft.plan), self._variant, self._whole)
+        self.app.copy_to_clipboard(command)
+        self.notify(f"Copied: {command}", markup=False)
+
+    def action_use(self) -> None:
+        """Make it the current plan, unless it is refused."""
+        if self._draft.refusal:
+            self._say(self._draft.refusal)
+            return
+        self.post_message(UsePlan(self._draft.result))
+        self.dismiss()
+
+    def action_back(self) -> None:
+        """Leave the line without a value."""
+        self._close_line()
+
+    def on_key(self, event: events.Key) -> None:
+        """Begin a number with its first digit."""
+        field = self._field
+        if not self._typing and field is not None and field.numeric and event.character and event.character.isdigit():
+            event.stop()
+            self.action_type(event.character)
+
+    # What happened
+
+    @on(GroupedTable.Highlighted)
+    def show_help(self) -> None:
+        """Show what the field under the cursor is for."""
+        self._draw_foot()
+
+    @on(GroupedTable.Chosen)
+    def click_field(self) -> None:
+        """A second click on a field types into it."""
+        if self._key == MORE_KEY:
+            self.action_more()
+        else:
+            self.action_type()
+
+    @on(Input.Submitted)
+    def take_typed(self, event: Input.Submitted) -> None:
+        """Take the value that was typed, or say why not."""
+        text = event.value.strip()
+        self._try(lambda: self._save_as(text) if self._typing == SAVE_KEY else self._put(text))
+
+    @on(PlanEffect)
+    def show_effect(self, event: PlanEffect) -> None:
+        """Show what the plan, or one change of it, needs."""
+        if event.edit != self._edits:
+            return
+        if event.field:
+            self._without[event.field] = event.weighing
+        else:
+            self._whole = event.weighing
+        self._draw()
+
+    # The draft
+
+    @property
+    def _key(self) -> str:
+        return self.query_one(GroupedTable).key or ""
+
+    @property
+    def _field(self) -> PlanField | None:
+        return _BY_ID.get(self._key)
+
+    def _set(self, draft: PlanDraft) -> None:
+        if draft != self._draft:
+            self._draft = draft
+            self._ask()
+        self._draw()
+
+    def _put(self, text: str) -> None:
+        field = _BY_ID.get(self._typing)
+        if field is not None:
+            self._set(self._draft.put(field, text))
+        else:
+            self._set(self._draft.take(text, self._current.presets))
+        self._close_line()
+
+    def _save_as(self, wanted: str) -> None:
+        own = {preset.name: preset for preset in self._current.presets if not preset.built_in}
+        if wanted in own and wanted not in (self._replaces, self._draft.base.preset):
+            self._replaces = wanted
+            self._say(f"There is a preset {wanted}: enter once more replaces it.")
+            return
+        self._close_line()
+        self._save(self._draft.as_preset(wanted, own.get(wanted)))
+
+    @work(group="save")
+    async def _save(self, preset: Preset) -> None:
+        draft, store = self._draft, self._store
+        if store is None:
+            return
+        try:
+            await asyncio.to_thread(store.save, preset)
+            presets = tuple(await asyncio.to_thread(store.load))
+        except QtuiError as error:
+            self._say(f"{error.message}\n{error.hint}")
+            return
+        self._current = replace(self._current, presets=presets)
+        if draft is self._draft:
+            self._set(PlanDraft(draft.plan, replace(draft.plan, preset=preset.name)))
+        self.post_message(PresetsChanged(presets))
+        self.notify(f"Saved as the preset {preset.name}.", markup=False)
+
+    def _for_variant(self, plan: LoadPlan) -> LoadPlan:
+        return plan if self._variant is None else replace(self._current, plan=plan).of(self._variant)
+
+    def _ask(self) -> None:
+        self._edits += 1
+        self._whole = None
+        self._without.clear()
+        edit = self._edits
+        if self._variant is not None and self._variant.loadable and not self._draft.refusal:
+            self.set_timer(REST_S, lambda: self._weigh(edit) if edit == self._edits else None)
+
+    @work(exclusive=True, group="weigh")
+    async def _weigh(self, edit: int) -> None:
+        if self._variant is None:
+            return
+        draft = self._draft
+        async for event in weigh_changes(self._guard, self._variant, draft.plan, draft.base, self._for_variant):
+            field = "" if isinstance(event, PlanWeighed) else event.field.id
+            self.post_message(PlanEffect(edit, field, event.weighing))
+
+    # The line
+
+    def _open_line(self, key: str, text: str, placeholder: str) -> None:
+        line = self.query_one(Input)
+        self._typing, self._replaces = key, ""
+        line.placeholder = placeholder
+        line.value = text
+        line.add_class("open")
+        line.focus()
+        line.cursor_position = len(text)
+        self._draw_foot()
+
+    def _close_line(self) -> None:
+        self._typing = ""
+        self.query_one(Input).remove_class("open")
+        self.query_one(GroupedTable).focus()
+        self._draw_foot()
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except QtuiError as error:
+            self._say(f"{error.message}\n{error.hint}" if error.hint else error.message)
+
+    def _say(self, message: str) -> None:
+        self.notify(message, severity="warning", markup=False)
+
+    # Drawing
+
+    def _unfold(self, more: bool) -> None:
+        self._more = more
+        self._draw()
+
+    def _draw(self) -> None:
+        draft = self._draft
+        rows = plan_rows(
+            draft, self._around, more=self._more, presets=len(self._current.presets),
+            whole=self._whole, without=self._without,
+        )  # fmt: skip
+        self.query_one(GroupedTable).show(rows)
+        self.query_one(".box").border_subtitle = Content(base_name(draft.base.preset, len(draft.changes)))
+        self._draw_foot()
+
+    def _draw_foot(self) -> None:
+        presets = self._current.presets
+        field = _BY_ID.get(self._typing or self._key)
+        lines = [name(field.help if field is not None else preset_help(presets, self._draft.base.preset), limit=600)]
+        if self._typing == SAVE_KEY:
+            lines = [Content("a name to choose this plan by; esc leaves it")]
+        if field is not None:
+            lines.append(name(field.allowed(self._draft.plan, self._around), "$foreground-muted"))
+        self.query_one(".help", Static).update(Content("\n").join(lines))
+        own = self._current.own_preset(self._variant) if self._variant else None
+        refusal = self._draft.refusal
+        words = name(refusal, "$text-error", 600) if refusal else outcome(self._variant, self._whole, own)
+        self.query_one(".outcome", Static).update(words)
+        self.query_one(KeyLine).show_commands(shown([Where.PLAN_FIELD if self._typing else Where.PLAN]))

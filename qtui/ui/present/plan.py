@@ -1,0 +1,147 @@
+"""The plan in words: the line of every place, and the Plan panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from textual.content import Content
+
+from qtui.core.library.variant import Variant
+from qtui.core.memory.changes import effect, spare
+from qtui.core.memory.command import server_command
+from qtui.core.memory.guard import Weighing
+from qtui.core.memory.options import changed_options
+from qtui.core.memory.plan import ALL_LAYERS, AUTO, DEFAULT_CTX_SIZE, LoadPlan
+from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
+from qtui.core.memory.plan_texts import cache_text
+from qtui.core.memory.verdict import Fit
+from qtui.core.origin import Origin, weakest
+from qtui.core.plan_draft import PlanDraft
+from qtui.core.presets import Preset
+from qtui.core.text import clean_name
+from qtui.ui.present.models import verdict_word
+from qtui.ui.present.table import Column, Row
+from qtui.ui.present.words import gib, joined, name
+
+COLUMNS = (
+    Column("", 16),
+    Column("VALUE", 12),
+    Column("ALLOWED", 10, grows=2, drop=1),
+    Column("EFFECT GiB", 10, right=True),
+)
+MARK_WIDTH = 4
+PRESET_KEY, MORE_KEY = "preset", "more"
+
+
+def plan_line(plan: LoadPlan) -> Content:
+    """Return the current plan in short."""
+    layers = {ALL_LAYERS: "all", AUTO: "auto"}.get(plan.n_gpu_layers, str(plan.n_gpu_layers))
+    context = str(plan.ctx_size) if plan.ctx_size else f"up to {DEFAULT_CTX_SIZE}"
+    facts = [
+        f"ctx {context}", f"KV {cache_text(plan).upper()}", f"GPU layers {layers}", f"load {plan.load_mode.value}",
+    ]  # fmt: skip
+    shown = {"ctx_size", "cache_type_k", "cache_type_v", "n_gpu_layers", "load_mode"}
+    rest = len(set(changed_options(plan)) - shown)
+    if rest:
+        facts.append(f"+{rest}")
+    if plan.preset:
+        facts.append(f"({clean_name(plan.preset, 30)})")
+    return Content.assemble(("plan: ", "$foreground-muted"), "  ".join(facts))
+
+
+def base_name(base: str, changes: int) -> str:
+    """Return what a plan is made of: `default, 2 changed`."""
+    title = clean_name(base, 30) or "default"
+    return f"{title}, {changes} changed" if changes else title
+
+
+def plan_rows(
+    draft: PlanDraft,
+    around: Around,
+    *,
+    more: bool,
+    presets: int,
+    whole: Weighing | None,
+    without: Mapping[str, Weighing],
+) -> tuple[Row, ...]:
+    """Return the rows of the panel: preset, fields, and the rest folded or not.
+
+    Args:
+        draft: what is edited.
+        around: what allowed values depend on.
+        more: the rest is unfolded.
+        presets: how many there are.
+        whole: what the plan needs.
+        without: what it needs without one change, by field.
+    """
+    changed = draft.changes
+
+    def row(field: PlanField) -> Row:
+        differs = field in changed
+        shift = effect_text(whole, without.get(field.id)) if differs else Content()
+        value = name(field.write(draft.plan), "bold" if differs else "", 400)
+        allowed = _muted(field.allowed(draft.plan, around))
+        return Row(field.id, (Content(field.label), value, allowed, shift), mark="*" if differs else "")
+
+    preset = name(draft.base.preset or "none")
+    rows = [Row(PRESET_KEY, (Content("preset"), preset, _muted(f"{presets} by name"), Content()))]
+    rows += [row(field) for field in FIELDS if not field.more]
+    folded = [field for field in FIELDS if field.more]
+    number = sum(1 for field in folded if field in changed)
+    state = f"{number} changed" if number else "none changed"
+    words = "left folds them" if more else ", ".join(field.label for field in folded)
+    rows.append(Row(MORE_KEY, (Content("more"), _muted(state), _muted(words), None)))
+    return (*rows, *(row(field) for field in folded if more))
+
+
+def effect_text(whole: Weighing | None, without: Weighing | None) -> Content:
+    """Return by how many GiB a change makes the variant need more or less, with the sign of the weaker origin."""
+    difference = effect(whole, without)
+    if difference is None or whole is None or without is None:
+        return _muted("…" if without is None or without.error is None else "?")
+    known = [weighing.footprint.origin for weighing in (whole, without) if weighing.footprint]
+    sign = weakest(known).sign if Origin.COMPUTED in known else ""
+    if abs(difference) < 1 << 10:
+        return _muted("none")
+    style = "$text-warning" if difference > 0 else "$text-success"
+    return Content.styled(f"{sign}{'+' if difference > 0 else '-'}{gib(abs(difference))}", style)
+
+
+def outcome(variant: Variant | None, weighing: Weighing | None, own_preset: Preset | None = None) -> Content:
+    """Return what the variant needs under the plan, the verdict, and what is left in the worst pool."""
+    if variant is None:
+        return _muted("no variant under the cursor: the plan is for whatever is loaded next")
+    title = name(variant.title, "bold", 60)
+    if own_preset is not None:
+        title += Content.styled(f", its own preset {clean_name(own_preset.name, 30)} over the plan", "$text-accent")
+    if weighing is None or (weighing.footprint is None and weighing.error is None):
+        return title + _muted(": asking llama.cpp…" if variant.loadable else ": cannot be loaded")
+    if weighing.footprint is None:
+        return title + ": " + name(weighing.error.message if weighing.error else "", "$text-error", 400)
+    footprint, left = weighing.footprint, spare(weighing)
+    needs = f"needs {footprint.origin.sign}{gib(footprint.total)} GiB"
+    parts: list[Content | str] = [needs, verdict_word(weighing.verdict)]
+    if left is not None and left[1] >= 0:
+        parts.append(f"{gib(left[1])} to spare in {left[0]}")
+    elif weighing.verdict.fit is not Fit.FITS:
+        parts.append(name(weighing.verdict.reason, limit=200))
+    return title + ": " + joined(parts, ", ")
+
+
+def command_for(plan: LoadPlan, variant: Variant, weighing: Weighing | None) -> str:
+    """Return the llama-server command for a variant; a context that is left open is known once it was weighed."""
+    known = plan if weighing is None else replace(plan, ctx_size=weighing.plan.ctx_size)
+    return server_command(known, variant.path)
+
+
+def preset_help(names: Iterable[Preset], chosen: str) -> str:
+    """Return what the chosen preset is for, or which there are."""
+    known = {preset.name: preset for preset in names}
+    if chosen in known and known[chosen].about:
+        return f"{chosen}: {known[chosen].about}"
+    return f"presets set several fields at once: {', '.join(known) or 'none yet'}"
+
+
+def _muted(text: str) -> Content:
+    return name(text, "$foreground-muted", 400)
