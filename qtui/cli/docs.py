@@ -35,13 +35,24 @@ JSON = {
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '
     '"short_by", "reason"}`. `devices[]` are llama.cpp\'s own buffer types; `extra[]` is what its accounting leaves '
-    "out; the sum of `pools` is `total`. With `--history` "
+    "out; the sum of `pools` is `total`. Where the verdict is `partial`, `fitting` is the plan that fits. With "
+    "`--auto` the same of the best plan that fits, "
+    'and `"proposed": bool, "reasons": [{"option", "value", "reason"}]`; `proposed` is false where none fits. With '
+    '`--ladder` `{"contexts", "headroom", "margin", "simulated", "variants": [{"file", "model", "quant", "size", '
+    '"context_length", "cells": [{"ctx_size", "cache_type_k", "cache_type_v", "total", "pools", "origin", "verdict", '
+    '"pool", "short_by", "reason"}]}]}`. With `--history` '
     '`{"runs": [{"time", "file", "model", "quant", "size", "engine", "build", "plan", "estimate": {"pools", '
     '"reclaimable", "origin"}, "actual": {"anonymous", "model_pages", "other_files", "swapped", "locked", "vram", '
     '"cards", "full_prompt"}, "allocated", "full_prompt", "differences": [{"pool", "estimate", "actual", "percent"}], '
     '"load_time", "answers", "time_to_first_token", "prompt_rate", "generation_rate"}], "unaccounted": {CARD: '
     '{"median", "runs"}}}`: what was expected to be resident, what was, and what the driver reported beyond '
     "llama.cpp's own buffers.",
+    "compare": '`{"variants": [{"file", "model", "quant", "size", "bits_per_weight", "plan", "total", "pools", '
+    '"origin", "verdict", "pool", "short_by", "reason", "largest_context", "context_length", "generation_rate", '
+    '"quality": {"value", "reason"}, "votes": {"value", "reason"}, "tensor_types": {TYPE: share}, "imatrix", "date", '
+    '"difference": {MEASURE: {"absolute", "percent"}}, "warnings"}], "simulated"}`; a share is of the bytes, from 0 to '
+    "1; the measures are `size`, `bits_per_weight`, `total`, each pool where there are GPUs, `largest_context`, "
+    "`generation_rate`; a difference is to the first variant.",
     "ask": "the keys of one of the `sides[]` of `duel`, and `prompt`.",
     "duel": '`{"prompt", "mode", "sides": [{"side", "file", "quant", "text", "thinking", "finish_reason", '
     '"prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", "prompt_rate", "generation_rate", '
@@ -54,7 +65,7 @@ JSON = {
     "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used"}, '
     '"swap": {"total", "used"}, "gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
     '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
-    '"memory", "estimated_total", "measured_total"}], "alarms", "problems"}`',
+    '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "alarms", "problems"}`',
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
     '"settings", "problems"}`',

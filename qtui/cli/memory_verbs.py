@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from qtui.cli.options import plan_of, simulated
+from qtui.cli.ladder_verb import ladder
+from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.core.errors import BadFileError, EngineError, UsageError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.fit.propose import Proposal, plan_options, propose
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.report import fit_report
@@ -15,27 +17,51 @@ from qtui.core.text import gib, size
 
 
 async def fit(context: Context) -> int:
-    """Weigh one variant and print its footprint and verdict."""
+    """Weigh a variant and print its footprint and verdict; with `--auto` of the plan that fits, or climb the ladder."""
     if context.options.variant is None:
         raise UsageError("which variant?", "qtui fit VARIANT, or qtui fit --history for past runs")
+    if context.options.ladder:
+        return await ladder(context)
     options, console, services = context.options, context.console, context.services
     plan = plan_of(options)
+    if options.more:
+        raise UsageError("fit weighs one variant", "--ladder takes several, and qtui compare compares them")
     variant = await services.library.find(options.variant)
-    if not variant.loadable:
-        reason = variant.problem or f"its role is {variant.role.value}: it holds no model that could be loaded"
-        raise BadFileError(f"{variant.title} cannot be weighed: {reason}", "choose a complete model file")
-    console.progress("asking llama.cpp")
-    real = await services.guard.headroom()
-    weighing = await services.guard_of(simulated(options, real)).weigh(variant, plan)
+    check_loadable(variant)
+    guard = await services.guard_of(options.ram, options.vram)
+    console.progress("searching" if options.auto else "asking llama.cpp")
+    proposal = await propose(guard, variant, plan) if options.auto else Proposal(await guard.weigh(variant, plan))
     console.end_progress()
+    weighing = proposal.weighing
     if weighing.error:
         raise weighing.error
     if weighing.footprint is None:
         raise EngineError(f"{variant.title} could not be weighed", "qtui doctor")
-    console.json(fit_report(str(variant.path), weighing))
+    report = fit_report(str(variant.path), weighing)
+    if options.auto:
+        report |= {"proposed": proposal.fits, "reasons": [choice.as_json() for choice in proposal.choices]}
+    console.json(report)
     for line in _lines(variant, weighing, weighing.footprint, console.width):
         console.print(line)
+    if options.auto:
+        for line in _reasons(proposal):
+            console.print(line)
     return 0
+
+
+def check_loadable(variant: Variant) -> None:
+    """Raise BadFileError for what holds no model that could be loaded."""
+    if not variant.loadable:
+        reason = variant.problem or f"its role is {variant.role.value}: it holds no model that could be loaded"
+        raise BadFileError(f"{variant.title} cannot be weighed: {reason}", "choose a complete model file")
+
+
+def _reasons(proposal: Proposal) -> list[str]:
+    """Return one line per choice, then the options that say the same."""
+    if not proposal.fits:
+        return [*proposal.notes, "no plan fits: none at any context, with any layers on the GPU, with any cache type"]
+    lines = [f"- {choice.reason}" for choice in proposal.choices]
+    return [*proposal.notes, *lines, f"as options: {plan_options(proposal.weighing.plan)}"]
 
 
 def _lines(variant: Variant, weighing: Weighing, footprint: Footprint, width: int | None) -> list[str]:
@@ -43,6 +69,8 @@ def _lines(variant: Variant, weighing: Weighing, footprint: Footprint, width: in
     cache = plan.cache_type_k if plan.cache_type_k == plan.cache_type_v else f"{plan.cache_type_k}/{plan.cache_type_v}"
     attention = plan.flash_attn.value
     layers = f"  GPU layers {plan.n_gpu_layers}" if plan.n_gpu_layers else ""
+    layers += f"  experts of {plan.n_cpu_moe} layers in RAM" if plan.n_cpu_moe else ""
+    layers += f"  split {','.join(f'{share:g}' for share in plan.tensor_split)}" if plan.tensor_split else ""
     digits = digits_for(footprint.total)
     lines = [
         f"{variant.title}  {size(variant.size)} on disk",

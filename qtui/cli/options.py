@@ -13,7 +13,7 @@ from typing import Any
 from qtui.core.duel.conversation import Sampling
 from qtui.core.errors import UsageError
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, CACHE_TYPES, FlashAttention, LoadMode, LoadPlan
-from qtui.core.memory.verdict import Headroom
+from qtui.core.settings import LogLevel
 from qtui.core.text import clean_name, parse_size
 
 BUILT_IN = "built-in"
@@ -94,6 +94,15 @@ def adapter(text: str) -> list[tuple[str, float]]:
 def add_json(parser: ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else there")
+
+
+def add_look(parser: ArgumentParser) -> None:
+    """Add what the app alone understands: `--theme`, `--log-level`."""
+    parser.add_argument("--theme", metavar="NAME", help="the app's theme, instead of that of the settings")
+    parser.add_argument(
+        "--log-level", choices=[level.value for level in LogLevel],
+        help="how much the app writes into its log, instead of what the settings say",
+    )  # fmt: skip
 
 
 def add_folders(parser: ArgumentParser, default: object = argparse.SUPPRESS) -> None:
@@ -203,26 +212,7 @@ def add_simulated(parser: ArgumentParser) -> None:
     """Add `--ram` and `--vram`."""
     group = parser.add_argument_group("simulated", "what if; the answer says so")
     group.add_argument("--ram", metavar="SIZE", type=size, help="as if this much RAM were free")
-    group.add_argument("--vram", metavar="SIZE[,SIZE]", type=sizes, help="as if this much were free on each GPU")
-
-
-def simulated(options: Namespace, real: Headroom) -> Headroom | None:
-    """Return the headroom with what `--ram` and `--vram` replace, None when neither is given.
-
-    Raises:
-        UsageError: `--vram` does not name as many cards as the engine uses.
-    """
-    if options.ram is None and options.vram is None:
-        return None
-    cards = len(real.free_vram)
-    if options.vram is not None and len(options.vram) != cards:
-        raise UsageError(
-            f"--vram names {len(options.vram)} of the GPUs that the engine can use, which are {cards}",
-            "give one size per GPU, divided by commas" if cards else "this engine uses no GPU: leave --vram out",
-        )
-    return replace(
-        real,
-        free_ram=real.free_ram if options.ram is None else options.ram,
-        free_vram=real.free_vram if options.vram is None else options.vram,
-        simulated=True,
-    )
+    group.add_argument(
+        "--vram", metavar="SIZE[,SIZE]", type=sizes,
+        help="as if this much were free on each GPU; so many GPUs are taken to be there",
+    )  # fmt: skip

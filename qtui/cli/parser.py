@@ -31,7 +31,7 @@ def build_parser() -> ArgumentParser:
         description="Choose, fetch, launch, watch and compare GGUF quants for llama.cpp. Without a verb: the app.",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"qtui {__version__}")
-    parser.add_argument("--theme", metavar="NAME", help="the app's theme")
+    options.add_look(parser)
     options.add_folders(parser, default=[])
     parser.set_defaults(run="qtui.cli.app_verbs:open_app", json=False)
     verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=QtuiParser)
@@ -77,9 +77,24 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
         "--history", action="store_const", dest="run", const="qtui.cli.history_verbs:history",
         help="show past runs instead, of all variants when none is given: estimated, actual, difference",
     )  # fmt: skip
+    fit.add_argument("more", metavar="VARIANT", nargs="*", help="with --ladder: more of them; a model is all of its")
+    search = fit.add_mutually_exclusive_group()
+    search.add_argument(
+        "--auto", action="store_true",
+        help="the best plan that fits: the largest context up to --ctx-size, then GPU layers, experts, cache types",
+    )  # fmt: skip
+    search.add_argument("--ladder", action="store_true", help="growing contexts with smaller cache types")
     options.add_folders(fit)
     options.add_plan(fit)
     options.add_simulated(fit)
+    compare = _verb(
+        verbs, "compare", "compare_verbs:compare", "compare variants: size, memory, context, speed and make",
+        "Differences are to the first.",
+    )  # fmt: skip
+    compare.add_argument("variants", metavar="VARIANT", nargs="+", help=VARIANT)
+    options.add_folders(compare)
+    options.add_plan(compare)
+    options.add_simulated(compare)
 
 
 def _answers(verbs: _Verbs[QtuiParser]) -> None:
@@ -156,5 +171,5 @@ def _demo(verbs: _Verbs[QtuiParser]) -> None:
         "The quants are made on first use, in the cache folder.",
     )  # fmt: skip
     demo.add_argument("--headless", action="store_true", help="answer one prompt on both and print the comparison")
-    demo.add_argument("--theme", metavar="NAME", help="the app's theme")
+    options.add_look(demo)
     demo.add_argument("--clean", action="store_true", help="remove the quants that were made")

@@ -8,13 +8,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
-from qtui.core.errors import UsageError
+from qtui.core.errors import QtuiError, UsageError
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
+from qtui.core.history import rate_under
 from qtui.core.library.variant import Variant
+from qtui.core.memory.actual import Estimate
 from qtui.core.memory.closed_form.formula import ClosedForm
-from qtui.core.memory.footprint import Footprint, Pools
+from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
@@ -84,6 +87,8 @@ class Services:
     facts: Callable[[Variant], Facts]
     """Reads the headers of a variant; blocks, and raises BadFileError."""
     close_engine: Callable[[], Awaitable[None]] = _nothing
+    dated: Callable[[Variant], float | None] = no_date
+    """Tells when a variant's file was written."""
     tables: Tables | None = None
     """Headers for the closed form; None: footprints come from the dry run alone."""
     note: Callable[[str], object] = _quiet
@@ -169,10 +174,22 @@ class Services:
     def _starting_plan(self) -> tuple[LoadPlan, Problem | None]:
         return starting_plan(self.settings, self.presets.load() if self.presets is not None else ())
 
-    def estimate(self, variant: Variant, plan: LoadPlan) -> Pools | None:
+    async def rate(self, variant: Variant, plan: LoadPlan) -> float | None:
+        """Return the generation rate that was measured of a variant under a resolved plan; None: none is kept."""
+        if self.history is None:
+            return None
+        try:
+            kept = await self.history.rates([variant])
+        except QtuiError as error:
+            self.note(f"the history tells no rates: {error.message}")
+            return None
+        found = rate_under(kept.get(variant.path, ()), plan)
+        return found.generation if found is not None else None
+
+    def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""
         footprint = self._footprint(variant, plan)
-        return footprint.pools if footprint else None
+        return Estimate.of(footprint) if footprint else None
 
     def _footprint(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
         known = self.footprints.peek(variant, plan)
@@ -195,6 +212,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
+    from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
     from qtui.services.library.tables import LocalTables
@@ -205,7 +223,7 @@ def local_services(options: Namespace) -> Services:
 
     running = RunningSessions()
 
-    def estimate(variant: Variant, plan: LoadPlan) -> Pools | None:
+    def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
     engine = BuiltInEngine(estimate=estimate)
@@ -234,6 +252,7 @@ def local_services(options: Namespace) -> Services:
         sessions=running,
         facts=variant_facts,
         close_engine=engine.close,
+        dated=written,
         tables=LocalTables(),
         note=note,
         history=HistoryFile(),

@@ -14,8 +14,10 @@ from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
+from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.speed import Kernel, ReadRates
 from qtui.core.presets import Preset
 from qtui.core.sessions import SessionSeen
 from qtui.core.settings import Problem, Settings
@@ -55,12 +57,16 @@ class Session(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """What runs models: the built-in engine or a llama-server."""
+class Described(Protocol):
+    """What tells an engine's build and devices."""
 
     async def info(self) -> EngineInfo:
         """Return build and devices, asked once in a child; `usable=False` with the reason when there is none."""
         ...
+
+
+class Engine(Described, Protocol):
+    """What runs models: the built-in engine or a llama-server."""
 
     def open(self, variant: Variant, plan: LoadPlan) -> Session:
         """Return a session that is not started yet."""
@@ -114,6 +120,14 @@ class Formula(Protocol):
         Raises:
             BadFileError: the header cannot be read, or lacks what the memory depends on.
             PlanRefusedError: llama.cpp would refuse the plan.
+        """
+        ...
+
+    async def bind(self, variant: Variant, plan: LoadPlan) -> Probe:
+        """Read all that a search over plans of one variant needs; the plan's adapters and projector stay.
+
+        Raises:
+            BadFileError: a header cannot be read.
         """
         ...
 
@@ -172,6 +186,22 @@ class History(Protocol):
         ...
 
 
+class ReadSpeeds(Protocol):
+    """Measures how fast this machine reads what generating needs; what was measured once is remembered."""
+
+    async def rates(self, kernels: Sequence[Kernel], threads: int) -> ReadRates:
+        """Return bytes per second of these kernels with so many threads; takes a second or two the first time.
+
+        Raises:
+            EngineError: the engine cannot be asked.
+        """
+        ...
+
+    async def disk(self, path: Path) -> float | None:
+        """Return bytes per second of reading a file that is not in memory, None where that cannot be told."""
+        ...
+
+
 class Library(Protocol):
     """What GGUF files are on this machine."""
 
@@ -190,6 +220,18 @@ class Library(Protocol):
 
     def places(self) -> Sequence[tuple[str, Path]]:
         """Return the places that are looked at, as (label, folder)."""
+        ...
+
+    def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
+        """Yield each time files may have come or gone since the last scan, looked at every `interval` seconds."""
+        ...
+
+    async def facts(self, variant: Variant) -> Facts:
+        """Return what the headers of a variant tell, remembered while its files stay as they are.
+
+        Raises:
+            BadFileError: missing, unreadable, not GGUF, damaged; a file that is only too short is read all the same.
+        """
         ...
 
 
@@ -211,18 +253,6 @@ class Sessions(Protocol):
 
     async def log(self, session_id: str) -> Sequence[str]:
         """Return the last lines of what a session's engine said, clean; none when there is no log."""
-        ...
-
-    def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
-        """Yield each time files may have come or gone since the last scan, looked at every `interval` seconds."""
-        ...
-
-    async def facts(self, variant: Variant) -> Facts:
-        """Return what the headers of a variant tell, remembered while its files stay as they are.
-
-        Raises:
-            BadFileError: missing, unreadable, not GGUF, damaged; a file that is only too short is read all the same.
-        """
         ...
 
 

@@ -59,7 +59,7 @@ def test_version_and_help_end_with_0(world: World) -> None:
         ["ask", BIG.path.name, "hi", "--stop", ""],
         ["ask", BIG.path.name, " "],
         ["fit", BIG.path.name, "--ram", "lots"],
-        ["fit", BIG.path.name, "--ladder"],
+        ["fit", BIG.path.name, "--ladder", "--auto"],
         ["fit", BIG.path.name, "--vram", "8G"],
         ["duel", BIG.path.name, BIG.path.name],
         ["duel", BIG.path.name, BIG.path.name, "hi", "--prompts", "file"],

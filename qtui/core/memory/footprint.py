@@ -89,6 +89,13 @@ class Pools:
             tuple(a + b for a, b in zip(mine, theirs, strict=True)),
         )
 
+    def beyond(self, other: Pools) -> Pools:
+        """Return by how much this needs more than another, pool by pool, never below 0; RAM counts as one."""
+        theirs = other.vram + (0,) * len(self.vram)
+        return Pools(
+            max(0, self.ram - other.ram), 0, tuple(max(0, a - b) for a, b in zip(self.vram, theirs, strict=False))
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return the shape of `pools`."""
         return {"ram_anonymous": self.ram_anonymous, "ram_file_backed": self.ram_file_backed, "vram": list(self.vram)}

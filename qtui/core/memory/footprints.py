@@ -13,6 +13,7 @@ from pathlib import Path
 
 from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import DryRun, Formula
@@ -93,6 +94,14 @@ class Footprints:
             task = asyncio.create_task(self._run(key, variant))
             self._asked[key] = task
         return await asyncio.shield(task)
+
+    async def bind(self, variant: Variant, plan: LoadPlan) -> Probe | None:
+        """Return the closed form of a variant for a search over its plans, None where there is none; tells nobody.
+
+        Raises:
+            BadFileError: the header, or one of the plan's adapters or its projector, cannot be read.
+        """
+        return await self._formula.bind(variant, plan) if self._formula is not None else None
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call `listener` with every new result; returns the function that ends it."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.consumers import left_open
+from qtui.core.memory.fit.placing import layers_asked, place, placed_text, placement_options
+from qtui.core.memory.fit.scale import Scale
 from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.memory.footprints import Footprints, Known
 from qtui.core.memory.limits import limit_notes
 from qtui.core.memory.plan import LoadPlan, resolve
 from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, headroom, judge
-from qtui.core.ports import Engine, Machine
+from qtui.core.ports import Described, Machine
 from qtui.core.text import size
 
 
@@ -32,19 +34,22 @@ class Weighing:
     """The closed form beside a dry run, as far as it was computed."""
     notes: tuple[str, ...] = ()
     """What this machine's limits change: locking, swap, a cgroup."""
+    fitting: LoadPlan | None = None
+    """Where it is `partial`: the plan that fits, with fewer layers on cards or experts in RAM; resolved."""
 
 
 class Guard:
     """Weighs variants. `simulated` replaces what is free (`--ram`, `--vram`)."""
 
     def __init__(
-        self, footprints: Footprints, machine: Machine, engine: Engine,
+        self, footprints: Footprints, machine: Machine, engine: Described,
         margins: Margins = Margins(), simulated: Headroom | None = None,
     ) -> None:  # fmt: skip
         self._footprints = footprints
         self._machine = machine
         self._engine = engine
-        self._margins = margins
+        self.margins = margins
+        """What is kept free; the user may change it at any time."""
         self._simulated = simulated
 
     async def resolve(self, variant: Variant, plan: LoadPlan) -> LoadPlan:
@@ -67,7 +72,7 @@ class Guard:
             sample = await self._machine.sample()
         info = await self._engine.info()
         # NVML and CUDA may number cards differently; with one card, or the default order by bus, they agree.
-        return headroom(sample, self._margins, tuple(range(len(info.gpus))))
+        return headroom(sample, self.margins, tuple(range(len(info.gpus))))
 
     async def estimate(
         self,
@@ -119,21 +124,55 @@ class Guard:
             known = Known(error=error)
         room = (await self.headroom(fresh)).giving_back(giving_back).beside(beside)
         verdict = judge(known.footprint, room)
+        fitting: LoadPlan | None = None
+        words = ""
         if known.error is not None:
             verdict = Verdict(Fit.UNKNOWN, reason=known.error.message)
+        elif verdict.fit is Fit.TOO_BIG and resolved.n_gpu_layers and beside == Pools():
+            # Beside something else the question is whether both fit as planned.
+            fitting, words = await self._placed(variant, resolved, known.footprint, room)
+        if fitting is not None:
+            verdict = replace(verdict, fit=Fit.PARTIAL, reason=f"{words}; {verdict.reason}")
         return Weighing(
             resolved, known.footprint, room, verdict, known.error,
             formula=self._footprints.computed(variant, resolved),
             notes=limit_notes(known.footprint, room, verdict, self._machine.hardware().memlock_limit),
+            fitting=fitting,
         )  # fmt: skip
+
+    async def scale(self, variant: Variant, resolved: LoadPlan, room: Headroom) -> Scale | None:
+        """Return what a search over plans of a variant weighs on; None where there is no closed form for it."""
+        try:
+            probe = await self._footprints.bind(variant, resolved)
+        except QtuiError:
+            return None
+        return Scale(probe, room) if probe is not None else None
+
+    async def _placed(
+        self, variant: Variant, resolved: LoadPlan, told: Footprint | None, room: Headroom
+    ) -> tuple[LoadPlan | None, str]:
+        """Return the plan as it would fit with other places for layers and experts, in words too; None: not at all."""
+        computed = self._footprints.computed(variant, resolved)
+        if told is not None and computed is not None:
+            # What llama.cpp needs more than the closed form says, it will need elsewhere too.
+            room = room.beside(told.pools.beyond(computed.pools))
+        scale = await self.scale(variant, resolved, room)
+        if scale is None:
+            return None, ""
+        wanted = replace(resolved, n_gpu_layers=layers_asked(scale, resolved))
+        found = place(scale, wanted)
+        return (None, "") if found is None or found == wanted else (found, placed_text(found, wanted))
 
 
 def refusal(variant: Variant, weighing: Weighing) -> Failure | None:
     """Return why a load must not start, with the numbers and one suggestion; None when it may."""
     if weighing.error is not None and weighing.error.kind in ("bad_file", "plan_refused", "usage"):
         return Failure.of(weighing.error)
-    if weighing.verdict.fit is not Fit.TOO_BIG or weighing.footprint is None:
+    if weighing.verdict.fit not in (Fit.TOO_BIG, Fit.PARTIAL) or weighing.footprint is None:
         return None
+    if weighing.fitting is not None:
+        hint = f"{placement_options(weighing.fitting, weighing.plan)}; --force loads all the same"
+        return Failure(f"{variant.title}: {weighing.verdict.reason}", hint, kind="memory")
     footprint = weighing.footprint
     context, weights = footprint.kind_bytes("context"), footprint.kind_bytes("weights")
     if context > footprint.total // 4:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from qtui.core.errors import EngineError, PlanRefusedError, QtuiError
+from qtui.core.errors import BadFileError, EngineError, PlanRefusedError, QtuiError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.memory.footprints import Footprints, Key, Known, difference_line
 from qtui.core.memory.plan import LoadPlan
@@ -94,6 +95,9 @@ class Computing:
         if self.error:
             raise self.error
         return Footprint(plan, (), (), Pools(self.total), 0, 0, 0, Origin.COMPUTED, notes=("a note",))
+
+    async def bind(self, variant: Variant, plan: LoadPlan) -> Probe:
+        raise BadFileError("nothing to bind")
 
 
 def totals(heard: list[tuple[Key, Known]]) -> list[tuple[int, Origin]]:

@@ -27,7 +27,7 @@ from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.memory.pools import resident
 from qtui.core.origin import Origin
-from qtui.core.ports import Engine, Tables
+from qtui.core.ports import Described, Tables
 from qtui.core.text import clean_name
 
 MOST_LAYERS = 512
@@ -152,12 +152,57 @@ def _side_files(adapters: Sequence[SideFile], projector_file: SideFile | None, o
     return tuple(items)
 
 
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The closed form of one variant, with all that it depends on besides the plan already read."""
+
+    table: ModelTable
+    info: EngineInfo
+    adapters: tuple[SideFile, ...] = ()
+    projector_file: SideFile | None = None
+    title: str = ""
+
+    @property
+    def layers(self) -> int:
+        """Return the blocks of the model; the output layer counts as one more."""
+        return self.table.layers
+
+    @property
+    def experts(self) -> bool:
+        """Tell whether it is a mixture of experts."""
+        return any("exps." in row.name for row in self.table.rows)
+
+    @property
+    def cards(self) -> int:
+        """Return how many cards the engine can use."""
+        return len(self.info.gpus)
+
+    def footprint(self, plan: LoadPlan) -> Footprint:
+        """Return the footprint of a resolved plan with the same adapters and projector; raises as `footprint_of`."""
+        return footprint_of(
+            self.table, plan, self.info,
+            adapters=self.adapters, projector_file=self.projector_file, title=self.title,
+        )  # fmt: skip
+
+
 class ClosedForm:
     """Computes footprints for the store: asks for tables and for the engine, which both are read once."""
 
-    def __init__(self, tables: Tables, engine: Engine) -> None:
+    def __init__(self, tables: Tables, engine: Described) -> None:
         self._tables = tables
         self._engine = engine
+
+    async def bind(self, variant: Variant, plan: LoadPlan) -> Bound:
+        """Read all that footprints of a variant with the plan's adapters and projector depend on.
+
+        Raises:
+            BadFileError: the file, an adapter or the projector cannot be read.
+        """
+        info = await self._engine.info()
+        table = await self._tables.table(variant)
+        adapters = [await self._side_file(path) for path, _ in plan.lora]
+        projector_file = await self._side_file(plan.mmproj) if plan.mmproj else None
+        return Bound(table, info, tuple(adapters), projector_file, variant.title)
 
     async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
         """Return the footprint of a resolved plan, origin computed.
@@ -166,13 +211,10 @@ class ClosedForm:
             BadFileError: the file, an adapter or the projector cannot be read, or lacks what is needed.
             PlanRefusedError: llama.cpp would refuse the plan.
         """
-        info = await self._engine.info()
-        table = await self._tables.table(variant)
-        adapters = [await self._side_file(path) for path, _ in plan.lora]
-        projector_file = await self._side_file(plan.mmproj) if plan.mmproj else None
+        bound = await self.bind(variant, plan)
         # A table of a thousand tensors takes a few milliseconds: not worth a thread.
         await asyncio.sleep(0)
-        return footprint_of(table, plan, info, adapters=adapters, projector_file=projector_file, title=variant.title)
+        return bound.footprint(plan)
 
     async def _side_file(self, path: str) -> SideFile:
         return SideFile(PurePath(path).name, await self._tables.tensor_bytes(path))
