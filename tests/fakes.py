@@ -389,7 +389,7 @@ def make_seen(
     plain = SessionRecord(
         session_id, 4242, 1, 4200, title, f"/models/{session_id}.gguf", {**LoadPlan().as_json(), "ctx_size": 4096},
         since=1_699_999_900.0, state=SessionState.ANSWERING, rate=41.2, context_used=512,
-        estimated_ram=400 * MIB, estimated_vram=0,
+        estimated_ram=400 * MIB, estimated_vram=0, full_prompt=True,
     )  # fmt: skip
     return SessionSeen(replace(plain, **fields), memory, own)  # type: ignore[arg-type]
 

@@ -124,7 +124,7 @@ def _sessions_lines(sessions: Sequence[SessionSeen], sample: MemorySample, width
         row = session_row(seen, sample.gpus)
         texts = [row.title, row.id, row.state, row.ram, row.vram, row.needs, row.apart, row.rate, row.context]
         table.add(*texts, *([row.engine, row.pid] if wide else []))
-    return [*table.lines(width), "sizes in GiB; NEEDS is the estimate, OFF BY what is measured against it"]
+    return [*table.lines(width), "sizes in GiB; OFF BY: measured against the estimate, known after a full prompt"]
 
 
 def _session(seen: SessionSeen, sample: MemorySample | None) -> dict[str, Any]:
@@ -134,6 +134,7 @@ def _session(seen: SessionSeen, sample: MemorySample | None) -> dict[str, Any]:
         "file": record.path, "engine": record.engine, "state": record.state.value, "since": record.since,
         "progress": record.progress, "rate": record.rate, "context_used": record.context_used,
         "context_size": record.context_size, "plan": record.plan, "memory": asdict(seen.memory),
-        "estimated_total": record.estimate,
+        "estimated_total": record.estimate, "reclaimable": record.estimated_reclaimable,
+        "full_prompt": record.full_prompt,
         "measured_total": measured_total(seen, sample.gpus) if sample is not None else None,
     }  # fmt: skip

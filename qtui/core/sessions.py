@@ -47,6 +47,10 @@ class SessionRecord:
     """Bytes that its footprint said must stay resident in RAM; None where it was loaded without one."""
     estimated_vram: int | None = None
     """The same, over all cards."""
+    estimated_reclaimable: int | None = None
+    """Bytes of file pages that stay resident besides, until the kernel needs the room."""
+    full_prompt: bool = False
+    """A whole ubatch has been read, so that all memory that was planned is in use."""
     rate: float | None = None
     """Tokens per second of the answer that runs, measured over the last moments, or of the last one as a whole."""
     context_used: int | None = None
@@ -78,6 +82,11 @@ class SessionRecord:
         return self.estimated_ram + self.estimated_vram
 
     @property
+    def expected(self) -> int | None:
+        """Return what is expected to be resident, page for page: the estimate and what is reclaimable besides."""
+        return None if self.estimate is None else self.estimate + (self.estimated_reclaimable or 0)
+
+    @property
     def context_size(self) -> int | None:
         """Return how many tokens its context holds, as its plan says; None while that is not resolved."""
         size = self.plan.get("ctx_size")
@@ -107,14 +116,20 @@ def session_vram(seen: SessionSeen, cards: Sequence[Gpu]) -> int | None:
 
 
 def measured_total(seen: SessionSeen, cards: Sequence[Gpu]) -> int | None:
-    """Return the bytes that a session holds over all pools; None where one is not known."""
+    """Return the bytes that a session holds over all pools, swapped ones too; None where one is not known."""
     resident, vram = seen.memory.resident, session_vram(seen, cards)
-    return None if resident is None or vram is None else resident + vram
+    return None if resident is None or vram is None else resident + (seen.memory.swapped or 0) + vram
 
 
-def apart(measured: int | None, estimate: int | None) -> float | None:
-    """Return how far a measured size is from its estimate, as a share of it; None when either is not known."""
-    return None if measured is None or not estimate else (measured - estimate) / estimate
+def apart(seen: SessionSeen, cards: Sequence[Gpu]) -> float | None:
+    """Return how far a session's memory is from what was expected, as a share of that.
+
+    None when either is not known, and before a full prompt was read: until then less is in use than was planned.
+    """
+    measured, expected = measured_total(seen, cards), seen.record.expected
+    if measured is None or not expected or not seen.record.full_prompt:
+        return None
+    return (measured - expected) / expected
 
 
 def plausible(record: SessionRecord) -> SessionRecord:
@@ -127,6 +142,7 @@ def plausible(record: SessionRecord) -> SessionRecord:
         progress=None if record.progress is None else min(1.0, _number(record.progress) or 0.0),
         estimated_ram=_count(record.estimated_ram),
         estimated_vram=_count(record.estimated_vram),
+        estimated_reclaimable=_count(record.estimated_reclaimable),
         rate=_number(record.rate),
         context_used=_count(record.context_used),
     )

@@ -28,10 +28,17 @@ def card(*processes: tuple[int, int | None]) -> Gpu:
 def test_memory_against_the_estimate() -> None:
     cards = (card((5, 3 * GIB), (9, GIB)), card((5, GIB)))
     assert session_vram(SEEN, cards) == 4 * GIB
-    assert measured_total(SEEN, cards) == RECORD.estimate == 6 * GIB
-    assert apart(measured_total(SEEN, cards), RECORD.estimate) == 0.0
-    assert apart(7, 4) == 0.75
-    assert apart(7, None) is apart(None, 7) is apart(7, 0) is None
+    assert measured_total(SEEN, cards) == RECORD.estimate == RECORD.expected == 6 * GIB
+    assert apart(SEEN, cards) is None  # no full prompt was read: less is in use than was planned
+    read = replace(SEEN, record=replace(RECORD, full_prompt=True))
+    assert apart(read, cards) == 0.0
+    swapped = replace(read, memory=replace(SEEN.memory, swapped=3 * GIB))
+    assert apart(swapped, cards) == 0.5
+    reclaimable = replace(read.record, estimated_reclaimable=2 * GIB)
+    assert reclaimable.expected == 8 * GIB
+    assert apart(replace(read, record=reclaimable), cards) == -0.25
+    assert apart(read, (card(),)) is None
+    assert apart(replace(read, record=replace(read.record, estimated_ram=None)), cards) is None
 
 
 def test_memory_of_a_card_that_is_not_told_is_unknown_unless_there_is_none() -> None:

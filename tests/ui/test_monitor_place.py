@@ -197,12 +197,15 @@ async def test_the_strip_tells_of_the_session_under_the_cursor() -> None:
     async with made.app().run_test(size=(120, 36)) as pilot:
         await opened(pilot)
         await sees(pilot, "id s1 · pid 4242 · for 1 min 40 s")
-        for text in ("ctx 4096  KV F16", "of qtui 4200", "holds 0.41 of 0.39 GiB, +5.0 %", "swapped 0.029"):
+        for text in ("ctx 4096  KV F16", "of qtui 4200", "holds 0.44 of 0.39 GiB, +12.5 %", "swapped 0.029"):
             assert text in screen_text(pilot)
         await pilot.press("j")
         await sees(pilot, "id s2")
         assert "holds 0.41 GiB, estimated ?" in screen_text(pilot)
         assert "of this qtui" in screen_text(pilot)
+        made.sessions.seen[1] = make_seen("s2", full_prompt=False)
+        made.machine.set(available=GIB)
+        await sees(pilot, "holds 0.41 of 0.39 GiB, no full prompt yet")
         await pilot.press("g")
         await sees(pilot, "id s1")
 
@@ -246,7 +249,7 @@ async def test_a_log_that_cannot_be_read_is_a_sentence() -> None:
     async def log(_: str) -> tuple[str, ...]:
         raise QtuiError("the folder is gone", "make it again")
 
-    made.sessions.log = log  # type: ignore[method-assign]
+    made.sessions.log = log  # type: ignore[method-assign,assignment]
     async with made.app().run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await pilot.press("enter")
@@ -294,7 +297,7 @@ async def test_hostile_records(kind: str) -> None:
 
 
 async def test_a_loading_session_has_progress_and_no_verdict_on_its_estimate() -> None:
-    made = stage(make_seen(state=SessionState.LOADING, progress=0.43, rate=None, context_used=None))
+    made = stage(make_seen(state=SessionState.LOADING, progress=0.43, rate=None, context_used=None, full_prompt=False))
     async with made.app().run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await sees(pilot, "loading 43 %")

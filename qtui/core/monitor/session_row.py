@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qtui.core.hardware import Gpu
-from qtui.core.sessions import SessionSeen, SessionState, apart, measured_total, session_vram
+from qtui.core.sessions import SessionSeen, apart, session_vram
 from qtui.core.text import GIB, rate
 
 
@@ -27,7 +27,7 @@ class SessionRow:
     needs: str
     """What its footprint said over all pools."""
     apart: str
-    """How far the measured memory is from that, in percent; only once it is loaded."""
+    """How far the measured memory is from what was expected, in percent; only after a full prompt."""
     rate: str
     context: str
     """The share of the context that is in use."""
@@ -36,8 +36,7 @@ class SessionRow:
 def session_row(seen: SessionSeen, cards: Sequence[Gpu]) -> SessionRow:
     """Return the cells of one session beside the machine's cards."""
     record = seen.record
-    loaded = record.state is not SessionState.LOADING
-    difference = apart(measured_total(seen, cards), record.estimate) if loaded else None
+    difference = apart(seen, cards)
     used, size = record.context_used, record.context_size
     return SessionRow(
         id=record.id,

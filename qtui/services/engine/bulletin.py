@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, SessionEvent, TextArrived
+from qtui.core.memory.actual import reads_full_prompt
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.sessions import SessionRecord, SessionState
 from qtui.services.engine.sessions import Registry
 
@@ -59,7 +61,8 @@ class Bulletin:
             case Answered(answer=answer):
                 used = answer.prompt_tokens + answer.generated_tokens
                 rate = answer.generation_rate if answer.generation_rate is not None else self._record.rate
-                self._record = replace(self._record, rate=rate, context_used=used)
+                full = self._record.full_prompt or self._fills(answer.prompt_tokens - answer.cached_tokens)
+                self._record = replace(self._record, rate=rate, context_used=used, full_prompt=full)
                 self.ready()
             case Failed():
                 self.ready()
@@ -68,6 +71,12 @@ class Bulletin:
         """Take the record away for good."""
         self._ended = True
         self._registry.drop(self._record.id)
+
+    def _fills(self, read_tokens: int) -> bool:
+        try:
+            return reads_full_prompt(LoadPlan.from_json(self._record.plan), read_tokens)
+        except (TypeError, ValueError):
+            return False
 
     def _generated(self, tokens: int) -> None:
         now, reading = self._clock(), self._record.progress is not None

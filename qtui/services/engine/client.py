@@ -13,7 +13,7 @@ from weakref import WeakSet
 
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
-from qtui.core.memory.footprint import Pools
+from qtui.core.memory.actual import Estimate
 from qtui.core.memory.plan import LoadPlan
 from qtui.services.engine import discovery
 from qtui.services.engine.child_process import python_module
@@ -25,7 +25,7 @@ from qtui.services.paths import log_dir
 ANSWER = "qtui.services.engine.child.answer"
 
 
-def _no_estimate(_variant: Variant, _plan: LoadPlan) -> Pools | None:
+def _no_estimate(_variant: Variant, _plan: LoadPlan) -> Estimate | None:
     return None
 
 
@@ -42,7 +42,7 @@ class BuiltInEngine:
         patience: Patience = Patience(),
         registry: Registry | None = None,
         logs: Callable[[], Path] = log_dir,
-        estimate: Callable[[Variant, LoadPlan], Pools | None] = _no_estimate,
+        estimate: Callable[[Variant, LoadPlan], Estimate | None] = _no_estimate,
     ) -> None:
         self._means = Means(tuple(command) or python_module(ANSWER), patience, registry or Registry(), logs, estimate)
         self._sessions: WeakSet[ChildSession] = WeakSet()

@@ -18,7 +18,7 @@ from qtui.core.errors import EngineError, Failure
 from qtui.core.events import Answered, Failed, Loaded, SessionEvent
 from qtui.core.hardware import ProcessMemory
 from qtui.core.library.variant import Variant
-from qtui.core.memory.footprint import Pools
+from qtui.core.memory.actual import Estimate
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.sessions import SessionRecord
 from qtui.core.text import clean, duration
@@ -56,7 +56,7 @@ class Means:
     registry: Registry
     logs: Callable[[], Path]
     """Gives the folder of the children's logs."""
-    estimate: Callable[[Variant, LoadPlan], Pools | None]
+    estimate: Callable[[Variant, LoadPlan], Estimate | None]
     """Tells what a variant was said to need, where that was asked."""
 
 
@@ -203,11 +203,12 @@ class ChildSession:
             child.send(Load(str(self.variant.path.absolute()), self.plan.as_json()))
 
     def _first_record(self, pid: int) -> SessionRecord:
-        pools = self._estimate(self.variant, self.plan)
+        said = self._estimate(self.variant, self.plan)
         return SessionRecord(
             self._id, pid, started(pid), os.getpid(), self.variant.title, str(self.variant.path), self.plan.as_json(),
             since=time.time(),
-            estimated_ram=pools.ram if pools else None, estimated_vram=sum(pools.vram) if pools else None,
+            estimated_ram=said.pools.ram if said else None, estimated_vram=sum(said.pools.vram) if said else None,
+            estimated_reclaimable=said.reclaimable if said else None,
             log=str(self._log.path) if self._log and self._log.path else "",
         )  # fmt: skip
 

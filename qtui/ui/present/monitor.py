@@ -91,19 +91,18 @@ def _owner(seen: SessionSeen) -> str:
 
 
 def _memory_line(seen: SessionSeen, cards: Sequence[Gpu], width: int) -> Content:
-    memory, estimate = seen.memory, seen.record.estimate
+    memory, expected = seen.memory, seen.record.expected
     held = measured_total(seen, cards)
     parts = [f"file pages {gib(memory.file_backed)}", f"anonymous {gib(memory.anonymous)}"]
     parts += [f"locked {gib(memory.locked)}"] if memory.locked else []
     parts += [f"swapped {gib(memory.swapped)}"] if memory.swapped else []
     words = Content.styled("   ".join(parts), "$foreground-muted")
-    if held is None or not estimate:
+    if held is None or not expected:
         return between(Content(f"holds {gib(held)} GiB, estimated ?"), words, width)
-    loaded = seen.record.state is not SessionState.LOADING
-    share = apart(held, estimate) or 0.0
-    off = f", {share * 100:+.1f} %" if loaded else ""
-    said = Content(f"holds {gib(held)} of {gib(estimate)} GiB{off}  ")
+    share = apart(seen, cards)
+    off = ", no full prompt yet" if share is None else f", {share * 100:+.1f} %"
+    said = Content(f"holds {gib(held)} of {gib(expected)} GiB{off}  ")
     room = min(BAR_WIDTH, width - said.cell_length - words.cell_length - 2)
     if room >= NARROWEST_BAR:
-        said += Content.styled(bar(held / max(held, estimate), room), "$text-accent on $foreground 15%")
+        said += Content.styled(bar(held / max(held, expected), room), "$text-accent on $foreground 15%")
     return between(said, words, width)

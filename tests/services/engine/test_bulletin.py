@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from qtui.core.duel.conversation import Answer
 from qtui.core.errors import Failure
 from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, TextArrived
@@ -101,6 +103,15 @@ def test_an_answer_too_short_for_a_rate_leaves_what_was_measured() -> None:
     written.note(answered(8.0))
     written.note(Failed(Failure("the context is full")))
     assert (written.record.rate, written.record.state) == (8.0, SessionState.READY)
+
+
+def test_a_prompt_that_fills_a_ubatch_is_remembered() -> None:
+    written, _, _ = bulletin()
+    written.note(replace(LOADED, plan={"ubatch_size": 512, "batch_size": 2048}))
+    for read, full in ((511, False), (512, True), (10, True)):
+        answer = replace(answered(8.0).answer, prompt_tokens=read + 10)
+        written.note(Answered(answer))
+        assert written.record.full_prompt is full
 
 
 def test_nothing_is_written_after_the_end() -> None:

@@ -16,7 +16,9 @@ import pytest
 
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.events import Failed
+from qtui.core.memory.actual import Estimate
 from qtui.core.memory.footprint import Pools
+from qtui.core.origin import Origin
 from qtui.core.sessions import SessionRecord, SessionState
 from qtui.services.engine import running_sessions
 from qtui.services.engine.client import BuiltInEngine
@@ -59,11 +61,14 @@ async def test_a_session_of_this_process_is_seen_whole() -> None:
 
 async def test_the_estimate_is_on_record() -> None:
     child = scripted(Load=READY)._means.command
-    engine = BuiltInEngine(command=child, estimate=lambda variant, plan: Pools(1, 2, (plan.ctx_size, 5)))
+    engine = BuiltInEngine(
+        command=child, estimate=lambda _, plan: Estimate(Pools(1, 2, (plan.ctx_size, 5)), 9, Origin.DRY_RUN)
+    )
     session = opened(engine)
     await all_of(session.load())
     (seen,) = await RunningSessions().list()
     assert (seen.record.estimated_ram, seen.record.estimated_vram, seen.record.estimate) == (3, 69, 72)
+    assert (seen.record.estimated_reclaimable, seen.record.expected) == (9, 81)
     await session.close()
 
 
