@@ -16,7 +16,6 @@ from qtui.core.hardware import EngineInfo
 from qtui.core.history import rate_under
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
-from qtui.core.memory.actual import Estimate
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
