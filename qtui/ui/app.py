@@ -123,7 +123,7 @@ class QtuiApp(Planning):
 
         assert self._duel is not None
         self._arena = ArenaPlace(
-            duel=self._duel, plan=self.current.plan, sides=self._standing.sides, vitals=self._vitals,
+            duel=self._duel, current=self.current, sides=self._standing.sides, vitals=self._vitals,
             prompt=self._start.prompt,
         )  # fmt: skip
         return self._arena
@@ -173,7 +173,7 @@ class QtuiApp(Planning):
     @on(ArenaChanged)
     def note_arena(self, event: ArenaChanged) -> None:
         """Show in Models what the Arena has loaded and measured."""
-        self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates)
+        self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
         if self._models is not None:
             self._models.show_standing(self._standing)
 
@@ -188,7 +188,7 @@ class QtuiApp(Planning):
         if self._models is not None:
             self._models.show_plan(current)
         if self._arena is not None:
-            self._arena.show_plan(current.plan)
+            self._arena.show_plan(current)
 
     # Machine and engine
 

@@ -83,7 +83,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("models.take", "t", "take", "take it", _W.MODELS, "take the suggestion: a plan that fits, or another variant"),
     _C("models.details", "o", "details", "details", _W.MODELS, "what its header says"),
     _C("models.sort", "s", "sort", "sort", _W.MODELS, "sort by name, size, bits per weight, memory, rate in turn"),
-    _C("models.filter", "slash", "filter", "filter", _W.MODELS, "show only rows that meet all words and terms you type"),
+    _C("models.filter", "slash", "filter", "filter", _W.MODELS, "show only rows that meet the words and terms typed"),
     _C("models.copy", "y", "copy", "", _W.MODELS, "copy the llama-server command that loads it as the plan says"),
     _C("models.rescan", "R", "rescan", "rescan", _W.MODELS, "look for files again"),
     _C("models.down", "down,j", "cursor(1)", "", _W.MODELS, "next row (up, k: the one before)"),
@@ -205,6 +205,8 @@ def shown(
 ) -> list[Command]:
     """Return the commands for a line of keys, in the table's order, without those whose ids are `hidden`."""
     wanted = set(spots)
+    if wanted & TYPED:  # there the keys for everywhere are letters, but for the urgent ones
+        hidden |= {c.id for c in commands if c.where is Where.EVERYWHERE and c.id not in URGENT}
     return [c for c in commands if c.where in wanted and c.label and c.shown_key and c.id not in hidden]
 
 

@@ -75,6 +75,8 @@ class ArenaChanged(Message):
 
     loaded: frozenset[str]
     rates: Mapping[Path, float] = field(default_factory=dict)
+    plans: Mapping[str, LoadPlan] = field(default_factory=dict)
+    """What each side was loaded under."""
 
 
 @dataclass

@@ -16,7 +16,7 @@ from qtui.core.library.grouping import group_models, name_key
 from qtui.core.library.order import SortKey, sort_models
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Weighing
-from qtui.core.memory.verdict import Headroom, judge
+from qtui.core.memory.verdict import Fit, Headroom, judge
 from qtui.ui.present.models import Standing, heading, other_heading, variant_row
 from qtui.ui.present.table import Row
 
@@ -93,12 +93,22 @@ class Shelf:
         self._weighings.clear()
         self._known.clear()
 
-    def judge(self, room: Headroom) -> None:
-        """Judge all that is known against what is free now. Nothing is put in another order."""
+    def judge(self, room: Headroom) -> list[Variant]:
+        """Judge all that is known against what is free now; nothing is put in another order.
+
+        Returns those that need to be weighed again, since other places for their layers may fit now.
+        """
+        again = []
         for path, old in self._weighings.items():
-            if old.footprint is not None:
-                self._weighings[path] = replace(old, headroom=room, verdict=judge(old.footprint, room))
+            if old.footprint is None:
+                continue
+            verdict = judge(old.footprint, room)
+            if room.free_vram and Fit.TOO_BIG in (verdict.fit, old.verdict.fit):
+                again.append(self.variants[path])
+            if old.verdict.fit is not Fit.PARTIAL or verdict.fit is not Fit.TOO_BIG:
+                self._weighings[path] = replace(old, headroom=room, verdict=verdict)
         self._known.clear()
+        return again
 
     def stand(self, standing: Standing) -> None:
         """Take what the Arena does with the variants."""

@@ -176,7 +176,7 @@ def _with_auto(numbers: Sequence[int], stands_for: int) -> list[str]:
 
 
 def _thread_range(plan: LoadPlan, around: Around) -> str:
-    return f"{around.physical_cores} physical, {around.logical_cores} logical cores"
+    return f"of {around.physical_cores} cores ({around.logical_cores} logical)"
 
 
 def _powers(low: int, high: int) -> Callable[[Around], list[str]]:
@@ -196,7 +196,7 @@ def _says(text: str) -> Callable[[LoadPlan, Around], str]:
 
 
 def _needs_cards(text: str) -> Callable[[LoadPlan, Around], str]:
-    return lambda plan, around: "no GPU in this engine" if around.gpus == 0 else text
+    return lambda plan, around: "no GPU" if around.gpus == 0 else text
 
 
 _MODES = [mode.value for mode in LoadMode]
@@ -239,7 +239,7 @@ FIELDS: tuple[PlanField, ...] = (
     _F("parallel", "slots", ("parallel",), "conversations at once; they share the context.",
        read_number("a number from 1"), plain_text("parallel"), _fixed([str(number) for number in range(1, 17)]),
        _says("1 to 256"), more=True),
-    _F("swa-full", "full window cache", ("swa_full",), "sliding-window layers keep the whole context.",
+    _F("swa-full", "full SWA cache", ("swa_full",), "sliding-window layers keep the whole context.",
        read_switch, switch_text("swa_full"), _fixed(["off", "on"]), _says("off on"), more=True),
     _F("kv-ram", "KV in RAM", ("no_kv_offload",), "the context stays in RAM though layers are on a GPU.",
        read_switch, switch_text("no_kv_offload"), _fixed(["off", "on"]), _needs_cards("off on"), more=True),

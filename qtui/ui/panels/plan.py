@@ -42,6 +42,7 @@ from qtui.ui.present.plan import (
 from qtui.ui.present.words import name
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
+from qtui.ui.widgets.typed_line import TypedLine
 
 REST_S = 0.1
 """A value stands so long before it is asked what it costs: keys that are held step past many."""
@@ -53,10 +54,15 @@ class PlanPanel(Panel[None]):
     """Edits a copy of the current plan, and says what it would need for one variant."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "plan.tcss"]
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PLAN), *bindings(Where.PLAN_FIELD)]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.PLAN)
 
     def __init__(
-        self, *, current: CurrentPlan, variant: Variant | None, around: Around, guard: Guard,
+        self,
+        *,
+        current: CurrentPlan,
+        variant: Variant | None,
+        around: Around,
+        guard: Guard,
         presets: PresetStore | None,
     ) -> None:
         super().__init__()
@@ -80,7 +86,7 @@ class PlanPanel(Panel[None]):
         with Vertical(classes="box") as box:
             box.border_title = "Plan: every footprint on screen is computed for it"
             yield GroupedTable(COLUMNS, MARK_WIDTH)
-            yield Input(compact=True, classes="typed")
+            yield TypedLine()
             yield Static(classes="help")
             yield Static(classes="outcome")
             yield KeyLine()
@@ -154,10 +160,6 @@ class PlanPanel(Panel[None]):
         self.post_message(UsePlan(self._draft.result))
         self.dismiss()
 
-    def action_back(self) -> None:
-        """Leave the line without a value."""
-        self._close_line()
-
     def on_key(self, event: events.Key) -> None:
         """Begin a number with its first digit."""
         field = self._field
@@ -179,6 +181,11 @@ class PlanPanel(Panel[None]):
             self.action_more()
         else:
             self.action_type()
+
+    @on(TypedLine.Left)
+    def leave_line(self) -> None:
+        """Leave the value as it was."""
+        self._close_line()
 
     @on(Input.Submitted)
     def take_typed(self, event: Input.Submitted) -> None:
@@ -270,18 +277,13 @@ class PlanPanel(Panel[None]):
     # The line
 
     def _open_line(self, key: str, text: str, placeholder: str) -> None:
-        line = self.query_one(Input)
         self._typing, self._replaces = key, ""
-        line.placeholder = placeholder
-        line.value = text
-        line.add_class("open")
-        line.focus()
-        line.cursor_position = len(text)
+        self.query_one(TypedLine).open(text, placeholder)
         self._draw_foot()
 
     def _close_line(self) -> None:
         self._typing = ""
-        self.query_one(Input).remove_class("open")
+        self.query_one(TypedLine).close()
         self.query_one(GroupedTable).focus()
         self._draw_foot()
 

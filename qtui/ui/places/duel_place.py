@@ -6,12 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from textual import on, work
-from textual.content import Content
-from textual.events import ScreenResume
-from textual.widget import Widget
-from textual.widgets import Static
-
+from qtui.core.current_plan import CurrentPlan
 from qtui.core.duel.conversation import Sampling
 from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened
 from qtui.core.events import Answered, Failed, TextArrived
@@ -22,12 +17,19 @@ from qtui.ui.places.conversation import Conversation, Offer
 from qtui.ui.places.operations import Operations, Placing
 from qtui.ui.places.place import Place
 from qtui.ui.present.arena import both_line
+from qtui.ui.present.plan import kept_text
 from qtui.ui.present.trouble import context_offer, join_text, prompt_offer
+from qtui.ui.present.words import joined
 from qtui.ui.side import BUSY, Side
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.panes import LABELS, Panes
 from qtui.ui.widgets.prompt_field import PromptField
+from textual import on, work
+from textual.content import Content
+from textual.events import ScreenResume
+from textual.widget import Widget
+from textual.widgets import Static
 
 EMPTY = """No model on a side yet.
 
@@ -40,11 +42,13 @@ class DuelPlace(Place):
     """Shows one conversation of one or two sides."""
 
     def __init__(
-        self, *, duel: Duel, plan: LoadPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = ""
+        self, *, duel: Duel, current: CurrentPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = ""
     ) -> None:
         super().__init__(vitals)
         self._duel = duel
-        self._plan = plan
+        self._current = current
+        self._plans: dict[str, LoadPlan] = {}
+        """What each side was last loaded under."""
         self._wanted = dict(sides)
         self._held: dict[str, Variant] = {}
         self._first_prompt = prompt
@@ -72,9 +76,13 @@ class DuelPlace(Place):
         if self.is_current:
             await self.adopt_sides()
 
-    def show_plan(self, plan: LoadPlan) -> None:
+    def subject(self) -> Variant | None:
+        """Return the variant of the side that has the focus."""
+        return self._held.get(self.panes.current())
+
+    def show_plan(self, current: CurrentPlan) -> None:
         """Load what comes next under another plan; what is loaded keeps its own."""
-        self._plan = plan
+        self._current = current
         self._refresh_both()
 
     @on(ScreenResume)
@@ -114,13 +122,14 @@ class DuelPlace(Place):
             return None
         others = [other for other in self._held if other != label and self._wanted.get(other) == self._held[other]]
         joins = others[0] if label not in self._held and others and self._talk.prompt else ""
-        return Placing(variant, self._plan, joins=joins)
+        return Placing(variant, self._current.of(variant), joins=joins)
 
     async def _place(self, placings: Mapping[str, Placing | None], *, stop: bool = False) -> None:
         number = self._operations.begin()
         for label, placing in placings.items():
             self._talk.offers.pop(label, None)
             if placing:
+                self._plans[label] = placing.plan
                 await self.panes.make_room(label, placing.variant)
         self._draw_layout()
         self.run_worker(self._operations.put(number, placings, stop=stop), group="duel")
@@ -239,7 +248,7 @@ class DuelPlace(Place):
 
     def _tell(self) -> None:
         loaded = frozenset(label for label in self._duel.labels if self._duel.session(label))
-        self.post_message(ArenaChanged(loaded, dict(self._rates)))
+        self.post_message(ArenaChanged(loaded, dict(self._rates), dict(self._plans)))
 
     def _say(self, message: str) -> None:
         self.notify(message, severity="warning", markup=False)
@@ -255,7 +264,13 @@ class DuelPlace(Place):
         self.query_one(".both", Fitted).refresh()
 
     def _both_lines(self, width: int) -> Sequence[Content]:
-        return (both_line(list(self.panes.sides.values()), self._talk.round(len(self._held)), self._plan, width),)
+        kept = [
+            kept_text(f"{label} keeps", self._plans[label], self._current.of(self._held[label]))
+            for label, side in self.panes.sides.items()
+            if side.loaded and label in self._held and label in self._plans
+        ]
+        line = both_line(list(self.panes.sides.values()), self._talk.round(len(self._held)), self._current.plan, width)
+        return (joined([Content(" ") + text for text in kept if text] + [line], " ·").truncate(width, ellipsis=True),)
 
 
 def _complete(side: Side) -> bool:

@@ -171,7 +171,8 @@ class LibraryPlace(Place):
     @on(HeadroomMoved)
     def judge_again(self, event: HeadroomMoved) -> None:
         """Judge all known footprints against what is free now; no row moves."""
-        self.shelf.judge(event.headroom)
+        self._weigher.want(self.shelf.judge(event.headroom))
+        self._weigh_more()
         self.suggestions.clear()
         self.draw()
         self.rest()
@@ -259,8 +260,8 @@ class LibraryPlace(Place):
         plan: LoadPlan | None = None if own is not None and "ctx_size" in own.options else self.current.of(variant)
         found = await suggest(self._guard, variant, plan, weighing, list(self.shelf.siblings(variant)))
         if found is not None and found.plan is not None:
-            # What a preset of its own adds stays its own: only the context goes into the plan that all share.
-            found = replace(found, plan=replace(self.current.plan, ctx_size=found.plan.ctx_size, preset=""))
+            # What a preset of its own adds stays its own: only what was chosen goes into the plan that all share.
+            found = replace(found, plan=taken(self.current.plan, found.plan, self.current.of(variant)))
         if self.shelf.weighing(variant.path) is weighing:
             self.post_message(SuggestionFound(variant.path, found))
 

@@ -32,7 +32,7 @@ from qtui.ui.present.models import (
     role_name,
     sorted_columns,
 )
-from qtui.ui.present.plan import command_for, plan_line
+from qtui.ui.present.plan import command_for, kept_text, plan_line
 from qtui.ui.present.words import between
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
@@ -276,7 +276,10 @@ class ModelsPlace(LibraryPlace):
         if variant is None:
             return ()
         path = variant.path
+        started = self.shelf.standing.plan_of(path)
+        kept = kept_text("loaded with", started, self.current.of(variant)) if started else None
         lines = detail_lines(
-            variant, self.shelf.weighing(path), width - 2, self.facts.get(path), self.suggestions.get(path)
-        )
+            variant, self.shelf.weighing(path), width - 2,
+            facts=self.facts.get(path), suggestion=self.suggestions.get(path), kept=kept,
+        )  # fmt: skip
         return [Content(" ") + line for line in lines]

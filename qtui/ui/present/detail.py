@@ -26,10 +26,15 @@ def detail_lines(
     variant: Variant | None,
     weighing: Weighing | None,
     width: int,
+    *,
     facts: Facts | None = None,
     suggestion: Suggestion | None = None,
+    kept: Content | None = None,
 ) -> list[Content]:
-    """Return five lines for one variant: head, bar, verdict or what to do about it, mix, file."""
+    """Return five lines for one variant: head, bar, verdict or what to do about it, mix, file.
+
+    `kept` stands for the verdict of one that is loaded under another plan.
+    """
     if variant is None:
         return []
     head = Content.assemble((clean_name(variant.quant), "bold"), " of ") + name(variant.model, "bold")
@@ -48,7 +53,8 @@ def detail_lines(
     footprint = weighing.footprint
     origin = ORIGINS.get(footprint.origin, footprint.origin.value)
     head = joined([head, origin, *pool_parts(footprint, weighing.headroom)])
-    return [head, footprint_bar(footprint, width), verdict_line(weighing, suggestion, width), *foot]
+    verdict = kept or verdict_line(weighing, suggestion, width)
+    return [head, footprint_bar(footprint, width), verdict, *foot]
 
 
 def verdict_line(weighing: Weighing, suggestion: Suggestion | None, width: int) -> Content:
@@ -64,7 +70,7 @@ def suggested(suggestion: Suggestion) -> Content:
     if suggestion.variant is not None:
         text = Content("fits: ") + name(suggestion.variant.quant, "bold", 40)
     else:
-        text = Content(f"fits with ctx {suggestion.weighing.plan.ctx_size}")
+        text = Content(f"fits with {suggestion.words}")
     footprint = suggestion.weighing.footprint
     if footprint is not None:
         text += f", {footprint.origin.sign}{gib(footprint.total)} GiB"

@@ -14,6 +14,7 @@ from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Model, Role, Variant
 from qtui.core.memory.changes import spare
 from qtui.core.memory.guard import Weighing
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Fit, Verdict
 from qtui.core.text import clean_name, count, rate
 from qtui.ui.present.table import Column, Row
@@ -58,6 +59,8 @@ class Standing:
     """Sides that hold a running session."""
     rates: Mapping[Path, float] = field(default_factory=dict)
     """Tokens per second, measured in this run of qtui."""
+    plans: Mapping[str, LoadPlan] = field(default_factory=dict)
+    """What each side was loaded under."""
 
     def mark(self, path: Path) -> str:
         """Return the sides that a variant stands on: ``, `A`, `B` or `AB`."""
@@ -66,6 +69,14 @@ class Standing:
     def is_loaded(self, path: Path) -> bool:
         """Tell whether a session of this variant runs in the Arena."""
         return any(self.sides[side].path == path for side in self.loaded if side in self.sides)
+
+    def plan_of(self, path: Path) -> LoadPlan | None:
+        """Return what a session of this variant was started under, None when none runs."""
+        return next(
+            (self.plans[side] for side in sorted(self.loaded & self.plans.keys())
+             if side in self.sides and self.sides[side].path == path),
+            None,
+        )  # fmt: skip
 
 
 def sorted_columns(key: SortKey) -> tuple[Column, ...]:

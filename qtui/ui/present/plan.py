@@ -13,7 +13,7 @@ from qtui.core.memory.command import server_command
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.options import changed_options
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, DEFAULT_CTX_SIZE, LoadPlan
-from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
+from qtui.core.memory.plan_fields import FIELDS, Around, PlanField, changed_fields
 from qtui.core.memory.plan_texts import cache_text
 from qtui.core.memory.verdict import Fit
 from qtui.core.origin import Origin, weakest
@@ -75,11 +75,11 @@ def plan_rows(
         whole: what the plan needs.
         without: what it needs without one change, by field.
     """
-    changed = draft.changes
+    changed, refused = draft.changes, bool(draft.refusal)
 
     def row(field: PlanField) -> Row:
         differs = field in changed
-        shift = effect_text(whole, without.get(field.id)) if differs else Content()
+        shift = effect_text(whole, without.get(field.id)) if differs and not refused else Content()
         value = name(field.write(draft.plan), "bold" if differs else "", 400)
         allowed = _muted(field.allowed(draft.plan, around))
         return Row(field.id, (Content(field.label), value, allowed, shift), mark="*" if differs else "")
@@ -127,6 +127,12 @@ def outcome(variant: Variant | None, weighing: Weighing | None, own_preset: Pres
     elif weighing.verdict.fit is not Fit.FITS:
         parts.append(name(weighing.verdict.reason, limit=200))
     return title + ": " + joined(parts, ", ")
+
+
+def kept_text(start: str, kept: LoadPlan, now: LoadPlan) -> Content:
+    """Return where a session's plan differs from the current one, empty where it does not."""
+    changes = [f"{field.label} {clean_name(field.write(kept), 60)}" for field in changed_fields(kept, now)]
+    return Content.styled(f"{start} {', '.join(changes)}", "$text-warning") if changes else Content()
 
 
 def command_for(plan: LoadPlan, variant: Variant, weighing: Weighing | None) -> str:
