@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from qtui.cli.crash import crash_report
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.core.errors import UsageError
+from qtui.core.settings import LogLevel
 
 if TYPE_CHECKING:
     from qtui.core.library.variant import Variant
@@ -36,17 +37,20 @@ async def show_app(context: Context, sides: Sequence[Variant] = (), prompt: str 
 
     Nothing is imported for it but what its first frame shows; the services follow when that is painted.
     """
+    from qtui.services.log import start_log
     from qtui.services.settings import SettingsFile
     from qtui.services.themes import read_themes
     from qtui.ui.app import QtuiApp
     from qtui.ui.parts import ArenaStart
 
     options = context.options
+    log_level = getattr(options, "log_level", None) or ""
+    start_log(log_level or LogLevel.WARNING)
     app = QtuiApp(
         lambda: _parts(context), store=SettingsFile(),
         start=ArenaStart(dict(zip("AB", sides, strict=False)), prompt) if sides else None,
         theme=getattr(options, "theme", None) or "", theme_files=read_themes(),
-        log_level=getattr(options, "log_level", None) or "", on_crash=_crash_text,
+        log_level=log_level, on_crash=_crash_text,
     )  # fmt: skip
 
     async def leave() -> None:

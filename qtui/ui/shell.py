@@ -80,7 +80,7 @@ class Shell(App[None]):
             self.notify(f"{failure.message}\n{failure.hint}", severity="warning")
         self._take_keys()
         self._report_problems()
-        self.set_interval(self.SETTINGS_EVERY_S, self._look_at_settings)
+        self.set_interval(self.SETTINGS_EVERY_S, self.look_at_settings)
 
     def places(self) -> Sequence[Place]:
         """Return the places that are built."""
@@ -186,7 +186,8 @@ class Shell(App[None]):
         self.post_message(SettingsChanged(settings, problems, failure))
 
     @work(group="settings")
-    async def _look_at_settings(self) -> None:
+    async def look_at_settings(self) -> None:
+        """Take the settings when the file is another one than was read last."""
         if self._storing.locked():
             return
         async with self._storing:
