@@ -39,10 +39,16 @@ class Shape:
     heads: int
     kv_heads: int
     vocabulary: int
+    experts: int = 0
+    """0: no experts; else `feed_forward` is the width of one."""
+    experts_used: int = 0
 
 
 SIZES = {
     "60m": Shape(512, 1536, 8, 8, 4, 32_000),
+    "160m": Shape(768, 2048, 12, 12, 12, 32_000),
+    "moe": Shape(1024, 1536, 12, 16, 4, 32_000, experts=16, experts_used=2),
+    "cache": Shape(1024, 2048, 16, 16, 16, 32_000),
     "1b": Shape(2048, 5632, 22, 32, 4, 32_000),
     "3b": Shape(3072, 8192, 28, 24, 8, 32_000),
 }
@@ -83,12 +89,27 @@ def _tensors(shape: Shape) -> list[Tensor]:
                 ("attn_v", (width, kv_width), more),
                 ("attn_output", (width, width), Q4_K),
                 ("ffn_norm", (width,), F32),
-                ("ffn_gate", (width, shape.feed_forward), Q4_K),
-                ("ffn_up", (width, shape.feed_forward), Q4_K),
-                ("ffn_down", (shape.feed_forward, width), more),
+                *_feed_forward(shape, more),
             )
         ]
     return tensors
+
+
+def _feed_forward(shape: Shape, more: int) -> list[tuple[str, tuple[int, ...], int]]:
+    """Return (name, dimensions, type) of a block's feed-forward: one, or experts and what chooses them."""
+    width, inner = shape.embedding, shape.feed_forward
+    if not shape.experts:
+        return [
+            ("ffn_gate", (width, inner), Q4_K),
+            ("ffn_up", (width, inner), Q4_K),
+            ("ffn_down", (inner, width), more),
+        ]
+    return [
+        ("ffn_gate_inp", (width, shape.experts), F32),
+        ("ffn_gate_exps", (width, inner, shape.experts), Q4_K),
+        ("ffn_up_exps", (width, inner, shape.experts), Q4_K),
+        ("ffn_down_exps", (inner, width, shape.experts), more),
+    ]
 
 
 def _more_bits(layer: int, layers: int) -> bool:
@@ -133,7 +154,11 @@ def model_metadata(name: str, shape: Shape) -> dict[str, Typed | Scalar]:
     single_bytes = [f"<0x{byte:02X}>" for byte in range(256)]
     words = [f"\u2581w{number}" for number in range(shape.vocabulary - len(special) - len(single_bytes))]
     kinds = [2, 3, 3, *[6] * len(single_bytes), *[1] * len(words)]  # unknown, control, byte, normal (llama.h)
+    experts: dict[str, Typed | Scalar] = {}
+    if shape.experts:
+        experts = {"llama.expert_count": shape.experts, "llama.expert_used_count": shape.experts_used}
     return {
+        **experts,
         "general.architecture": "llama",
         "general.name": name,
         "general.file_type": Q4_K_M,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from gguf import GGUFReader
 
 from qtui.core.events import Loaded
@@ -33,8 +35,9 @@ def test_the_default_has_a_billion_parameters() -> None:
     assert 1.0e9 < shape.layers * layer + 2 * shape.embedding * shape.vocabulary < 1.2e9
 
 
-async def test_it_loads_and_computes(tmp_path: Path) -> None:
-    path = write_model(tmp_path / "small.gguf", SMALL)
+@pytest.mark.parametrize("shape", [SMALL, replace(SMALL, experts=4, experts_used=2)])
+async def test_it_loads_and_computes(tmp_path: Path, shape: Shape) -> None:
+    path = write_model(tmp_path / "small.gguf", shape)
     session = BuiltInEngine().open(variant(path), LoadPlan(ctx_size=256, threads=1, n_gpu_layers=0))
     loaded = (await all_of(session.load()))[-1]
     assert isinstance(loaded, Loaded) and loaded.vocabulary == 512
