@@ -133,6 +133,7 @@ def with_setting(settings: Settings, key: str, value: object) -> Settings:
         UsageError: the value cannot be used; the message says why.
     """
     name, convert, _ = _KEYS[key]
+    made: Any
     try:
         made = getattr(Settings(), name) if value is None else convert(value)
     except (ValueError, TypeError, OverflowError) as error:
