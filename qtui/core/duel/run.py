@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from qtui.core.duel.conversation import DUEL_SAMPLING, Answer, Message, Request, Sampling
-from qtui.core.duel.remedy import smaller_context
+from qtui.core.duel.remedy import plan_that_fits
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.events import Answered, Failed, Loaded, SessionEvent
 from qtui.core.library.variant import Variant
@@ -226,11 +226,11 @@ class Duel:
         yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in sides if side.result))
 
     async def remedy(self, label: str) -> Weighing | None:
-        """Return a smaller context under which a refused side would be loaded, None where there is none."""
+        """Return the best plan under which a refused side would be loaded, None where there is none."""
         side = self._sides.get(label)
         if side is None or side.weighing is None:
             return None
-        return await smaller_context(self._guard, side.variant, side.weighing, giving_back=self._held())
+        return await plan_that_fits(self._guard, side.variant, side.weighing, giving_back=self._held())
 
     async def stop(self) -> None:
         """Stop the round: what computes is cancelled, what waits does not start. What was written stays."""

@@ -1,6 +1,6 @@
-"""The one suggestion for a variant that does not fit: a smaller context of it, or a smaller variant of its model.
+"""The one suggestion for a variant that does not fit: the best plan that does, or a smaller variant of its model.
 
-Nothing is suggested that was not weighed. A search over placements and cache types takes this place later.
+Nothing is suggested that was not weighed.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from qtui.core.library.variant import Variant
+from qtui.core.memory.fit.propose import difference_text, propose, taken
 from qtui.core.memory.guard import Guard, Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Fit
@@ -25,6 +26,8 @@ class Suggestion:
     """Of what is suggested."""
     plan: LoadPlan | None = None
     variant: Variant | None = None
+    words: str = ""
+    """What the plan has otherwise than the one that does not fit: `ctx 4096, KV q8_0`."""
 
 
 async def suggest(
@@ -45,14 +48,30 @@ async def suggest(
     """
     if weighing.footprint is None or weighing.verdict.fit in (Fit.FITS, Fit.UNKNOWN):
         return None
+    if plan is not None:
+        fitting = await _fitting(guard, variant, plan, weighing)
+        if fitting is not None:
+            return fitting
+    return _largest(variant, others)
+
+
+async def _fitting(guard: Guard, variant: Variant, plan: LoadPlan, weighing: Weighing) -> Suggestion | None:
+    """Return the best plan that fits: as the search finds it, else with a context halved until it does."""
+    proposal = await propose(guard, variant, plan, smallest=SMALLEST_CONTEXT, fresh=False)
+    if proposal.fits:
+        asked, found = weighing.plan, proposal.weighing.plan
+        return Suggestion(proposal.weighing, taken(plan, found, asked), words=difference_text(found, asked))
+    if weighing.formula is not None:
+        return None
+    # Without a closed form nothing can be searched: a few contexts are asked for.
     context = weighing.plan.ctx_size // 2 if _context_matters(weighing) else 0
-    while plan is not None and context >= SMALLEST_CONTEXT:
+    while context >= SMALLEST_CONTEXT:
         smaller = replace(plan, ctx_size=context, preset="")
         weighed = await guard.weigh(variant, smaller, fresh=False)
         if weighed.verdict.fit is Fit.FITS:
-            return Suggestion(weighed, plan=smaller)
+            return Suggestion(weighed, plan=smaller, words=f"ctx {context}")
         context //= 2
-    return _largest(variant, others)
+    return None
 
 
 def _context_matters(weighing: Weighing) -> bool:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
+from textual import on
+from textual.binding import BindingType
+
 from qtui.core.duel.sampling import Choice
+from qtui.core.memory.fit.propose import with_choices
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import ChooseForSide
 from qtui.ui.panels.sampling import SamplingPanel
+from qtui.ui.places.duel_place import DuelPlace
 from qtui.ui.places.operations import Placing
 from qtui.ui.widgets.answer_parts import AnswerParts
 from qtui.ui.widgets.panes import LABELS
 from qtui.ui.widgets.prompt_field import PromptField
 from qtui.ui.widgets.thought import Thought
-from textual import on
-from textual.binding import BindingType
-
-from qtui.ui.places.duel_place import DuelPlace
 
 CONFIRM_S = 5.0
 """A key that is wanted twice is wanted again within these seconds."""
@@ -90,7 +90,7 @@ class ArenaPlace(DuelPlace):
         elif label:
             offer = self._talk.offers.pop(label)
             if offer.smaller is not None:
-                plan = replace(self._current.of(self._held[label]), ctx_size=offer.smaller.plan.ctx_size)
+                plan = with_choices(self._current.of(self._held[label]), offer.smaller.plan)
                 await self._place({label: Placing(self._held[label], plan)})
             else:
                 self._duel.take_back(self._talk.prompt, only=(label,))

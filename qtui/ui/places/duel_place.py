@@ -18,7 +18,7 @@ from qtui.ui.places.operations import Operations, Placing
 from qtui.ui.places.place import Place
 from qtui.ui.present.arena import both_line
 from qtui.ui.present.plan import kept_text
-from qtui.ui.present.trouble import context_offer, join_text, prompt_offer
+from qtui.ui.present.trouble import join_text, plan_offer, prompt_offer
 from qtui.ui.present.words import joined
 from qtui.ui.side import BUSY, Side
 from qtui.ui.vitals import Vitals
@@ -210,11 +210,11 @@ class DuelPlace(Place):
 
     @on(RemedyFound)
     async def offer_remedy(self, event: RemedyFound) -> None:
-        """Offer a smaller context, if the side is still the one that was refused."""
+        """Offer a plan that fits, if the side is still the one that was refused."""
         side = self.panes.sides[event.side]
-        if side.refused and side.weighing and side.weighing.plan.ctx_size > event.weighing.plan.ctx_size:
+        if side.refused and side.weighing and side.weighing.plan != event.weighing.plan:
             self._talk.offers[event.side] = Offer(event.weighing)
-            await self.panes[event.side].offer(context_offer(event.weighing))
+            await self.panes[event.side].offer(plan_offer(event.weighing, side.weighing.plan))
             self.refresh_keys()
 
     @on(DuelRested)

@@ -12,6 +12,7 @@ from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.gguf.facts import Facts
 from qtui.core.library.variant import Variant
+from qtui.core.memory.fit.propose import taken
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan

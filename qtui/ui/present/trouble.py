@@ -5,7 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 
 from qtui.core.errors import Failure
+from qtui.core.memory.fit.propose import difference_text
 from qtui.core.memory.guard import Weighing
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean_name, size
 from qtui.ui.present.arena import failure_text
 from qtui.ui.present.words import gib, name
@@ -31,12 +33,13 @@ def _memory_lines(side: Side) -> list[Content]:
     return lines
 
 
-def context_offer(weighing: Weighing) -> Content:
-    """Return the offer of a smaller context."""
+def plan_offer(weighing: Weighing, refused: LoadPlan) -> Content:
+    """Return the offer of the plan that fits instead of the one that was refused; both resolved."""
     need = weighing.footprint.total if weighing.footprint else None
     origin = weighing.footprint.origin.sign if weighing.footprint else ""
     fit = weighing.verdict.fit.value.replace("_", " ")
-    return key("t", f"load it with a context of {weighing.plan.ctx_size}: needs {origin}{gib(need)} GiB, {fit}")
+    changed = difference_text(weighing.plan, refused)
+    return key("t", f"load it with {changed}: needs {origin}{gib(need)} GiB, {fit}")
 
 
 def prompt_offer(*, both: bool) -> Content:

@@ -87,6 +87,28 @@ def taken(plan: LoadPlan, proposed: LoadPlan, asked: LoadPlan) -> LoadPlan:
     return replace(plan, **chosen, preset="") if chosen else plan
 
 
+def with_choices(plan: LoadPlan, proposed: LoadPlan) -> LoadPlan:
+    """Return a plan with all that a search chose."""
+    return replace(plan, **{name: getattr(proposed, name) for name in CHOSEN}, preset="")
+
+
+def difference_text(proposed: LoadPlan, asked: LoadPlan) -> str:
+    """Return what a search chose otherwise than asked: `ctx 4096, KV q8_0, 28 layers on the GPU`; both resolved."""
+    parts = []
+    if proposed.ctx_size != asked.ctx_size:
+        parts.append(f"ctx {proposed.ctx_size}")
+    types = (proposed.cache_type_k, proposed.cache_type_v)
+    if types != (asked.cache_type_k, asked.cache_type_v):
+        parts.append(f"KV {'/'.join(dict.fromkeys(types))}")
+    if proposed.n_gpu_layers != asked.n_gpu_layers:
+        parts.append(f"{proposed.n_gpu_layers} layers on the GPU")
+    if proposed.n_cpu_moe != asked.n_cpu_moe:
+        parts.append(f"experts of {proposed.n_cpu_moe} layers in RAM")
+    if proposed.tensor_split != asked.tensor_split:
+        parts.append(f"split {','.join(f'{share:g}' for share in proposed.tensor_split)}")
+    return ", ".join(parts)
+
+
 def plan_options(plan: LoadPlan) -> str:
     """Return what a search chose as options of a command line; `plan` is resolved."""
     default = LoadPlan(n_gpu_layers=0)
