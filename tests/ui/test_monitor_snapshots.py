@@ -1,0 +1,56 @@
+"""How the Monitor looks, at the smallest and at a comfortable size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from textual.pilot import Pilot
+
+from qtui.core.hardware import Gpu
+from qtui.core.sessions import SessionState
+from qtui.core.text import GIB, MIB
+from tests.fakes import make_seen
+from tests.ui.stage import Stage, sees, wait_until
+
+START = 1_700_000_000.0
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+def test_monitor(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    made = Stage(variants=())
+    app = made.app()
+
+    async def a_minute(pilot: Pilot[None]) -> None:
+        """Load, read and answer, second by second."""
+        await pilot.press("4")
+        for second in range(1, 50):
+            answering = second > 12
+            card = Gpu(
+                0, "A card", 12 * GIB, (12 - min(second, 12) * 5 // 6) * GIB, processes=((4242, 5 * GIB),),
+                busy=96.0 if answering else 4.0, temperature=71, power=212.0,
+            )  # fmt: skip
+            first = make_seen(
+                "a1b2c3d4", "Qwen3-8B Q4_K_M", estimated_vram=5 * GIB, own=True, rate=41.2 if answering else None,
+                state=SessionState.ANSWERING if answering else SessionState.LOADING,
+                progress=None if answering else second / 12,
+            )  # fmt: skip
+            other = make_seen("e5f60718", "gemma-3-12b-it Q4_K_M", pid=77, state=SessionState.READY, rate=28.3)
+            made.sessions.seen = [first, other]
+            sample = replace(
+                made.machine.now, time=START + second, gpus=(card,), ram_available=(20 - second // 5) * GIB,
+                file_cache=6 * GIB, cpu_percent=float(20 + second), major_faults=float(30 * (second % 17 == 0)),
+                swap_in=0.0, swap_out=1.5 * MIB if second > 40 else 0.0, swap_used=second // 41 * GIB // 4,
+            )  # fmt: skip
+            made.machine.now = sample
+            made.machine.changed.set()
+            await wait_until(pilot, lambda wanted=sample: _newest(pilot) == wanted)  # type: ignore[misc]
+        await sees(pilot, "in 0   out 1.5 MiB/s")
+
+    assert snap_compare(app, terminal_size=size, run_before=a_minute)
+
+
+def _newest(pilot: Pilot[None]) -> object:
+    latest = pilot.app._vitals.history.latest  # type: ignore[attr-defined]
+    return latest.sample if latest else None
