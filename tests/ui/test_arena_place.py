@@ -46,7 +46,7 @@ async def test_one_prompt_streams_to_both_panes_with_numbers_under_each() -> Non
         assert field_of(pilot).text == ""
         assert [s.requests[0].messages[-1].content for s in stage.engine.sessions] == ["Why?", "Why?"]
         line = next(line for line in screen_lines(pilot) if "t/s" in line)
-        assert line.index("│") == 40  # two panes of about equal width
+        assert line.index("│") in (39, 40)  # two panes of about equal width
 
 
 async def test_sides_stay_loaded_between_rounds_and_the_old_numbers_stay_with_their_answer() -> None:

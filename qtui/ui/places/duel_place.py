@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+from textual import on, work
+from textual.content import Content
+from textual.events import ScreenResume
+from textual.widget import Widget
+from textual.widgets import Static
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.duel.conversation import Sampling
@@ -18,18 +25,16 @@ from qtui.ui.places.operations import Operations, Placing
 from qtui.ui.places.place import Place
 from qtui.ui.present.arena import both_line
 from qtui.ui.present.plan import kept_text
+from qtui.ui.present.running import running_sides
 from qtui.ui.present.trouble import join_text, plan_offer, prompt_offer
 from qtui.ui.present.words import joined
+from qtui.ui.running import Running
 from qtui.ui.side import BUSY, Side
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
+from qtui.ui.widgets.ground import Ground
 from qtui.ui.widgets.panes import LABELS, Panes
 from qtui.ui.widgets.prompt_field import PromptField
-from textual import on, work
-from textual.content import Content
-from textual.events import ScreenResume
-from textual.widget import Widget
-from textual.widgets import Static
 
 EMPTY = """No model on a side yet.
 
@@ -37,8 +42,21 @@ EMPTY = """No model on a side yet.
     enter    chat with one
     a and b  put two side by side, then 3"""
 
+FULL_COLLECTION = 200
+"""Collections of the middle generation between two full ones; Python's default is 10."""
 
-class DuelPlace(Place):
+
+def spare_collections() -> None:
+    """Make full collections of garbage rare and short: each looks at every object, 50 to 130 ms without a key shown.
+
+    What is there before the first answer stays for good and need not be looked at; answers leave hardly any cycles.
+    """
+    gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, FULL_COLLECTION)
+
+
+class DuelPlace(Place, Ground):
     """Shows one conversation of one or two sides."""
 
     def __init__(
@@ -69,6 +87,11 @@ class DuelPlace(Place):
         self._field.text = self._first_prompt
         self._draw_layout()
         self._field.focus()
+        self.call_after_refresh(spare_collections)
+
+    def running(self) -> Sequence[Running]:
+        """Return what quitting would cut off."""
+        return running_sides(self.panes.sides.values())
 
     async def show_sides(self, sides: Mapping[str, Variant]) -> None:
         """Take other variants onto the sides, at once or when the Arena is next seen."""

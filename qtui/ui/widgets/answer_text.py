@@ -10,28 +10,35 @@ from textual.style import Style
 from textual.visual import Visual
 from textual.widget import Widget
 
-from qtui.ui.widgets.ground import filtered
+from qtui.ui.widgets.ground import filtered, quiet_size
 from qtui.ui.widgets.markdown_blocks import Block, Flow, Items
 from qtui.ui.widgets.markdown_source import MarkdownSource
 
 PLAIN_FROM = 20_000
-"""Characters from which an answer is shown as plain text."""
+"""Characters from which an answer goes on as plain text."""
 PIECE = 2_000
 """Characters after which a line of plain text is broken: only the last is laid out again when more comes."""
 
+DRAWN = 200
+"""Drawn lines that are kept, the newest: more than a screen has."""
+
 
 class AnswerText(Widget):
-    """Markdown that grows; from `PLAIN_FROM` characters on plain text."""
+    """Markdown that grows; what follows after `PLAIN_FROM` characters is plain text, and says so."""
 
     DEFAULT_CSS = "AnswerText { width: 1fr; height: auto; }"
+
+    virtual_size = quiet_size()
 
     def __init__(self) -> None:
         super().__init__()
         self.auto_links = False
         self.text = ""
-        self._markdown: MarkdownSource | None = MarkdownSource()
+        self._markdown = MarkdownSource()
         self._plain: list[Block] = []
-        self._plain_tail = ""
+        """What follows after the Markdown."""
+        self._line_begun = ""
+        """The last line of plain text."""
         self._starts: list[int] = []
         self._lines: list[Content] = []
         self._strips: dict[int, Strip] = {}
@@ -40,23 +47,19 @@ class AnswerText(Widget):
     @property
     def is_plain(self) -> bool:
         """Tell whether it is too long for Markdown."""
-        return self._markdown is None
+        return bool(self._plain)
 
     def write(self, text: str) -> None:
         """Add clean text."""
         self.text += text
-        if self._markdown is not None and len(self.text) <= PLAIN_FROM:
-            self._lay_out(self._markdown.append(text))
-        elif self._markdown is not None:
-            self._markdown = None
-            self._add_plain(self.text)
-            self._lay_out(0)
-        else:
+        if self._plain or len(self.text) > PLAIN_FROM:
             self._lay_out(self._add_plain(text))
+        else:
+            self._lay_out(self._markdown.append(text))
 
     def close(self) -> None:
         """Say that no more comes: what was still open is drawn as it stands."""
-        if self._markdown is not None and self.text:
+        if self.text and not self._plain:
             self._lay_out(self._markdown.close())
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
@@ -68,19 +71,20 @@ class AnswerText(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return some lines, past the cache of styles: there is neither border nor padding to add."""
-        strips = [filtered(self, self.render_line(y)) for y in crop.line_range]
-        if crop.column_span != (0, self.size.width):
+        selection, width = self.text_selection, self.size.width
+        strips = filtered(self, [self._line(y, selection) for y in crop.line_range])
+        if crop.column_span != (0, width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
-    def render_line(self, y: int) -> Strip:
-        """Return one line."""
-        selection = self.text_selection
-        strip = self._strips.get(y) if selection is None else None
+    def _line(self, y: int, selection: Selection | None) -> Strip:
+        if selection is not None:
+            return self._draw_line(y, selection)
+        strip = self._strips.get(y)
         if strip is None:
-            strip = self._draw_line(y, selection)
-            if selection is None:
-                self._strips[y] = strip
+            strip = self._strips[y] = self._draw_line(y, None)
+            if len(self._strips) > DRAWN:
+                del self._strips[next(iter(self._strips))]
         return strip
 
     def notify_style_update(self) -> None:
@@ -92,24 +96,21 @@ class AnswerText(Widget):
         """Return what is marked with the mouse."""
         return selection.extract("\n".join(line.plain.rstrip() for line in self._lines)), "\n"
 
-    @property
-    def _blocks(self) -> list[Block]:
-        return list(self._markdown.blocks) if self._markdown is not None else self._plain
-
     def _add_plain(self, text: str) -> int:
-        """Add plain text line by line; return the number of lines before the first that is changed."""
+        """Add plain text line by line; return the number of blocks before the first that is changed."""
         if self._plain:
             self._plain.pop()
-        kept = len(self._plain)
-        self._plain_tail += text
-        *done, rest = self._plain_tail.split("\n")
+        else:
+            notice = f"over {PLAIN_FROM} characters: plain text from here on"
+            self._plain = [Flow(Content()), Flow(Content.styled(notice, "$text-warning")), Flow(Content())]
+        kept = len(self._markdown.blocks) + len(self._plain)
+        *done, rest = (self._line_begun + text).split("\n")
         while len(rest) > PIECE:
             done.append(rest[:PIECE])
             rest = rest[PIECE:]
-        self._plain += [Flow(Content(line)) for line in done]
-        self._plain_tail = rest
-        self._plain.append(Flow(Content(rest)))
-        return kept
+        self._plain += [Flow(Content(line)) for line in (*done, rest)]
+        self._line_begun = rest
+        return min(kept, len(self._starts))
 
     def _lay_out(self, kept: int, *, draw: bool = True) -> None:
         """Lay out what comes after the first `kept` blocks."""
@@ -117,13 +118,14 @@ class AnswerText(Widget):
             if draw:
                 self.refresh(layout=True)
             return
-        blocks = self._blocks
+        blocks = [*self._markdown.blocks, *self._plain]
+        formatted = len(self._markdown.blocks)
         before = len(self._lines)
         begin = self._starts[kept] if kept < len(self._starts) else before
         if kept < len(self._starts):
             del self._lines[begin:], self._starts[kept:]
         for index in range(kept, len(blocks)):
-            if index and not self.is_plain and not _goes_on(blocks[index - 1]):
+            if 0 < index < formatted and not _goes_on(blocks[index - 1]):
                 self._lines.append(Content())
             self._starts.append(len(self._lines))
             self._lines += blocks[index].lines(self._width)

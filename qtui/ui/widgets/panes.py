@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.timer import Timer
+from textual.widgets import Static
 
 from qtui.core.duel.run import SideHappened, SideUnloaded, SideWaits, SideWeighed
 from qtui.core.errors import Failure
@@ -39,8 +40,11 @@ class Panes(Horizontal, Ground):
         self._timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        """One pane for each side."""
-        yield from self._panes.values()
+        """One pane for each side, and a line between them."""
+        first, second = self._panes.values()
+        yield first
+        yield Static(classes="between")
+        yield second
 
     def __getitem__(self, label: str) -> SidePane:
         return self._panes[label]

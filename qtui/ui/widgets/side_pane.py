@@ -14,11 +14,12 @@ from qtui.ui.present.arena import ending, head, numbers, status
 from qtui.ui.present.trouble import side_failure
 from qtui.ui.side import Side
 from qtui.ui.widgets.fitted import Fitted
+from qtui.ui.widgets.ground import Ground
 from qtui.ui.widgets.transcript import Transcript
 from qtui.ui.widgets.turn import Turn
 
 
-class SidePane(Vertical):
+class SidePane(Vertical, Ground):
     """Shows one side."""
 
     def __init__(self, label: str) -> None:
@@ -76,7 +77,7 @@ class SidePane(Vertical):
         if thinking:
             await self._turn.think(clean(text))
         else:
-            await self._turn.write(clean(text))
+            self._turn.write(clean(text))
 
     async def end(self) -> None:
         """End the turn with the state shown last."""

@@ -8,8 +8,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from qtui.ui.present.words import prose
-from qtui.ui.widgets.answer_text import PLAIN_FROM, AnswerText
-from qtui.ui.widgets.ground import Ground
+from qtui.ui.widgets.answer_text import AnswerText
+from qtui.ui.widgets.ground import Ground, quiet_size
 from qtui.ui.widgets.thought import Thought
 
 PROMPT_SHOWN = 1_500
@@ -28,6 +28,8 @@ def shown_prompt(prompt: str) -> Content:
 
 class Turn(Vertical, Ground):
     """Grows while the model answers."""
+
+    virtual_size = quiet_size()
 
     def __init__(self, prompt: str, note: str = "") -> None:
         super().__init__()
@@ -54,15 +56,11 @@ class Turn(Vertical, Ground):
             await self.mount(self._thought, before=self._answer)
         self._thought.write(text)
 
-    async def write(self, text: str) -> None:
-        """Add to the answer; a very long one goes on as plain text."""
+    def write(self, text: str) -> None:
+        """Add to the answer."""
         if self._thought:
             self._thought.finish()
-        was_plain = self._answer.is_plain
         self._answer.write(text)
-        if self._answer.is_plain and not was_plain:
-            notice = f"over {PLAIN_FROM} characters: shown as plain text"
-            await self.mount(Static(Content.styled(notice, "$foreground-muted"), classes="note"), before=self._answer)
 
     async def end(self, note: Content) -> None:
         """Say how it ended; empty where it ended by itself."""
