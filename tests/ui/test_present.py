@@ -9,20 +9,23 @@ from qtui.core.duel.conversation import DUEL_SAMPLING, Answer, Sampling
 from qtui.core.duel.run import DuelMode, ModeChosen
 from qtui.core.duel.sampling import Choice
 from qtui.core.errors import BadFileError, Failure
+from qtui.core.gguf.facts import Experts, MixRow
 from qtui.core.hardware import EngineInfo, Gpu, MemorySample, ProcessMemory
-from qtui.core.library.variant import Variant
+from qtui.core.library.order import SortKey
+from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.suggestion import Suggestion
 from qtui.core.memory.verdict import Fit, Headroom, Verdict, judge
 from qtui.core.origin import Origin
 from qtui.core.text import GIB, MIB
-from qtui.ui.present import arena, detail, models, top_line
+from qtui.ui.present import arena, detail, models, plan, top_line
 from qtui.ui.present.table import Column, lay_out, widths
 from qtui.ui.present.words import bar, between, gib, name, prose
 from qtui.ui.side import Phase, Side
 from qtui.ui.vitals import Vitals
-from tests.fakes import CPU_ONLY, ONE_CARD, make_footprint, make_variant
-from tests.ui.stage import BROKEN, HUGE, LARGE, OTHER, PROJECTOR, SHELF, SMALL
+from tests.fakes import CPU_ONLY, ONE_CARD, make_facts, make_footprint, make_variant
+from tests.ui.stage import BROKEN, LARGE, PROJECTOR, SMALL
 
 SAMPLE = MemorySample(0.0, int(23.5 * GIB), int(12.3 * GIB), 8 * GIB, 0)
 CARD = Gpu(0, "A card", 12 * GIB, 8 * GIB)
@@ -77,20 +80,32 @@ def test_a_cell_covers_those_after_it() -> None:
     assert lay_out(columns, (3, 3, 3), (Content("a"), Content("1"), Content("漢字"))).plain == "a      1  漢…"
 
 
-def test_rows_are_grouped_largest_first_and_the_rest_stands_under_other() -> None:
-    rows = models.rows(SHELF, {}, models.Standing())
-    assert [row.key for row in rows] == [
-        "model:Alpha", str(LARGE.path), str(SMALL.path), "model:Beta", str(OTHER.path), "model:Delta",
-        str(BROKEN.path), "model:Gamma", str(HUGE.path), "other:", str(PROJECTOR.path),
-    ]  # fmt: skip
-
-
 def test_a_row_says_what_is_known_and_no_more() -> None:
     unknown = models.variant_row(SMALL, None, models.Standing())
-    assert [str(cell) for cell in unknown.cells] == ["Q4_K_M", "1.00", "4.90", "?", "asking…", "?", "/models"]
+    assert [str(cell) for cell in unknown.cells] == [
+        "Q4_K_M",
+        "1.00",
+        "4.90",
+        "?",
+        "asking…",
+        "?",
+        "?",
+        "4096",
+        "/models",
+    ]
     standing = models.Standing({"A": SMALL, "B": SMALL}, frozenset({"B"}), {SMALL.path: 41.23})
     known = models.variant_row(SMALL, weighed(SMALL), standing)
-    assert [str(cell) for cell in known.cells] == ["Q4_K_M", "1.00", "4.90", "1.06", "loaded", "41.2", "/models"]
+    assert [str(cell) for cell in known.cells] == [
+        "Q4_K_M",
+        "1.00",
+        "4.90",
+        "1.06",
+        "loaded",
+        "41.2",
+        "5.94",
+        "4096",
+        "/models",
+    ]
     assert known.mark == "AB"
 
 
@@ -119,11 +134,36 @@ def test_a_problem_takes_the_place_of_the_verdict() -> None:
     assert "projector" in [str(cell) for cell in models.variant_row(PROJECTOR, None, models.Standing()).cells]
 
 
+def test_an_embedding_model_has_its_verdict_and_its_role() -> None:
+    embedding = replace(SMALL, role=Role.EMBEDDING)
+    row = models.variant_row(embedding, weighed(SMALL), models.Standing())
+    assert [str(cell) for cell in row.cells if cell is not None][3:5] == ["1.06", "fits · embedding"]
+
+
+def test_a_preset_of_its_own_stands_beside_the_name() -> None:
+    assert str(models.variant_row(SMALL, None, models.Standing(), "long\x1b").cells[0]) == "Q4_K_M  preset: long\ufffd"
+
+
+def test_the_sorted_column_is_marked() -> None:
+    heads = [column.title for column in models.sorted_columns(SortKey.SIZE)]
+    assert heads[:3] == ["VARIANT", "SIZE v", "BPW"]
+    assert [column.lead for column in models.sorted_columns(SortKey.RATE)].count(True) == 1
+
+
 @pytest.mark.parametrize(
-    ("words", "count"), [([], 6), (["alpha"], 2), (["alpha", "q8"], 1), (["qwen3"], 1), (["nothing"], 0)]
+    ("width", "shown"),
+    [
+        (60, ["VARIANT", "SIZE GiB", "NEEDS", "FIT", "T/S"]),
+        (80, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "WHERE"]),
+        (100, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "TRAINED", "WHERE"]),
+        (120, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "SPARE", "TRAINED", "WHERE"]),
+    ],
 )
-def test_filter_takes_all_words(words: list[str], count: int) -> None:
-    assert sum(models.matches(variant, words) for variant in SHELF) == count
+def test_wider_screens_show_more_columns(width: int, shown: list[str]) -> None:
+    room = width - models.MARK_WIDTH - 2  # the cursor's margin and the scrollbar
+    sizes = widths(models.COLUMNS, room, width)
+    assert [column.title for column, size in zip(models.COLUMNS, sizes, strict=True) if size] == shown
+    assert sum(sizes) + 2 * (len(shown) - 1) <= room
 
 
 def test_empty_state_says_where_was_looked_and_how_to_go_on() -> None:
@@ -139,7 +179,32 @@ def test_detail_adds_up_the_parts() -> None:
     for part in ("context 0.031 █", "compute 0.016 █", "extra 0.016 █"):
         assert part in lines[1]
     assert lines[2].startswith("fits: needs 1.06 GiB of 7.00 GiB in RAM")
-    assert lines[3] == "trained to 4096 · 12 layers · /models/Alpha-Q4_K_M.gguf"
+    assert lines[3:] == ["trained to 4096 · 12 layers", "/models/Alpha-Q4_K_M.gguf"]
+
+
+def test_detail_shows_the_mix_once_the_header_was_read() -> None:
+    facts = make_facts(SMALL, experts=Experts(8, 2), imatrix={"chunks_count": 3})
+    line = detail.mix_line(SMALL, facts).plain
+    assert line.startswith("mix Q8_0 99 %  F32 1 % · 8 experts, 2 used · imatrix noted · trained to 4096")
+    many = tuple(MixRow(index, f"T{index}", 1, 100 - index, 1) for index in range(6))
+    assert [part.plain for part in detail.mix_parts(many)][-1] == "+2"
+    assert [part.plain for part in detail.mix_parts((MixRow(1, "T", 1, None, 1),))] == ["T ?"]
+
+
+def test_a_suggestion_stands_beside_the_verdict() -> None:
+    smaller = weighed(SMALL)
+    line = detail.verdict_line(smaller, Suggestion(smaller, plan=LoadPlan(ctx_size=4096), words="ctx 4096"), 100)
+    assert line.plain.endswith("fits with ctx 4096, 1.06 GiB  t take it")
+    assert line.cell_length == 100
+    other = detail.suggested(Suggestion(smaller, variant=SMALL)).plain
+    assert other == "fits: Q4_K_M, 1.06 GiB  t take it"
+
+
+def test_what_is_loaded_under_another_plan_says_so() -> None:
+    kept = plan.kept_text("loaded with", LoadPlan(ctx_size=4096), LoadPlan(ctx_size=8192))
+    assert kept.plain == "loaded with context 4096"
+    assert detail.detail_lines(SMALL, weighed(SMALL), 78, kept=kept)[2] == kept
+    assert not plan.kept_text("loaded with", LoadPlan(preset="x"), LoadPlan())
 
 
 @pytest.mark.parametrize("width", range(1, 130, 7))

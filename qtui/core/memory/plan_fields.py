@@ -19,6 +19,7 @@ from qtui.core.memory.plan_texts import (
     cache_text,
     experts_text,
     layers_text,
+    number_text,
     plain_text,
     read_adapters,
     read_cache,
@@ -130,8 +131,9 @@ def _beside(steps: Sequence[str], now: str, direction: int) -> int:
     if not now.isdigit():
         return 0
     numbers = [index for index, step in enumerate(steps) if step.isdigit()]
-    above = next((index for index in numbers if int(steps[index]) > int(now)), len(steps))
-    return min(len(steps) - 1, above) if direction > 0 else max(0, above - 1)
+    if direction > 0:
+        return next((index for index in numbers if int(steps[index]) > int(now)), len(steps) - 1)
+    return next((index for index in reversed(numbers) if int(steps[index]) < int(now)), 0)
 
 
 def _contexts(around: Around) -> list[str]:
@@ -231,7 +233,7 @@ FIELDS: tuple[PlanField, ...] = (
        read_experts, experts_text, lambda around: ["none", *map(str, range(1, (around.layers or 98) + 1)), "all"],
        _needs_cards("none, all, or layers"), more=True),
     _F("split", "split", ("tensor_split",), "how the layers are shared among several GPUs.",
-       read_shares, lambda plan: ",".join(f"{share:g}" for share in plan.tensor_split) or "none", _no_steps,
+       read_shares, lambda plan: ",".join(map(number_text, plan.tensor_split)) or "none", _no_steps,
        _needs_cards("shares such as 3,1"), more=True),
     _F("main-gpu", "main GPU", ("main_gpu",), "the GPU for what is not split.", read_number("the number of a GPU"),
        plain_text("main_gpu"), lambda around: [str(index) for index in range(max(1, around.gpus or 1))],

@@ -111,12 +111,18 @@ def read_file(text: str) -> tuple[str]:
     return ("" if text.lower() == "none" else text,)
 
 
+def number_text(value: float) -> str:
+    """Return a number as short as it can be read again."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)
+
+
 def adapters_text(plan: LoadPlan) -> str:
     """Return adapters as `read_adapters` takes them."""
     parts = []
     for name, scale in plan.lora:
         quoted = '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"') else name
-        parts.append(quoted if scale == 1 else f"{quoted}:{scale:g}")
+        parts.append(quoted if scale == 1 else f"{quoted}:{number_text(scale)}")
     return ",".join(parts) or "none"
 
 
