@@ -6,13 +6,13 @@ import contextlib
 import importlib
 import os
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from qtui.cli.app_parser import app_parser
 from qtui.cli.console import Console
 from qtui.cli.crash import crash_report
-from qtui.cli.parser import build_parser
 from qtui.core.errors import Failure, QtuiError, UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def report_failure(console: Console, failure: Failure) -> None:
 
 def _run(arguments: list[str], console: Console, wire: Callable[[Namespace], Services] | None) -> int:
     try:
-        options = build_parser().parse_args(arguments)
+        options = _parser(arguments).parse_args(arguments)
     except SystemExit as leaving:  # --help, --version
         return int(leaving.code or 0)
     console.as_json = options.json
@@ -68,6 +68,14 @@ def _run(arguments: list[str], console: Console, wire: Callable[[Namespace], Ser
     status = running.run(verb, options, console, wire or _local_services)
     sys.stdout.flush()
     return status
+
+
+def _parser(arguments: Sequence[str]) -> ArgumentParser:
+    if all(argument.startswith("-") and argument not in ("-h", "--help") for argument in arguments):
+        return app_parser()
+    from qtui.cli.parser import build_parser
+
+    return build_parser()
 
 
 def _local_services(options: Namespace) -> Services:

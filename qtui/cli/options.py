@@ -13,7 +13,6 @@ from typing import Any
 from qtui.core.duel.conversation import Sampling
 from qtui.core.errors import UsageError
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, CACHE_TYPES, FlashAttention, LoadMode, LoadPlan
-from qtui.core.settings import LogLevel
 from qtui.core.text import clean_name, parse_size
 
 BUILT_IN = "built-in"
@@ -89,28 +88,6 @@ def adapter(text: str) -> list[tuple[str, float]]:
         except ValueError:
             pass
     return [(text, 1.0)]
-
-
-def add_json(parser: ArgumentParser) -> None:
-    """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, and nothing else there")
-
-
-def add_look(parser: ArgumentParser) -> None:
-    """Add what the app alone understands: `--theme`, `--log-level`."""
-    parser.add_argument("--theme", metavar="NAME", help="the app's theme, instead of that of the settings")
-    parser.add_argument(
-        "--log-level", choices=[level.value for level in LogLevel],
-        help="how much the app writes into its log, instead of what the settings say",
-    )  # fmt: skip
-
-
-def add_folders(parser: ArgumentParser, default: object = argparse.SUPPRESS) -> None:
-    """Add `--models-dir`; without a default, one that was given before the verb stays."""
-    parser.add_argument(
-        "--models-dir", metavar="DIR", action="append", default=default, type=Path,
-        help="look for models in this folder instead of the known places (repeatable)",
-    )  # fmt: skip
 
 
 def add_force(parser: ArgumentParser) -> None:

@@ -4,36 +4,18 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser
-from typing import NoReturn
 
-from qtui import __version__
 from qtui.cli import options
+from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
-from qtui.core.errors import UsageError
-from qtui.core.text import clean_name
 
 VARIANT = "a file (any of its shards), REPO/FILE or REPO:QUANT"
 PROMPT = "the prompt; - reads it from standard input"
 
 
-class QtuiParser(ArgumentParser):
-    """A parser that raises what it finds wrong instead of printing and leaving."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise the message as a UsageError."""
-        raise UsageError(clean_name(message, 500), f"{self.prog} --help")
-
-
 def build_parser() -> ArgumentParser:
     """Return the parser of the whole command."""
-    parser = QtuiParser(
-        prog="qtui", allow_abbrev=False,
-        description="Choose, fetch, launch, watch and compare GGUF quants for llama.cpp. Without a verb: the app.",
-    )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"qtui {__version__}")
-    options.add_look(parser)
-    options.add_folders(parser, default=[])
-    parser.set_defaults(run="qtui.cli.app_verbs:open_app", json=False)
+    parser = app_parser()
     verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=QtuiParser)
     _library(verbs)
     _memory(verbs)
@@ -51,18 +33,18 @@ def _verb(verbs: _Verbs[QtuiParser], name: str, run: str, what: str, more: str =
         name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}".strip(), allow_abbrev=False
     )
     parser.set_defaults(run=f"qtui.cli.{run}", verb=name)
-    options.add_json(parser)
+    add_json(parser)
     return parser
 
 
 def _library(verbs: _Verbs[QtuiParser]) -> None:
     ls = _verb(verbs, "ls", "library_verbs:ls", "list the models on this machine")
-    options.add_folders(ls)
+    add_folders(ls)
     show = _verb(
         verbs, "show", "library_verbs:show", "show what a file's header says: metadata, tensor mix, context bytes"
     )
     show.add_argument("variant", metavar="VARIANT", help=VARIANT)
-    options.add_folders(show)
+    add_folders(show)
 
 
 def _memory(verbs: _Verbs[QtuiParser]) -> None:
@@ -84,7 +66,7 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
         help="the best plan that fits: the largest context up to --ctx-size, then GPU layers, experts, cache types",
     )  # fmt: skip
     search.add_argument("--ladder", action="store_true", help="growing contexts with smaller cache types")
-    options.add_folders(fit)
+    add_folders(fit)
     options.add_plan(fit)
     options.add_simulated(fit)
     compare = _verb(
@@ -92,7 +74,7 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
         "Differences are to the first.",
     )  # fmt: skip
     compare.add_argument("variants", metavar="VARIANT", nargs="+", help=VARIANT)
-    options.add_folders(compare)
+    add_folders(compare)
     options.add_plan(compare)
     options.add_simulated(compare)
 
@@ -133,14 +115,14 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
     )
     bench.add_argument("--generate", metavar="N", type=tokens, default=128, help="0: no generation test (default: 128)")
     bench.add_argument("--depth", metavar="N", type=tokens, default=0, help="tokens in the context before (default: 0)")
-    options.add_folders(bench)
+    add_folders(bench)
     options.add_force(bench)
     options.add_plan(bench, skip=("parallel",))
 
 
 def _answering(parser: ArgumentParser, default: Sampling) -> None:
     parser.add_argument("--raw", action="store_true", help="continue the text, without the chat template")
-    options.add_folders(parser)
+    add_folders(parser)
     options.add_force(parser)
     options.add_plan(parser)
     options.add_sampling(parser, default)
@@ -171,5 +153,5 @@ def _demo(verbs: _Verbs[QtuiParser]) -> None:
         "The quants are made on first use, in the cache folder.",
     )  # fmt: skip
     demo.add_argument("--headless", action="store_true", help="answer one prompt on both and print the comparison")
-    options.add_look(demo)
+    add_look(demo)
     demo.add_argument("--clean", action="store_true", help="remove the quants that were made")

@@ -11,13 +11,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtui.core.errors import UsageError
 from qtui.core.memory.options import PlanValue, option_value, plain_value
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.memory.verdict import Margins
 from qtui.core.text import GIB, KIB, MIB, clean_name, parse_size
+
+if TYPE_CHECKING:
+    from qtui.core.memory.verdict import Margins
 
 DEFAULT_THEME = "dark"
 BUILT_IN_ENGINE = "built-in"
@@ -83,6 +85,8 @@ class Settings:
     @property
     def margins(self) -> Margins:
         """Return what is kept free."""
+        from qtui.core.memory.verdict import Margins  # the app reads its settings before anything is weighed
+
         default = Margins()
         return Margins(self.margin_ram, default.gpu if self.margin_gpu is None else self.margin_gpu)
 

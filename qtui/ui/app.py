@@ -82,7 +82,7 @@ class QtuiApp(Planning):
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._watch_machine()
         self._ask_engine()
-        self.start_shell()
+        self.start_following()
         opening = self.screen
         await self.switch_mode("arena" if self._start.sides else "models")
         self.opened = True
@@ -114,7 +114,7 @@ class QtuiApp(Planning):
         parts = self._parts
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
-            folders=parts.models_dirs, vitals=self._vitals, standing=self._standing,
+            folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
         )  # fmt: skip
         return self._models
 

@@ -12,12 +12,15 @@ from qtui.cli.crash import crash_report
 TOKEN = "hf_" + "q9W8e7" * 5
 
 
-def crash(told: str = "") -> BaseException:
+def break_down(told: str) -> None:
     token, header = TOKEN, {"Authorization": f"Bearer {TOKEN}"}
-    try:
-        raise RuntimeError(f"broken after {len(token)} and {len(header)} {told}")
-    except RuntimeError as error:
-        return error
+    raise RuntimeError(f"broken after {len(token)} and {len(header)} {told}")
+
+
+def crash(told: str = "") -> BaseException:
+    with pytest.raises(RuntimeError) as raised:
+        break_down(told)
+    return raised.value
 
 
 @pytest.mark.parametrize("told", ["", f"with {TOKEN}", f"\x1b[2J\x9b Bearer {TOKEN}", "x" * 5000])

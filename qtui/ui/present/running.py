@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from qtui.ui.running import Running
-from qtui.ui.side import BUSY, Phase, Side
+from qtui.ui.side import Phase, Side
 
 _DOING = {
     Phase.LOADING: ("is loading", "it is loaded anew the next time"),
@@ -18,9 +18,9 @@ _DOING = {
 
 def running_sides(sides: Iterable[Side]) -> tuple[Running, ...]:
     """Return what the busy sides do, and what quitting does to that."""
-    busy = [side for side in sides if side.phase in BUSY and side.variant is not None]
-    return tuple(Running(f"{side.label} {_title(side)} {_DOING[side.phase][0]}", _DOING[side.phase][1]) for side in busy)
-
-
-def _title(side: Side) -> str:
-    return side.variant.title if side.variant is not None else ""
+    found = []
+    for side in sides:
+        if side.variant is not None and side.phase in _DOING:
+            doing, stops = _DOING[side.phase]
+            found.append(Running(f"{side.label} {side.variant.title} {doing}", stops))
+    return tuple(found)
