@@ -69,8 +69,9 @@ def test_fit_gives_the_footprint_and_the_verdict(world: World) -> None:
     body = world.run("fit", BIG.path.name, "--json", "--ctx-size", "2048", "--cache-type-k", "q8_0").json
     assert set(body) == {
         "schema", "file", "engine", "plan", "origin", "devices", "extra", "pools", "total", "peak", "reclaimable",
-        "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", "short_by", "reason",
+        "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", "short_by", "reason", "speed",
     }  # fmt: skip
+    assert set(body["speed"]) == {"generation_rate", "origin", "depth", "bytes_per_token", "note"}
     assert set(body["plan"]) == set(LoadPlan().as_json())
     assert (body["plan"]["ctx_size"], body["plan"]["cache_type_k"]) == (2048, "q8_0")
     pools = body["pools"]

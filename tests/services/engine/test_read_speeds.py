@@ -44,8 +44,11 @@ async def test_real_kernels_are_measured_once(tmp_path: Path, monkeypatch: pytes
     features = (await BuiltInEngine().info()).features
     kernels: list[Kernel] = [Q8, ATTENTION, *([Q4] if {"REPACK", "AVX2"} <= set(features) else [])]
     found = await speeds.rates(kernels, 1)
-    assert all(found.kernels[kernel.key] > 10 * MIB for kernel in kernels)
-    assert 0 < found.step < 0.01
+    assert all(found.kernels[kernel.key] > MIB for kernel in kernels)
+    assert 0 < found.step < 0.1
+    if found.busy:  # nothing is remembered of a machine that has other things to do
+        assert not path.exists()
+        return
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     again = ReadSpeeds(machine, path, command=("/nonexistent/child",))
     assert await again.rates(kernels, 1) == found
@@ -68,6 +71,16 @@ async def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
     assert (await second.rates([Q8, Q4], 4)).kernels == {Q8.key: 1e9, Q4.key: 2e9}
     assert (await second.rates([Q4], 4)).step == 2e-6
     assert (tmp_path / "starts").read_text() == "xx"
+
+
+async def test_what_a_busy_machine_did_is_told_and_not_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "rates.json"
+    busy = ReadSpeeds(machine, path, saying(tmp_path, MeasuredRates(((Q8.key, 1e8),), 1e-5, share=0.4)))
+    found = await busy.rates([Q8], 4)
+    assert (found.busy, found.kernels, path.exists()) == (True, {Q8.key: 1e8}, False)
+    calm = ReadSpeeds(machine, path, saying(tmp_path, MeasuredRates(((Q8.key, 1e9),), 1e-6)))
+    assert (await calm.rates([Q8], 4)).kernels == {Q8.key: 1e9}
+    assert path.exists()
 
 
 @pytest.mark.parametrize(
