@@ -12,7 +12,9 @@ from qtui.core.memory.fit.propose import Proposal, plan_options, propose
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.report import fit_report
-from qtui.core.memory.verdict import Headroom
+from qtui.core.memory.speed import Speed
+from qtui.core.memory.verdict import Fit, Headroom
+from qtui.core.origin import Origin
 from qtui.core.text import gib, size
 
 
@@ -37,16 +39,30 @@ async def fit(context: Context) -> int:
         raise weighing.error
     if weighing.footprint is None:
         raise EngineError(f"{variant.title} could not be weighed", "qtui doctor")
-    report = fit_report(str(variant.path), weighing)
+    speed = await _speed(context, variant, weighing)
+    report = fit_report(str(variant.path), weighing) | {"speed": speed.as_json()}
     if options.auto:
         report |= {"proposed": proposal.fits, "reasons": [choice.as_json() for choice in proposal.choices]}
     console.json(report)
-    for line in _lines(variant, weighing, weighing.footprint, console.width):
+    *lines, verdict = _lines(variant, weighing, weighing.footprint, console.width)
+    for line in (*lines, f"speed: {speed.sentence}", verdict):
         console.print(line)
     if options.auto:
         for line in _reasons(proposal):
             console.print(line)
     return 0
+
+
+async def _speed(context: Context, variant: Variant, weighing: Weighing) -> Speed:
+    """Return how fast it will generate, unknown where cards are made up."""
+    forecast = context.services.forecast
+    if forecast is None or context.options.vram is not None:
+        return Speed(None, Origin.UNKNOWN, note="the speed of simulated cards is not known" if forecast else "")
+    short_by = weighing.verdict.short_by if weighing.verdict.fit is Fit.FROM_DISK else 0
+    context.console.progress("measuring how fast this machine reads")
+    speed = await forecast.speed(variant, weighing.plan, missing=max(0, short_by or 0))
+    context.console.end_progress()
+    return speed
 
 
 def check_loadable(variant: Variant) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.errors import QtuiError, UsageError
+from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
 from qtui.core.history import rate_under
@@ -30,6 +31,7 @@ from qtui.core.ports import (
     Library,
     Machine,
     PresetStore,
+    ReadSpeeds,
     Sessions,
     SettingsStore,
     Tables,
@@ -105,7 +107,11 @@ class Services:
     """Past runs; None: nothing is recorded."""
     actuals: Actuals | None = None
     """Looks at sessions; None: nothing is recorded."""
+    speeds: ReadSpeeds | None = None
+    """How fast this machine reads; None: rates are not predicted."""
     recorder: Recorder | None = field(init=False, default=None)
+    forecast: Forecast | None = field(init=False, default=None)
+    """Predicts generation rates."""
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
 
@@ -114,6 +120,8 @@ class Services:
         if self.history is not None and self.actuals is not None:
             self.recorder = Recorder(self.history, self.actuals, self._footprint, self.note)
             self.engine = RecordingEngine(self.engine, self.recorder)
+        if self.tables is not None and self.speeds is not None:
+            self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
         formula = ClosedForm(self.tables, self.engine) if self.tables is not None else None
         self.footprints = Footprints(self.dry_run, formula)
         self.footprints.subscribe_differences(
@@ -209,6 +217,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine import discovery
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
+    from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -232,6 +241,9 @@ def local_services(options: Namespace) -> Services:
         server = discovery.find_llama_server()
         others = [await discovery.llama_server(server)] if server else []
         return [await engine.info(), *others]
+
+    async def this_machine() -> Sequence[str]:
+        return (machine.hardware().cpu, (await engine.info()).build)
 
     store = SettingsFile()
     settings = store.load()
@@ -257,6 +269,7 @@ def local_services(options: Namespace) -> Services:
         note=note,
         history=HistoryFile(),
         actuals=machine,
+        speeds=ReadSpeeds(this_machine),
         settings=settings,
         settings_store=store,
         presets=PresetsFile(),

@@ -13,6 +13,7 @@ from qtui.core.ports import Described, History, ReadSpeeds, Tables
 
 DEPTH = 256
 """Tokens in the context for which a rate is computed: a short conversation."""
+BUSY = "other programs computed while this machine was measured: it is faster without them"
 
 
 class Forecast:
@@ -66,4 +67,4 @@ class Forecast:
         seconds = token_seconds(work, rates, missing=missing, disk=disk)
         if seconds is None:
             return Speed(None, Origin.UNKNOWN, depth, work.bytes, "how fast the disk is cannot be told")
-        return Speed(1 / seconds, Origin.COMPUTED, depth, work.bytes)
+        return Speed(1 / seconds, Origin.COMPUTED, depth, work.bytes, BUSY if rates.busy else "")

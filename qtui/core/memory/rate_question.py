@@ -33,5 +33,7 @@ class MeasuredRates:
 
     rates: tuple[tuple[str, float], ...]
     step: float
+    share: float = 1.0
+    """How much of the processors' time the measuring got, from 0 to 1: less than all where others computed."""
     problem: str = ""
     """Why nothing was measured; empty when all is well."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from qtui.core import text
 from qtui.core.gguf import types
 from qtui.core.gguf.types import TYPE_IDS
 from qtui.core.memory.closed_form.backends import Devices
@@ -93,6 +95,8 @@ class ReadRates:
     """Bytes per second by kernel."""
     step: float
     """Seconds that one operation takes at least, with the plan's threads."""
+    busy: bool = False
+    """Other programs computed at the same time, so that this is less than the machine can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,23 @@ class Speed:
     """Tokens in the context, for which a computed rate holds."""
     bytes_per_token: int | None = None
     note: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Return `~19.3 t/s computed, after 256 tokens; each reads 603 MiB`, or why it is not known."""
+        if self.rate is None:
+            return f"? {self.note}".rstrip()
+        said = f"{self.origin.sign}{text.rate(self.rate)} t/s {self.origin.value}"
+        if self.bytes_per_token is not None:
+            said += f", after {self.depth} tokens; each reads {text.size(self.bytes_per_token)}"
+        return f"{said}; {self.note}" if self.note else said
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape of `speed`."""
+        return {
+            "generation_rate": self.rate, "origin": self.origin.value, "depth": self.depth,
+            "bytes_per_token": self.bytes_per_token, "note": self.note,
+        }  # fmt: skip
 
 
 def token_work(table: ModelTable, plan: LoadPlan, devices: Devices, depth: int) -> TokenWork | None:

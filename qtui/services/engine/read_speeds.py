@@ -28,6 +28,8 @@ FILE = "read-rates.json"
 VERSION = 1
 LIMIT_S = 60.0
 STEP = "step"
+LEAST_SHARE = 0.9
+"""Of the processors' time; a measurement that got less says too little of the machine."""
 DISK_PIECE = 4 << 20
 DISK_BYTES = 64 << 20
 DISK_S = 0.3
@@ -55,12 +57,15 @@ class ReadSpeeds:
         async with self._one_at_a_time:  # two measurements at once would both be wrong
             name = "|".join((*await self._machine(), str(threads)))
             known = self._known(name)
+            busy = False
             missing = [kernel for kernel in kernels if kernel.key not in known]
             if missing or STEP not in known:
                 found = await self._measure(MeasureRates.of(missing, threads))
                 known = {**known, **dict(found.rates), STEP: found.step}
-                self._keep(name, known)
-        return ReadRates({kernel.key: known[kernel.key] for kernel in kernels}, known[STEP])
+                busy = found.share < LEAST_SHARE
+                if not busy:  # of a machine that had other things to do nothing is remembered
+                    self._keep(name, known)
+        return ReadRates({kernel.key: known[kernel.key] for kernel in kernels}, known[STEP], busy)
 
     async def disk(self, path: Path) -> float | None:
         """Return how fast a file is read past the page cache; see `core.ports.ReadSpeeds`."""
@@ -73,7 +78,8 @@ class ReadSpeeds:
             raise EngineError(f"the engine cannot be started: {error.strerror}", "see qtui doctor") from error
         lines = outcome.out.strip().splitlines()
         answer = decode(lines[-1], (MeasuredRates,)) if lines else None
-        wanted = {kernel.key for kernel in (*asked.matrices, *asked.attentions)}
+        kernels: list[Kernel] = [*asked.matrices, *asked.attentions]
+        wanted = {kernel.key for kernel in kernels}
         if answer is None or answer.problem or {key for key, rate in answer.rates if rate > 0} != wanted:
             why = answer.problem if answer else "the measuring child did not answer"
             raise EngineError(f"the speed of this machine cannot be measured: {why}", "see qtui doctor")

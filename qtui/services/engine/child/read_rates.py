@@ -63,6 +63,9 @@ class Bench:
         if setter:
             ctypes.CFUNCTYPE(None, P, ctypes.c_int)(setter)(self._backend, threads)
         self._registry = registry
+        self._computes = threads if device < 0 else 0
+        self.share = 1.0
+        """How much of the processors' time it got, at the least of its measurements."""
         self._buffers: list[Any] = []
 
     def close(self) -> None:
@@ -176,18 +179,22 @@ class Bench:
         for result in results:
             expand(graph, result)
         compute = self._native.symbol("ggml_backend_graph_compute", ctypes.c_int, P, P)
-        begin, times = time.perf_counter(), list[float]()
+        begin, used, times = time.perf_counter(), time.process_time(), list[float]()
         while len(times) < LEAST_PASSES or time.perf_counter() - begin < LONG_ENOUGH_S:
             before = time.perf_counter()
             if compute(self._backend, graph):
                 raise EngineError("a kernel failed")
             times.append(time.perf_counter() - before)
+        if self._computes:  # threads that wait for others of theirs spin, so that all of them use all of the time
+            spent = time.perf_counter() - begin
+            self.share = min(self.share, (time.process_time() - used) / (spent * self._computes))
         return statistics.median(times[1:])
 
 
 def measure(native: Native, asked: MeasureRates) -> MeasuredRates:
     """Measure all kernels that are asked for, one after another."""
     rates: list[tuple[str, float]] = []
+    share = 1.0
     kernels: list[Kernel] = [*asked.matrices, *asked.attentions]
     for kernel in kernels:
         with contextlib.closing(Bench(native, kernel.device, asked.threads)) as bench:
@@ -195,8 +202,9 @@ def measure(native: Native, asked: MeasureRates) -> MeasuredRates:
                 rates.append((kernel.key, bench.matrix(kernel.type_id, kernel.repacked)))
             else:
                 rates.append((kernel.key, bench.attention(kernel)))
+            share = min(share, bench.share)
     with contextlib.closing(Bench(native, CPU, asked.threads)) as bench:
-        return MeasuredRates(tuple(rates), bench.step())
+        return MeasuredRates(tuple(rates), bench.step(), share)
 
 
 def main() -> int:
@@ -209,7 +217,7 @@ def main() -> int:
     try:
         answer = measure(open_native(echo=sys.stderr), asked)
     except (EngineError, AttributeError) as error:  # AttributeError: this build lacks a symbol
-        answer = MeasuredRates((), 0.0, clean(str(error)))
+        answer = MeasuredRates((), 0.0, problem=clean(str(error)))
     protocol.write(encode(answer))
     protocol.flush()
     return 1 if answer.problem else 0
