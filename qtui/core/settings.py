@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtui.core.errors import UsageError
-from qtui.core.memory.options import PlanValue, option_value, plain_value
-from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import GIB, KIB, MIB, clean_name, parse_size
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the app reads its settings before it paints: plans and margins come later
+    from qtui.core.memory.options import PlanValue
     from qtui.core.memory.verdict import Margins
 
 DEFAULT_THEME = "dark"
@@ -85,7 +84,7 @@ class Settings:
     @property
     def margins(self) -> Margins:
         """Return what is kept free."""
-        from qtui.core.memory.verdict import Margins  # the app reads its settings before anything is weighed
+        from qtui.core.memory.verdict import Margins
 
         default = Margins()
         return Margins(self.margin_ram, default.gpu if self.margin_gpu is None else self.margin_gpu)
@@ -105,6 +104,8 @@ def read_settings(table: Mapping[str, object]) -> tuple[Settings, tuple[Problem,
             elif section == "keys" and name:
                 values.setdefault("keys", {})[name] = _key_names(value)
             elif section == "plan" and name:
+                from qtui.core.memory.options import option_value
+
                 values.setdefault("plan", {})[name] = option_value(name, value)
             elif key in _SECTIONS:
                 problems.append(Problem(key, "is not a table; it is left out"))
@@ -125,6 +126,8 @@ def write_settings(settings: Settings) -> dict[str, object]:
             result[key] = plain(value)
     for command, keys in settings.keys.items():
         result[f"keys.{command}"] = keys
+    if settings.plan:
+        from qtui.core.memory.options import plain_value
     for option, value in settings.plan.items():
         result[f"plan.{option}"] = plain_value(option, value)
     return result
@@ -262,5 +265,5 @@ _KEYS: dict[str, tuple[str, Callable[[object], object], Callable[[Any], object]]
 }
 """Key of the file: field, how it is read, how it is written."""
 _SECTIONS = ("models", "margins", "downloads", "keys", "plan")
-SETTING_KEYS = (*_KEYS, "keys.COMMAND", *(f"plan.{name}" for name in LoadPlan.__dataclass_fields__ if name != "preset"))
-"""Every key, for the page that describes them."""
+SETTING_KEYS = (*_KEYS, "keys.COMMAND")
+"""Every key but those of plan options (`qtui.core.memory.options.OPTIONS`), for the page that describes them."""

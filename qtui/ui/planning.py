@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 
-from qtui.core.current_plan import CurrentPlan
 from qtui.ui.messages import PresetsChanged, UsePlan
 from qtui.ui.places.place import Place
 from qtui.ui.shell import Shell
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.current_plan import CurrentPlan
     from qtui.core.library.variant import Variant
     from qtui.core.memory.plan_fields import Around
     from qtui.ui.parts import Parts
@@ -33,6 +33,8 @@ class Planning(Shell):
 
     def start_planning(self, tell: Callable[[CurrentPlan], None]) -> None:
         """Take the plan that the app starts with; `tell` is called with every other one."""
+        from qtui.core.current_plan import CurrentPlan
+
         self.current = CurrentPlan(self._parts.plan, self._parts.known_presets)
         self._tell_plan = tell
         if self._parts.presets is not None:

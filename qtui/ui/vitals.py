@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from qtui.core.hardware import EngineInfo, MemorySample
 from qtui.core.monitor.history import History
+
+if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.hardware import EngineInfo, MemorySample
 
 
 @dataclass(frozen=True, slots=True)

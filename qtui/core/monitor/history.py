@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import floor
+from typing import TYPE_CHECKING
 
-from qtui.core.hardware import MemorySample
-from qtui.core.sessions import SessionSeen
+if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.hardware import MemorySample
+    from qtui.core.sessions import SessionSeen
 
 SPAN_S = 60.0
 MOST = 4096

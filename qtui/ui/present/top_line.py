@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 from textual.style import Style
 
-from qtui.core.hardware import EngineInfo, Gpu, MemorySample
 from qtui.core.text import clean_name
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
+
+if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.hardware import EngineInfo, Gpu, MemorySample
 
 PLACES = (("1", "models", "Models"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
 """Key, name and title. 2 stays free for the Hub."""
