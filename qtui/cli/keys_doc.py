@@ -21,7 +21,7 @@ A key of your own: in the settings file (`,` shows where it is), under `[keys]`,
 
 ```toml
 [keys]
-"models.chat" = "c"
+"models.chat" = "space"
 "arena.again" = ["r", "f5"]
 "models.copy" = ""        # no key
 ```

@@ -95,7 +95,7 @@ def test_every_place_has_its_key_in_the_table() -> None:
 def test_every_command_says_what_it_does() -> None:
     for command in COMMANDS:
         assert command.help, command.id
-        assert len(command.label) <= 16, command.id
+        assert len(command.label) <= 20, command.id
         assert command.bound == bool(command.action), command.id
         assert command.id.isascii(), command.id
 

@@ -21,9 +21,9 @@ def test_without_wishes_nothing_changes() -> None:
 
 
 def test_a_wish_is_taken_in_several_ways_of_writing() -> None:
-    keymap = resolve_keys({"models.chat": "c, f5", "models.rescan": "!", "keys": "f1", "settings": "comma,f2"})
+    keymap = resolve_keys({"models.chat": "space, f5", "models.rescan": "!", "keys": "f1", "settings": "comma,f2"})
     assert keys_of(keymap) == {
-        "models.chat": "c,f5", "models.rescan": "exclamation_mark", "keys": "f1", "settings": "comma,f2",
+        "models.chat": "space,f5", "models.rescan": "exclamation_mark", "keys": "f1", "settings": "comma,f2",
     }  # fmt: skip
     assert keymap.problems == ()
 

@@ -71,10 +71,10 @@ async def test_another_qtui_changes_the_settings_and_this_one_follows(monkeypatc
     app = stage.app()
     async with app.run_test(size=(100, 30)) as pilot:
         await sees(pilot, "6 files")
-        stage.settings.now = Settings(theme="light", margin_ram=3 * GIB, keys={"models.chat": "c"})
+        stage.settings.now = Settings(theme="light", margin_ram=3 * GIB, keys={"models.chat": "space"})
         await wait_until(pilot, lambda: app.theme == "light")
         await wait_until(pilot, lambda: stage.applied and stage.applied[-1].margin_ram == 3 * GIB)
-        await sees(pilot, "c chat")
+        await sees(pilot, "space chat")
 
 
 async def test_an_option_holds_until_the_setting_changes() -> None:

@@ -82,7 +82,7 @@ def setting_lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]
              "What qtui writes down about itself; never onto the screen. doctor says where.",
              "", Change.CHOSEN, tuple(level.value for level in LogLevel)),
         Line("keys", "keys", "keys", f"{changed} changed" if changed else "as they come",
-             'Keys are changed in the file: under [keys], as in  "models.chat" = "c".  ? lists all commands.',
+             'Keys are changed in the file: under [keys], as in  "models.chat" = "space".  ? lists all commands.',
              "in the file", Change.IN_FILE),
     )  # fmt: skip
 
