@@ -260,10 +260,12 @@ class ScriptedEngine:
         return session
 
 
-def make_footprint(variant: Variant, plan: LoadPlan, *, total: int | None = None) -> Footprint:
+def make_footprint(
+    variant: Variant, plan: LoadPlan, *, total: int | None = None, context_per_token: int = 0
+) -> Footprint:
     """Return a footprint of `total` bytes (default: file size + 64 MiB of context, compute and process)."""
     weights = max(0, (total if total is not None else variant.size + 64 * MIB) - 64 * MIB)
-    context, compute, process = 32 * MIB, 16 * MIB, 16 * MIB
+    context, compute, process = context_per_token * plan.ctx_size or 32 * MIB, 16 * MIB, 16 * MIB
     mapped = plan.load_mode.mapped
     pools = Pools(
         ram_anonymous=context + compute + process + (0 if mapped else weights),
@@ -297,6 +299,8 @@ class FakeDryRun:
     def __init__(self) -> None:
         self.totals: dict[Path, int] = {}
         """What a file shall need, in bytes."""
+        self.context_per_token = 0
+        """Bytes of context per token; 0: the same for every context."""
         self.errors: dict[Path, QtuiError] = {}
         self.asked: list[tuple[Path, LoadPlan]] = []
         self.hold: asyncio.Event | None = None
@@ -310,7 +314,8 @@ class FakeDryRun:
             await self.hold.wait()
         if variant.path in self.errors:
             raise self.errors[variant.path]
-        return make_footprint(variant, plan, total=self.totals.get(variant.path))
+        total = self.totals.get(variant.path)
+        return make_footprint(variant, plan, total=total, context_per_token=self.context_per_token)
 
     async def close(self) -> None:
         """Note that it was closed."""

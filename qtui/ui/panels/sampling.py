@@ -61,7 +61,7 @@ class SamplingPanel(ModalScreen[Choice | None]):
 
     def on_mount(self) -> None:
         """Show what is set."""
-        self.query_one(PromptField).text = self._choice.system
+        self.query_one(PromptField).show(self._choice.system)
         self.query_one(KeyLine).show_commands(shown([Where.SAMPLING]))
 
     @on(Input.Submitted)
@@ -80,7 +80,7 @@ class SamplingPanel(ModalScreen[Choice | None]):
                 self._complain(field, str(error))
                 entry.focus()
                 return
-        choice = Choice(values, clean(self.query_one(PromptField).text).strip())
+        choice = Choice(values, clean(self.query_one(PromptField).prompt).strip())
         self.dismiss(choice if choice != self._choice else None)
 
     @on(PromptField.Escaped)

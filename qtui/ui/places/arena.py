@@ -75,9 +75,8 @@ class ArenaPlace(DuelPlace):
     def action_edit(self) -> None:
         """Take the last prompt back into the field; what follows it stays until another one is sent."""
         if self._talk.resting and not self._talk.editing:
-            self._talk.draft = self._field.text
-            self._field.text = self._talk.prompt
-            self._field.move_cursor(self._field.document.end)
+            self._talk.draft = self._field.prompt
+            self._field.show(self._talk.prompt)
             self._mark_last(taken_back=True)
             self._refresh_both()
         self._field.focus()
@@ -176,7 +175,7 @@ class ArenaPlace(DuelPlace):
         if self._operations.running:
             self.action_stop()
         elif self._talk.editing:
-            self._field.text = self._talk.end_edit()
+            self._field.show(self._talk.end_edit())
             self._mark_last(taken_back=False)
             self._refresh_both()
         else:

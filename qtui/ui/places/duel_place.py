@@ -16,7 +16,7 @@ from textual.widgets import Static
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.duel.conversation import Sampling
 from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened
-from qtui.core.events import Answered, Failed, TextArrived
+from qtui.core.events import Answered, Failed, LoadProgressed, PromptProgressed, TextArrived
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.ui.messages import ArenaChanged, DuelBroke, DuelHappened, DuelRested, RemedyFound, SidePut
@@ -42,6 +42,8 @@ EMPTY = """No model on a side yet.
     enter    chat with one
     a and b  put two side by side, then 3"""
 
+PROGRESS = (LoadProgressed, PromptProgressed, TextArrived)
+"""Events that come by the dozen and change nothing but what their side is doing."""
 FULL_COLLECTION = 200
 """Collections of the middle generation between two full ones; Python's default is 10."""
 
@@ -84,7 +86,7 @@ class DuelPlace(Place, Ground):
 
     def on_mount(self) -> None:
         """Begin in the field."""
-        self._field.text = self._first_prompt
+        self._field.show(self._first_prompt)
         self._draw_layout()
         self._field.focus()
         self.call_after_refresh(spare_collections)
@@ -118,6 +120,8 @@ class DuelPlace(Place, Ground):
             placings = {label: self._placing(label, variant) for label, variant in changed.items()}
             busy = any(self.panes.sides[label].phase in BUSY for label in changed if label in self._held)
             self._held = dict(self._wanted)
+            if not self._held:
+                self._talk.restart()
             await self._place(placings, stop=busy)
         prompt, self._first_prompt = self._first_prompt, ""
         if prompt:
@@ -137,7 +141,7 @@ class DuelPlace(Place, Ground):
                 self._duel.take_back(self._talk.prompt)
                 for label in self._held:
                     await self.panes[label].drop()
-            self._field.text = self._talk.end_edit()
+            self._field.show(self._talk.end_edit())
             await self._begin(prompt)
 
     def _placing(self, label: str, variant: Variant | None) -> Placing | None:
@@ -215,7 +219,9 @@ class DuelPlace(Place, Ground):
             case happened if happened.side in self._held:
                 before = self.panes.sides[happened.side].phase in BUSY
                 await self.panes.show(happened)
-                if isinstance(happened, SideHappened) and isinstance(happened.event, TextArrived):
+                if isinstance(happened, SideHappened) and isinstance(happened.event, PROGRESS):
+                    if not before:
+                        self.refresh_keys()
                     return
                 self._after(happened.side, happened.event if isinstance(happened, SideHappened) else None)
                 if before != (self.panes.sides[happened.side].phase in BUSY):

@@ -51,7 +51,7 @@ def prompt_offer(*, both: bool) -> Content:
 def join_text(other: str, turns: int) -> Content:
     """Return what a side that joins knows of the conversation."""
     many = "1 turn" if turns == 1 else f"{turns} turns"
-    text = f"answers from the next prompt on, and has the {many} of {clean_name(other)} before it"
+    text = f"joins with the {many} of {clean_name(other)}, answers from the next prompt on"
     return Content.styled(text, "$foreground-muted")
 
 

@@ -50,9 +50,10 @@ class Code:
         """Fold at the edge, on a ground of its own."""
         plain = self.text.expandtabs(4)
         whole = highlight(plain, language=self.language) if self.language else Content(plain)
-        inner = max(2, width - 2)
+        edge = 1 if width >= NARROW else 0
+        inner = max(2, width - 2 * edge)
         folded = [part for line in whole.split("\n", allow_blank=True) for part in line.fold(inner)]
-        return [line.pad(1, max(0, width - 1 - line.cell_length)).stylize_before(CODE) for line in folded]
+        return [line.pad(edge, max(0, width - edge - line.cell_length)).stylize_before(CODE) for line in folded]
 
 
 @dataclass(frozen=True, slots=True)
