@@ -20,7 +20,7 @@ def test_every_approximate_architecture_is_named() -> None:
 
 
 def test_the_known_misses_are_listed_with_their_bands() -> None:
-    listed = {}
+    listed: dict[str, float] = {}
     for names, percent in re.findall(r"\| (`.+`) \| (\d+) % \|", section("## What is estimated: the compute buffer")):
         listed |= {name: int(percent) / 100 for name in re.findall(r"`([\w-]+)`", names)}
     assert listed == exactness.MISSES
