@@ -95,6 +95,11 @@ async def sees(pilot: Pilot[None], text: str) -> None:
     await wait_until(pilot, lambda: text in screen_text(pilot), repr(text))
 
 
+async def told(pilot: Pilot[None], text: str) -> None:
+    """Wait until a notice says the text; on screen it may be wrapped."""
+    await wait_until(pilot, lambda: any(text in notice.message for notice in pilot.app._notifications), repr(text))
+
+
 def screen_lines(pilot: Pilot[None]) -> list[str]:
     """Return what is on the screen, line by line."""
     size = pilot.app.size

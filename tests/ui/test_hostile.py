@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
+from textual.screen import ModalScreen
+from textual.widgets import Input
 
-from qtui.core.errors import BadFileError, Failure
+from qtui.core.errors import BadFileError, Failure, PlanRefusedError
+from qtui.core.gguf.facts import JsonScalar, MixRow
 from qtui.core.hardware import EngineInfo, Gpu
 from qtui.core.library.variant import Role, Variant
+from qtui.core.presets import Preset
+from qtui.core.text import clean, clean_name
 from qtui.ui.present.models import empty_text
 from qtui.ui.widgets.thought import Thought
-from tests.fakes import LoadScript, Reply, make_variant
-from tests.ui.stage import Stage, arena, screen_lines, wait_until
+from tests.fakes import LoadScript, Reply, make_facts, make_variant
+from tests.ui.stage import Stage, arena, models, screen_lines, wait_until
 
 HOSTILE = {
     "markup": "model[/foo] [bold red]x[/] [@click=app.quit]y[/] \\[ [[ ]] $primary",
@@ -124,3 +129,66 @@ async def test_nothing_that_a_model_wrote_is_hidden(kind: str) -> None:
             kind, ["&#x202e;evil", "&lt;b&gt;", "[a]: http://x", "<script>x</script>", "<!-- y -->", "![i](j)"]
         ):
             assert word in shown
+
+
+async def test_details() -> None:
+    stage = Stage(variants=tuple(hostile_variant(text, number) for number, text in enumerate(HOSTILE.values())))
+    for variant, text in zip(stage.variants, HOSTILE.values(), strict=True):
+        shown = clean_name(text)
+        metadata: dict[str, JsonScalar] = {clean_name(text or "key"): clean(text), "n": 1.5, "b": True, "none": None}
+        mix = (MixRow(99, shown, 1, None, 1), MixRow(8, "Q8_0", 1, 5, 1))
+        stage.library.told[variant.path] = make_facts(
+            variant, mix=mix, imatrix={shown: clean(text)}, warnings=(clean(text),), metadata=metadata,
+            chat_template_names=(shown,), architecture=shown, model=shown,
+        )  # fmt: skip
+    stage.library.errors[str(stage.variants[0].path)] = BadFileError(HOSTILE["escape"], HOSTILE["long"])
+    async with stage.app().run_test(size=(80, 24), notifications=True) as pilot:
+        await wait_until(pilot, lambda: len(models(pilot).shelf.variants) == len(HOSTILE))
+        await pilot.press("g")
+        for number in range(len(HOSTILE)):
+            for key in ("o", "pagedown"):
+                await pilot.press(key)
+                check_screen(pilot)
+            await pilot.press("escape", *(["y"] if number % 4 == 0 else []), "j")
+        await pilot.resize_terminal(120, 36)
+        check_screen(pilot)
+
+
+async def test_plan() -> None:
+    variant = hostile_variant("".join(HOSTILE.values()), 1)
+    stage = Stage(variants=(variant,))
+    stage.dry_run.errors[variant.path] = PlanRefusedError(variant.model, variant.model)
+    for text in HOSTILE.values():
+        name = clean_name(text or "x", 60).strip()
+        stage.presets.own.append(Preset(name, {"mmproj": "/x" + text.replace("\0", "")}, text, ("safe*",)))
+    async with stage.app().run_test(size=(80, 24), notifications=True) as pilot:
+        await wait_until(pilot, lambda: models(pilot).subject())
+        await pilot.press("p")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ModalScreen))
+        await pilot.press("g")
+        for _ in HOSTILE:
+            await pilot.press("right")
+            check_screen(pilot)
+        await pilot.press("m", "G")
+        for text in (HOSTILE[kind] for kind in ("escape", "wide", "zero_width", "newlines", "long")):
+            await pilot.press("i")
+            pilot.app.screen.query_one(Input).value = text
+            await pilot.pause()
+            check_screen(pilot)
+            await pilot.press("enter")
+            check_screen(pilot)
+            await pilot.press("escape" if pilot.app.screen.query_one(Input).has_focus else "G")
+        await pilot.resize_terminal(120, 36)
+        check_screen(pilot)
+
+
+async def test_filters() -> None:
+    stage = Stage()
+    async with stage.app().run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: len(models(pilot).shelf.variants) == len(stage.variants))
+        await pilot.press("slash")
+        for text in HOSTILE.values():
+            for filtered in (text, f"arch:{text} <{text}GiB quant:{text} {text[:20]}:1"):
+                pilot.app.screen.query_one(Input).value = filtered
+                await pilot.pause()
+                check_screen(pilot)

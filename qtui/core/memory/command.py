@@ -105,4 +105,4 @@ def _quoted(word: str) -> str:
 
 
 def _bytes(sign: str) -> bytes:
-    return sign.encode("utf-8", "surrogateescape")
+    return sign.encode("utf-8", "surrogateescape" if "\udc80" <= sign <= "\udcff" else "surrogatepass")

@@ -130,7 +130,7 @@ class PlanPanel(Panel[None]):
         """Type a value for the field under the cursor."""
         field = self._field
         if field is not None:
-            self._open_line(self._key, text or field.write(self._draft.plan), field.label)
+            self._open_line(self._key, text or field.write(self._draft.plan), field.label, begun=bool(text))
         elif self._key == PRESET_KEY:
             self._open_line(PRESET_KEY, text, "the name of a preset")
 
@@ -274,11 +274,19 @@ class PlanPanel(Panel[None]):
             field = "" if isinstance(event, PlanWeighed) else event.field.id
             self.post_message(PlanEffect(edit, field, event.weighing))
 
+    @work(exclusive=True, group="search")
+    async def _search(self, edit: int) -> None:
+        if self._variant is not None:
+            plan = self._for_variant(self._draft.plan)
+            asked = await self._guard.resolve(self._variant, plan)
+            proposal = await propose(self._guard, self._variant, plan, fresh=False)
+            self.post_message(PlanProposed(edit, asked, proposal))
+
     # The line
 
-    def _open_line(self, key: str, text: str, placeholder: str) -> None:
+    def _open_line(self, key: str, text: str, placeholder: str, *, begun: bool = False) -> None:
         self._typing, self._replaces = key, ""
-        self.query_one(TypedLine).open(text, placeholder)
+        self.query_one(TypedLine).open(text, placeholder, begun=begun)
         self._draw_foot()
 
     def _close_line(self) -> None:

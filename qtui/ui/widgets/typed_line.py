@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from textual.binding import BindingType
 from textual.message import Message
-from textual.widgets import Input
 
 from qtui.ui.commands import Where, bindings
+from qtui.ui.widgets.clean_input import CleanInput
 
 
-class TypedLine(Input):
+class TypedLine(CleanInput):
     """Opened with a text, closed by its panel. `enter` submits as any input does, `esc` leaves."""
 
     DEFAULT_CSS = """
@@ -25,15 +25,17 @@ class TypedLine(Input):
         """The line was left without a value."""
 
     def __init__(self) -> None:
-        super().__init__(compact=True)
+        super().__init__(compact=True, select_on_focus=False)
 
-    def open(self, text: str, placeholder: str) -> None:
-        """Take the focus, with a text to begin with."""
+    def open(self, text: str, placeholder: str, *, begun: bool = False) -> None:
+        """Take the focus; what is typed replaces the text, or goes on with it when it was `begun` by a key."""
         self.placeholder = placeholder
         self.value = text
         self.add_class("open")
         self.focus()
         self.cursor_position = len(text)
+        if not begun:
+            self.action_select_all()
 
     def close(self) -> None:
         """Go away."""

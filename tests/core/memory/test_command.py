@@ -37,6 +37,12 @@ def arguments(plan: LoadPlan, path: Path = MODEL) -> list[str]:
     return list(server_arguments(plan, path))
 
 
+def test_a_path_with_any_surrogate_is_a_line() -> None:
+    """Bytes of file names are U+DC80 to U+DCFF; others cannot be in a path of Linux, and crash nothing."""
+    assert server_command(LoadPlan(), Path("/a\udcff")).split()[2] == r"$'/a\xff'"
+    assert server_command(LoadPlan(), Path("/a\ud800")).split()[2] == r"$'/a\xed\xa0\x80'"
+
+
 def test_the_default_plan_says_what_the_server_would_decide_otherwise() -> None:
     assert arguments(LoadPlan()) == PLAIN
     assert server_command(LoadPlan(), MODEL) == f"{PROGRAM} {' '.join(PLAIN)}"
