@@ -53,7 +53,7 @@ JSON = {
     '"quality": {"value", "reason"}, "votes": {"value", "reason"}, "tensor_types": {TYPE: share}, "imatrix", "date", '
     '"difference": {MEASURE: {"absolute", "percent"}}, "warnings"}], "simulated"}`; a share is of the bytes, from 0 to '
     "1; the measures are `size`, `bits_per_weight`, `total`, each pool where there are GPUs, `largest_context`, "
-    "`generation_rate`; a difference is to the first variant.",
+    "`generation_rate`; a difference is to the first variant; a `largest_context` of 0: none fits.",
     "ask": "the keys of one of the `sides[]` of `duel`, and `prompt`.",
     "duel": '`{"prompt", "mode", "sides": [{"side", "file", "quant", "text", "thinking", "finish_reason", '
     '"prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", "prompt_rate", "generation_rate", '

@@ -47,7 +47,7 @@ class Column:
     """Why there are no facts; empty when there are."""
     weighing: Weighing
     largest_context: int | None
-    """That fits, all else as planned; computed."""
+    """That fits, all else as planned; computed. 0: none does."""
     rate: float | None
     """Tokens per second, measured."""
     date: float | None
@@ -131,7 +131,7 @@ async def _column(
     weighing = await guard.weigh(variant, plan, fresh=False)
     highest = variant.context_length or UNKNOWN_TRAINED
     scale = await guard.scale(variant, weighing.plan, weighing.headroom)
-    largest = largest_context(scale, weighing.plan, highest) if scale is not None else None
+    largest = (largest_context(scale, weighing.plan, highest) or 0) if scale is not None else None
     return Column(variant, facts, problem, weighing, largest, await rate(variant, weighing.plan), dated(variant))
 
 

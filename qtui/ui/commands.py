@@ -21,6 +21,8 @@ class Where(StrEnum):
     MONITOR = "Monitor"
     PANEL = "In a panel"
     DETAILS = "Details of a variant"
+    LADDER = "Ladder"
+    COMPARE = "Compare"
     PLAN = "Plan"
     PLAN_FIELD = "Plan, while a value is typed"
     PALETTE = "In the palette"
@@ -81,6 +83,8 @@ COMMANDS: tuple[Command, ...] = (
     _C("models.a", "a", "put('A')", "side A", _W.MODELS, "put it on side A, or take it off again"),
     _C("models.b", "b", "put('B')", "side B", _W.MODELS, "put it on side B, or take it off again"),
     _C("models.take", "t", "take", "take it", _W.MODELS, "take the suggestion: a plan that fits, or another variant"),
+    _C("models.compare", "c", "compare", "compare", _W.MODELS, "compare it with the other variants of its model"),
+    _C("models.ladder", "l", "ladder", "ladder", _W.MODELS, "what it needs at growing contexts, by cache type"),
     _C("models.details", "o", "details", "details", _W.MODELS, "what its header says"),
     _C("models.sort", "s", "sort", "sort", _W.MODELS, "sort by name, size, bits per weight, memory, rate in turn"),
     _C("models.filter", "slash", "filter", "filter", _W.MODELS, "show only rows that meet the words and terms typed"),
@@ -134,12 +138,29 @@ COMMANDS: tuple[Command, ...] = (
     _C("details.first", "g,home", "edge(-1)", "", _W.DETAILS, "to the beginning"),
     _C("details.last", "G,end", "edge(1)", "", _W.DETAILS, "to the end"),
     _C("details.close", "escape,o,q", "dismiss", "close", _W.DETAILS, "close it"),
+    _C("ladder.use", "enter", "use", "use", _W.LADDER, "make this context and cache type the plan's"),
+    _C("ladder.less", "left", "context(-1)", "", _W.LADDER, "the smaller context"),
+    _C("ladder.next", "right", "context(1)", "", _W.LADDER, "the larger context"),
+    _C("ladder.cache", "k", "cache", "cache type", _W.LADDER, "the next cache type"),
+    _C("ladder.down", "down,j", "cursor(1)", "", _W.LADDER, "next variant (up: the one before)"),
+    _C("ladder.up", "up", "cursor(-1)", "", _W.LADDER, "the variant before"),
+    _C("ladder.first", "g,home", "edge(-1)", "", _W.LADDER, "first variant"),
+    _C("ladder.last", "G,end", "edge(1)", "", _W.LADDER, "last variant"),
+    _C("ladder.close", "escape,l,q", "dismiss", "close", _W.LADDER, "close it"),
+    _C("compare.put", "enter", "put", "to the Arena", _W.COMPARE, "the first and the chosen one to the Arena"),
+    _C("compare.less", "left", "choose(-1)", "", _W.COMPARE, "choose the variant to the left"),
+    _C("compare.next", "right", "choose(1)", "choose", _W.COMPARE, "choose the variant to the right"),
+    _C("compare.first", "f", "first", "first", _W.COMPARE, "compare with the chosen one from now on"),
+    _C("compare.down", "down,j", "scroll(1)", "", _W.COMPARE, "scroll down (up, k: up)"),
+    _C("compare.up", "up,k", "scroll(-1)", "", _W.COMPARE, "scroll up"),
+    _C("compare.close", "escape,c,q", "dismiss", "close", _W.COMPARE, "close it"),
     _C("plan.use", "enter", "use", "use", _W.PLAN, "make it the plan: every footprint is asked again for it"),
     _C("plan.less", "left", "change(-1)", "", _W.PLAN, "the value before; on more: fold it"),
     _C("plan.next", "right", "change(1)", "", _W.PLAN, "the next value; on more: unfold it"),
     _C("plan.type", "i", "type", "type", _W.PLAN, "type a value; a digit begins a number"),
     _C("plan.reset", "x", "reset", "reset", _W.PLAN, "the field as it was before it was changed"),
     _C("plan.more", "m", "more", "more", _W.PLAN, "unfold the rarer fields, or fold them"),
+    _C("plan.fit", "f", "fit", "best that fits", _W.PLAN, "the best plan that fits, at most what is asked here"),
     _C("plan.save", "s", "save", "save", _W.PLAN, "save it as a preset"),
     _C("plan.copy", "y", "copy", "copy", _W.PLAN, "copy the llama-server command for it"),
     _C("plan.down", "down,j", "cursor(1)", "", _W.PLAN, "next field (up, k: the one before)"),

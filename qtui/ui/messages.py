@@ -12,12 +12,15 @@ from textual.message import Message
 from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # the app paints before what places need is imported
+    from qtui.core.compare import Column
     from qtui.core.duel.run import DuelEvent
     from qtui.core.errors import Failure
     from qtui.core.gguf.facts import Facts
     from qtui.core.hardware import EngineInfo, MemorySample
     from qtui.core.library.variant import Variant
+    from qtui.core.memory.fit.propose import Proposal
     from qtui.core.memory.guard import Weighing
+    from qtui.core.memory.ladder import Cell
     from qtui.core.memory.plan import LoadPlan
     from qtui.core.memory.suggestion import Suggestion
     from qtui.core.memory.verdict import Headroom
@@ -128,6 +131,31 @@ class UsePlan(Message):
     """Make a plan the current one: everything on screen is for it from then on."""
 
     plan: LoadPlan
+
+
+@dataclass
+class LadderClimbed(Message):
+    """A cell of the ladder was weighed."""
+
+    cell: Cell
+
+
+@dataclass
+class VariantsCompared(Message):
+    """What is known of variants was gathered."""
+
+    columns: Sequence[Column]
+
+
+@dataclass
+class PlanProposed(Message):
+    """The best plan that fits was searched for a plan that is being edited."""
+
+    edit: int
+    """Which of the edits it is about, counted from 1."""
+    asked: LoadPlan
+    """What the edited plan resolves to."""
+    proposal: Proposal
 
 
 @dataclass

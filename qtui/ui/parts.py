@@ -30,6 +30,10 @@ def _unmoved(_: Settings) -> None:
     return None
 
 
+def _undated(_: Variant) -> float | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What the places work with."""
@@ -48,5 +52,7 @@ class Parts:
     """What the store held when the app was opened."""
     models_dirs: tuple[Path, ...] = ()
     """Folders that are looked at instead of the known places."""
+    dated: Callable[[Variant], float | None] = _undated
+    """Tells when a variant's file was written, in seconds since the epoch."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""

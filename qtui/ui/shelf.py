@@ -120,6 +120,14 @@ class Shelf:
         """Return the variant of a row."""
         return self.variants.get(Path(key)) if key else None
 
+    def of_model(self, variant: Variant) -> list[Variant]:
+        """Return all variants of a variant's model, the largest first."""
+        name = name_key(variant.model)
+        found = [
+            other for other in self.variants.values() if other.role is Role.MODEL and name_key(other.model) == name
+        ]
+        return sorted(found, key=lambda other: (-other.size, str(other.path)))
+
     def siblings(self, variant: Variant) -> Iterator[tuple[Variant, Weighing]]:
         """Yield the other variants of a model that were weighed."""
         name = name_key(variant.model)

@@ -36,7 +36,7 @@ async def test_variants_are_compared_with_the_first() -> None:
     assert columns[0].imatrix == "calibration, 100 chunks" and columns[1].imatrix is None
     assert abs(sum(columns[0].mix.values()) - 1) < 1e-9 and columns[1].mix == {}
     largest = columns[0].largest_context
-    assert largest is not None and 8192 < largest < 131072 and columns[1].largest_context is None
+    assert largest is not None and 8192 < largest < 131072 and columns[1].largest_context == 0
     at_most = await guard.weigh(llama, LoadPlan(ctx_size=largest))
     assert at_most.verdict.fit is Fit.FITS
     assert (await guard.weigh(llama, LoadPlan(ctx_size=largest + 256))).verdict.fit is not Fit.FITS

@@ -19,6 +19,7 @@ from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.changes import PlanWeighed, weigh_changes
+from qtui.core.memory.fit.propose import propose, taken
 from qtui.core.memory.guard import Guard, Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
@@ -26,7 +27,7 @@ from qtui.core.plan_draft import PlanDraft
 from qtui.core.ports import PresetStore
 from qtui.core.presets import Preset
 from qtui.ui.commands import Where, bindings, shown
-from qtui.ui.messages import PlanEffect, PresetsChanged, UsePlan
+from qtui.ui.messages import PlanEffect, PlanProposed, PresetsChanged, UsePlan
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.plan import (
     COLUMNS,
@@ -130,9 +131,16 @@ class PlanPanel(Panel[None]):
         """Type a value for the field under the cursor."""
         field = self._field
         if field is not None:
-            self._open_line(self._key, text or field.write(self._draft.plan), field.label, begun=bool(text))
+            self._open_line(self._key, text or field.write(self._draft.plan), field.label)
         elif self._key == PRESET_KEY:
             self._open_line(PRESET_KEY, text, "the name of a preset")
+
+    def action_fit(self) -> None:
+        """Search the best plan that fits: context, layers, experts and cache types at most as they are here."""
+        if self._variant is None or not self._variant.loadable or self._draft.refusal:
+            self._say(self._draft.refusal or "No variant under the cursor that could be loaded: nothing to search for.")
+        else:
+            self._search(self._edits)
 
     def action_save(self) -> None:
         """Ask for the name of a preset."""
@@ -203,6 +211,19 @@ class PlanPanel(Panel[None]):
         else:
             self._whole = event.weighing
         self._draw()
+
+    @on(PlanProposed)
+    def take_proposal(self, event: PlanProposed) -> None:
+        """Show the plan that was found, and why it is so."""
+        if event.edit != self._edits:
+            return
+        proposal = event.proposal
+        if not proposal.fits:
+            self._say("Nothing fits: at no context, with no layers, with no cache type.")
+            return
+        plan = taken(self._draft.plan, proposal.weighing.plan, event.asked)
+        self._set(replace(self._draft, plan=plan))
+        self.notify("\n".join(choice.reason for choice in proposal.choices), timeout=10, markup=False)
 
     # The draft
 
@@ -284,9 +305,9 @@ class PlanPanel(Panel[None]):
 
     # The line
 
-    def _open_line(self, key: str, text: str, placeholder: str, *, begun: bool = False) -> None:
+    def _open_line(self, key: str, text: str, placeholder: str) -> None:
         self._typing, self._replaces = key, ""
-        self.query_one(TypedLine).open(text, placeholder, begun=begun)
+        self.query_one(TypedLine).open(text, placeholder)
         self._draw_foot()
 
     def _close_line(self) -> None:

@@ -12,15 +12,19 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from qtui.core.compare import Dated, no_date
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import PutOnSide, UsePlan
+from qtui.ui.panels.compare import ComparePanel
 from qtui.ui.panels.details import DetailsPanel
+from qtui.ui.panels.ladder import LadderPanel
 from qtui.ui.places.library_place import LibraryPlace
 from qtui.ui.present.detail import detail_lines
 from qtui.ui.present.models import (
@@ -35,11 +39,12 @@ from qtui.ui.present.models import (
 from qtui.ui.present.plan import command_for, kept_text, plan_line
 from qtui.ui.present.words import between
 from qtui.ui.vitals import Vitals
-from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-NEED_A_ROW = frozenset(f"models.{name}" for name in ("chat", "a", "b", "filter", "sort", "details", "copy"))
+NEED_A_ROW = frozenset(
+    f"models.{name}" for name in ("chat", "a", "b", "filter", "sort", "compare", "ladder", "details", "copy")
+)
 
 
 class ModelsPlace(LibraryPlace):
@@ -51,20 +56,20 @@ class ModelsPlace(LibraryPlace):
 
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
-        folders: Sequence[Path], vitals: Vitals, standing: Standing,
+        folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
     ) -> None:  # fmt: skip
         super().__init__(
             library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals
         )
         self.shelf.stand(standing)
+        self._dated = dated
         self._words = ""
         self._choosing = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """Plan line, filter, table or what stands in for it, detail strip."""
         yield Fitted(self._plan_lines, classes="plan")
-        placeholder = "fits  quant:q4  >4bpw  <8GiB  arch:qwen3  or any word"
-        yield CleanInput(placeholder=placeholder, compact=True, classes="filter")
+        yield Input(placeholder="fits  quant:q4  >4bpw  <8GiB  arch:qwen3  or any word", compact=True, classes="filter")
         yield Fitted(self._term_lines, classes="terms")
         yield GroupedTable(sorted_columns(self.shelf.sort), MARK_WIDTH)
         yield Static(classes="empty")
@@ -137,6 +142,35 @@ class ModelsPlace(LibraryPlace):
         self.shelf.arrange()
         self.query_one(GroupedTable).show_columns(sorted_columns(self.shelf.sort))
         self.draw()
+
+    def action_compare(self) -> None:
+        """Compare the variant under the cursor with the others of its model, and with what stands on a side."""
+        variant = self.subject()
+        if variant is None or not self._may_load(variant):
+            return
+        standing = self.shelf.standing
+        others = [*self.shelf.of_model(variant), *standing.sides.values()]
+        found = list(dict.fromkeys([variant, *(other for other in others if other.loadable)]))
+        if len(found) < 2:
+            self.notify("Nothing to compare it with: no other variant of its model is here, and none is on a side.")
+            return
+
+        async def rate(other: Variant, _plan: LoadPlan) -> float | None:
+            return standing.rates.get(other.path)
+
+        self.app.push_screen(
+            ComparePanel(
+                variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
+                dated=self._dated,
+            )
+        )  # fmt: skip
+
+    def action_ladder(self) -> None:
+        """Open what the variants of the model under the cursor need at growing contexts."""
+        variant = self.subject()
+        if variant and self._may_load(variant):
+            variants = [other for other in self.shelf.of_model(variant) if other.loadable]
+            self.app.push_screen(LadderPanel(variants=variants, here=variant, current=self.current, guard=self._guard))
 
     def action_details(self) -> None:
         """Open what the header of the variant under the cursor says."""

@@ -1,0 +1,180 @@
+"""Ladder, Compare and the search in the Plan panel, over shipped headers; and how they look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from qtui.core.hardware import Gpu
+from qtui.core.library.variant import Variant
+from qtui.core.memory.closed_form.formula import ClosedForm
+from qtui.core.memory.footprints import Footprints
+from qtui.core.memory.guard import Guard
+from qtui.core.memory.plan import LoadPlan
+from qtui.core.text import GIB
+from qtui.ui.app import QtuiApp
+from qtui.ui.panels.compare import ComparePanel
+from qtui.ui.panels.ladder import LadderPanel
+from qtui.ui.panels.plan import PlanPanel
+from qtui.ui.parts import Parts
+from qtui.ui.present.compare import visible
+from qtui.ui.widgets.grouped_table import GroupedTable
+from tests.core.memory.closed_form.headers import with_cards
+from tests.core.memory.fit.test_propose import ComputedDryRun, Headers
+from tests.fakes import make_facts
+from tests.ui.stage import Stage, arena, models, screen_text, sees, told, wait_until
+
+SIZES = [(80, 24), (120, 36)]
+HEADERS = {"Q8_0": "qwen3.5-27b", "Q6_K": "qwen3-30b-a3b", "Q4_K_M": "llama3.1-8b"}
+"""Three files that stand for variants of one model."""
+
+
+def shelf() -> tuple[Variant, ...]:
+    sizes = {"Q8_0": 16 * GIB, "Q6_K": 14 * GIB, "Q4_K_M": 5 * GIB}
+    layers = {"Q8_0": 64, "Q6_K": 48, "Q4_K_M": 32}
+    return tuple(
+        Variant(
+            Path(f"/m/{name}.gguf"), "Alpha", quant, size=sizes[quant], bits_per_weight=4.5, context_length=131072,
+            layers=layers[quant], architecture="qwen3", parameters=27_000_000_000, source="~/models",
+        )
+        for quant, name in HEADERS.items()
+    )  # fmt: skip
+
+
+def app_on(stage: Stage, cards: tuple[int, ...] = ()) -> QtuiApp:
+    """The app over real headers, with a dry run that says what the closed form says."""
+    if cards:
+        stage.engine.engine_info = with_cards(*cards)
+    formula = ClosedForm(Headers(), stage.engine)
+    footprints = Footprints(ComputedDryRun(formula), formula)
+    guard = Guard(footprints, stage.machine, stage.engine)
+    for variant in stage.variants:
+        stage.library.told[variant.path] = make_facts(variant)
+    parts = Parts(
+        library=stage.library, machine=stage.machine, engine=stage.engine, guard=guard, footprints=footprints,
+        sessions=stage.sessions, plan=LoadPlan(), dated=lambda _: 1.75e9,
+    )  # fmt: skip
+    return QtuiApp(lambda: parts, store=stage.settings)
+
+
+async def weighed(pilot: Pilot[None]) -> None:
+    await sees(pilot, "3 files, 1 model")
+    await wait_until(pilot, lambda: "asking" not in screen_text(pilot))
+
+
+async def climbed(pilot: Pilot[None]) -> LadderPanel:
+    await weighed(pilot)
+    await pilot.press("l")
+    await wait_until(pilot, lambda: isinstance(pilot.app.screen, LadderPanel))
+    panel = pilot.app.screen
+    assert isinstance(panel, LadderPanel)
+    await wait_until(pilot, lambda: "…" not in screen_text(pilot) and "131072" in screen_text(pilot))
+    await wait_until(pilot, lambda: "~" not in table_text(panel), "the dry run's answers")
+    return panel
+
+
+def table_text(panel: LadderPanel) -> str:
+    return "\n".join(
+        " ".join(str(cell) for cell in row.cells if cell is not None) for row in panel.query_one(GroupedTable).rows
+    )
+
+
+async def test_the_ladder_shows_every_variant_and_takes_a_rung_into_the_plan() -> None:
+    stage = Stage(variants=shelf())
+    async with app_on(stage).run_test(size=(120, 36)) as pilot:
+        panel = await climbed(pilot)
+        first = table_text(panel)
+        assert [line.split()[0] for line in first.splitlines()] == ["Q8_0", "Q6_K", "Q4_K_M"]
+        assert first.splitlines()[0].endswith("x") and first.splitlines()[2].split()[1][-1].isdigit()
+        await pilot.press("k")
+        await wait_until(pilot, lambda: table_text(panel) != first)
+        assert "q8_0" in screen_text(pilot)
+        await pilot.press("G", "right", "right")
+        await sees(pilot, "ctx 32768, KV q8_0")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, LadderPanel))
+        await sees(pilot, "ctx 32768")
+        plan = models(pilot).current.plan
+        assert (plan.ctx_size, plan.cache_type_k, plan.cache_type_v) == (32768, "q8_0", "q8_0")
+
+
+async def test_the_ladder_follows_free_memory() -> None:
+    stage = Stage(variants=shelf())
+    async with app_on(stage).run_test(size=(120, 36)) as pilot:
+        panel = await climbed(pilot)
+        before = table_text(panel)
+        stage.machine.set(available=30 * GIB)
+        panel._look()
+        await wait_until(pilot, lambda: table_text(panel) != before)
+        await wait_until(pilot, lambda: "x" not in table_text(panel).replace("max", ""))
+
+
+async def test_compare_chooses_two_for_the_arena() -> None:
+    stage = Stage(variants=shelf())
+    async with app_on(stage).run_test(size=(120, 36)) as pilot:
+        await weighed(pilot)
+        await pilot.press("G", "c")
+        await sees(pilot, "needs, GiB")
+        text = screen_text(pilot)
+        assert "differences to Alpha Q4_K_M" in text and "+11.00 (+220 %)" in text and "2025-06-15" in text
+        await pilot.press("right")
+        await sees(pilot, "› Q6_K")
+        await pilot.press("f")
+        await sees(pilot, "differences to Alpha Q6_K")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, ComparePanel))
+        await wait_until(pilot, lambda: set(arena(pilot)._held) == {"A", "B"})
+        assert arena(pilot)._held["A"].quant == "Q6_K"
+
+
+async def test_one_variant_alone_is_compared_with_nothing() -> None:
+    stage = Stage(variants=shelf()[:1])
+    async with app_on(stage).run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "1 file, 1 model")
+        await wait_until(pilot, lambda: "asking" not in screen_text(pilot))
+        await pilot.press("c")
+        await told(pilot, "Nothing to compare it with")
+
+
+async def test_f_in_the_plan_finds_the_plan_that_fits() -> None:
+    stage = Stage(variants=shelf())
+    stage.machine.set(gpus=(Gpu(0, "A card", 12 * GIB, 8 * GIB),))
+    async with app_on(stage, cards=(8,)).run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "3 files, 1 model")
+        await sees(pilot, "partial")
+        await pilot.press("p")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlanPanel))
+        await pilot.press("f")
+        await told(pilot, "layers on the GPU: with")
+        panel = pilot.app.screen
+        assert isinstance(panel, PlanPanel)
+        assert 0 < panel._draft.plan.n_gpu_layers < 65 and panel._draft.plan.ctx_size == 0
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: models(pilot).current.plan.n_gpu_layers == panel._draft.plan.n_gpu_layers)
+
+
+def test_the_first_and_the_chosen_variant_are_always_visible() -> None:
+    assert visible(3, 1, 200) == [0, 1, 2]
+    assert visible(6, 1, 15 + 3 * 17) == [0, 1, 2]
+    assert visible(6, 5, 15 + 3 * 17) == [0, 4, 5]
+    assert visible(6, 3, 15 + 2 * 17) == [0, 3]
+    assert visible(4, 2, 10) == [0, 2]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("key", ["l", "c"])
+def test_pictures(snap_compare: Callable[..., bool], size: tuple[int, int], key: str) -> None:
+    async def settle(pilot: Pilot[None]) -> None:
+        if key == "l":
+            await climbed(pilot)
+        else:
+            await weighed(pilot)
+            await pilot.press("c")
+            await sees(pilot, "needs, GiB")
+
+    app: App[None] = app_on(Stage(variants=shelf()))
+    assert snap_compare(app, terminal_size=size, run_before=settle)
