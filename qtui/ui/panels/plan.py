@@ -19,7 +19,6 @@ from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.changes import PlanWeighed, weigh_changes
-from qtui.core.memory.fit.propose import propose, taken
 from qtui.core.memory.guard import Guard, Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
@@ -27,7 +26,7 @@ from qtui.core.plan_draft import PlanDraft
 from qtui.core.ports import PresetStore
 from qtui.core.presets import Preset
 from qtui.ui.commands import Where, bindings, shown
-from qtui.ui.messages import PlanEffect, PlanProposed, PresetsChanged, UsePlan
+from qtui.ui.messages import PlanEffect, PresetsChanged, UsePlan
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.plan import (
     COLUMNS,
@@ -131,16 +130,9 @@ class PlanPanel(Panel[None]):
         """Type a value for the field under the cursor."""
         field = self._field
         if field is not None:
-            self._open_line(self._key, text or field.write(self._draft.plan), field.label)
+            self._open_line(self._key, text or field.write(self._draft.plan), field.label, begun=bool(text))
         elif self._key == PRESET_KEY:
             self._open_line(PRESET_KEY, text, "the name of a preset")
-
-    def action_fit(self) -> None:
-        """Search the best plan that fits: context, layers, experts and cache types at most as they are here."""
-        if self._variant is None or not self._variant.loadable or self._draft.refusal:
-            self._say(self._draft.refusal or "No variant under the cursor that could be loaded: nothing to search for.")
-        else:
-            self._search(self._edits)
 
     def action_save(self) -> None:
         """Ask for the name of a preset."""
@@ -212,19 +204,6 @@ class PlanPanel(Panel[None]):
             self._whole = event.weighing
         self._draw()
 
-    @on(PlanProposed)
-    def take_proposal(self, event: PlanProposed) -> None:
-        """Show the plan that was found, and why it is so."""
-        if event.edit != self._edits:
-            return
-        proposal = event.proposal
-        if not proposal.fits:
-            self._say("Nothing fits: at no context, with no layers, with no cache type.")
-            return
-        plan = taken(self._draft.plan, proposal.weighing.plan, event.asked)
-        self._set(replace(self._draft, plan=plan))
-        self.notify("\n".join(choice.reason for choice in proposal.choices), timeout=10, markup=False)
-
     # The draft
 
     @property
@@ -295,19 +274,11 @@ class PlanPanel(Panel[None]):
             field = "" if isinstance(event, PlanWeighed) else event.field.id
             self.post_message(PlanEffect(edit, field, event.weighing))
 
-    @work(exclusive=True, group="search")
-    async def _search(self, edit: int) -> None:
-        if self._variant is not None:
-            plan = self._for_variant(self._draft.plan)
-            asked = await self._guard.resolve(self._variant, plan)
-            proposal = await propose(self._guard, self._variant, plan, fresh=False)
-            self.post_message(PlanProposed(edit, asked, proposal))
-
     # The line
 
-    def _open_line(self, key: str, text: str, placeholder: str) -> None:
+    def _open_line(self, key: str, text: str, placeholder: str, *, begun: bool = False) -> None:
         self._typing, self._replaces = key, ""
-        self.query_one(TypedLine).open(text, placeholder)
+        self.query_one(TypedLine).open(text, placeholder, begun=begun)
         self._draw_foot()
 
     def _close_line(self) -> None:
