@@ -28,7 +28,7 @@ def accept(hyper: Hyper, plan: LoadPlan, devices: Devices) -> bool:
         PlanRefusedError: llama.cpp refuses the plan for this model; the message is the dry run's.
     """
     for _, name in plan.override_tensor:
-        known = ("CPU", *(card.name for card in devices.cards))
+        known = ("CPU", *(card.buffer_type for card in devices.cards))
         if name not in known:
             raise refused(NO_BUFFER_TYPE, name=clean_name(name), known=", ".join(known))
     if (hyper.latent is not None or hyper.architecture in ONE_TYPE) and plan.cache_type_k != plan.cache_type_v:

@@ -29,28 +29,33 @@ class Backend:
     """Takes a mapped load; a device that does not turns `--load-mode auto` into `none`."""
     copies_weights: bool = True
     """Copies weights from RAM to compute large batches with them (op offload)."""
-    pipelines: bool = False
-    """Can work on several batches at once, which multiplies the inputs' buffers."""
+    pipelines: bool = True
+    """Can work on several batches at once, which multiplies the inputs' buffers (async and events)."""
     widens_cache: bool = False
     """Flash attention makes an f16 copy of one layer's K and V when the cache is of another type."""
     measured: bool = False
-    """Its compute buffer's formula rests on logs of real runs."""
+    """Its compute buffer's formula was compared: with logs of real runs, or with llama.cpp here."""
+
+    @property
+    def uploads(self) -> bool:
+        """Tell whether it is filled through four small buffers of pinned memory."""
+        return bool(self.pinned) and self.pipelines
 
 
 # Source: ggml/src/ggml-*/: get_alignment, get_alloc_size, get_host_buffer_type, offload_op and the devices' caps.
 # Vulkan's alignment is the driver's minStorageBufferOffsetAlignment: 64 is the largest that is common.
 BACKENDS = {
-    "CUDA": Backend(128, True, "CUDA_Host", pipelines=True, widens_cache=True, measured=True),
-    "ROCm": Backend(128, True, "ROCm_Host", pipelines=True, widens_cache=True),
-    "MUSA": Backend(128, True, "MUSA_Host", pipelines=True, widens_cache=True),
+    "CUDA": Backend(128, True, "CUDA_Host", widens_cache=True, measured=True),
+    "ROCm": Backend(128, True, "ROCm_Host", widens_cache=True),
+    "MUSA": Backend(128, True, "MUSA_Host", widens_cache=True),
     "Vulkan": Backend(64, False, "Vulkan_Host"),
     "SYCL": Backend(128, False, "SYCL_Host"),
     "MTL": Backend(32, measured=True),
     "Metal": Backend(32, measured=True),
-    "RPC": Backend(32, copies_weights=False),
-    "GPUOpenCL": Backend(128, maps=False, copies_weights=False),
+    "RPC": Backend(32, copies_weights=False, measured=True),
+    "GPUOpenCL": Backend(128, maps=False, copies_weights=False, pipelines=False),
 }
-UNKNOWN = Backend(128)
+UNKNOWN = Backend(128, pipelines=False)
 _NAME = re.compile(r"[A-Za-z_]+")
 
 
@@ -59,10 +64,16 @@ class Card:
     """One device that layers can be offloaded to."""
 
     name: str
-    """llama.cpp's, which is also its buffer type's: `CUDA0`."""
+    """llama.cpp's: `CUDA0`."""
     backend: Backend
     description: str = ""
     free: int | None = None
+    buffer: str = ""
+
+    @property
+    def buffer_type(self) -> str:
+        """Return the name of its buffer type: its own, unless it is another machine's."""
+        return self.buffer or self.name
 
     def padded(self, type_id: int, row: int, size: int) -> int:
         """Return the bytes that a tensor of `size` bytes with rows of `row` elements takes there."""
@@ -102,7 +113,13 @@ def devices_of(info: EngineInfo) -> Devices:
 
 def cards_of(devices: Sequence[Device]) -> tuple[Card, ...]:
     """Return the cards of an engine in its order."""
-    return tuple(Card(d.name, backend_of(d.name, d.kind), d.description, d.free) for d in devices)
+    found: list[Card] = []
+    for device in devices:
+        backend, buffer = backend_of(device.name, device.kind), ""
+        if device.name.startswith("RPC"):  # its number at its server, and the server's address (ggml-rpc.cpp)
+            buffer = f"RPC{sum(card.description == device.description for card in found)}[{device.description}]"
+        found.append(Card(device.name, backend, device.description, device.free, buffer))
+    return tuple(found)
 
 
 def _rest_of_row(type_id: int, elements: int) -> int:

@@ -14,9 +14,12 @@ from qtui.core.memory.plan import LoadPlan
 
 COPIES = 4
 """Batches that may be on their way at once (GGML_SCHED_MAX_COPIES)."""
+LATE = frozenset({"gpt-oss", "qwen3next", "qwen35", "qwen35moe"})
+"""Choose the rows for the logits after the last layer; the others within it, so that it computes few."""
 MEASURED_CARD_BAND = 0.15
 CARD_BAND = 0.4
 PARTIAL_BAND = 0.5
+"""Where layers are divided, besides a few rows of the model's width for what goes between devices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,44 +49,90 @@ class Load:
 def split_compute(terms: Terms, load: Load, band: float) -> Compute:
     """Return the compute buffers. `band` is how far off the terms are, as a fraction.
 
-    All layers on cards: each card computes its own, the first takes the embedding's rows from RAM, the one with the
-    output makes the logits. Partly: both sides compute, and large batches bring the weights of layers in RAM to the
-    first card one by one. Without a card: one buffer.
+    What llama.cpp makes of a graph over several devices; compared with its own account over loopback RPC devices,
+    which are cards to it: see `docs/memory.md`.
     """
     cards = load.devices.cards
     if not cards:
         return Compute(terms.peak, (), round(band * terms.peak), ())
+    whole = load.where.offloaded and not load.where.overrides and not load.plan.no_kv_offload
+    piped = whole and len(cards) > 1 and all(card.backend.pipelines for card in cards)
+    sizes = [_on_card(index, terms, load, whole=whole, piped=piped) for index in range(len(cards))]
+    bands = []
+    for card, size in zip(cards, sizes, strict=True):
+        spread = (MEASURED_CARD_BAND if card.backend.measured else CARD_BAND) if whole else PARTIAL_BAND
+        least = 0 if whole and len(cards) == 1 else COPIES * terms.embedding
+        bands.append(max(round(max(band, spread) * size), least))
+    host = _in_ram(terms, load, piped=piped)
+    spread = max(band, MEASURED_CARD_BAND) if whole else PARTIAL_BAND
+    return Compute(host, tuple(sizes), round(spread * host), tuple(bands))
+
+
+def _on_card(index: int, terms: Terms, load: Load, *, whole: bool, piped: bool) -> int:
+    """Return the buffer of one card.
+
+    The card of the first layer takes the embedding's rows from RAM; each later one takes what the layers before it
+    made. Batches that are on their way at once need their inputs once each. With layers in RAM large batches bring
+    the weights of those to the first card, one by one, where its backend does so.
+    """
     blocks = load.where.blocks[: load.hyper.blocks]
-    full = load.where.offloaded and not load.where.overrides and not load.plan.no_kv_offload
-    piped = full and len(cards) > 1 and all(card.backend.pipelines for card in cards)
-    sizes, bands = [], []
-    for index, card in enumerate(cards):
-        own = terms.layer if index in blocks else 0
-        if load.where.output == index:
-            own = max(own, terms.logits)
-        size = max(0, own - (terms.embedding if full and index == min(_used(load)) else 0))
-        if piped and own:
-            size += (COPIES - 1) * (terms.mask + terms.embedding)
-        if index == 0 and card.backend.copies_weights and load.weights.largest_on_host:
-            size = max(size, terms.embedding) + load.weights.largest_on_host + load.context.largest_on_host
-        if index in blocks and card.backend.widens_cache:
-            size += _widened(load)
-        sizes.append(size)
-        spread = (MEASURED_CARD_BAND if card.backend.measured else CARD_BAND) if full else PARTIAL_BAND
-        bands.append(round(max(band, spread) * size))
-    host = terms.embedding + terms.mask
-    if None in blocks or load.plan.no_kv_offload:
-        host = max(host, terms.layer)
+    card = load.devices.cards[index]
+    brings = index == 0 and card.backend.copies_weights and bool(load.weights.largest_on_host)
+    copied = load.weights.largest_on_host + load.context.largest_on_host if brings else 0
+    late = load.hyper.architecture in LATE
+    if index not in blocks:
+        head = terms.head + (4 * terms.embedding if late else 0) if load.where.output == index else 0
+        return max(head, terms.layer) + copied if copied else head
+    last_only = [i for i, where in enumerate(blocks) if where == index] == [len(blocks) - 1]
+    size = _moments(index, terms, load, bool(copied))
+    if last_only and not late and not copied and terms.attention:
+        size = terms.attention
+    if blocks[0] == index:
+        size -= 0 if load.plan.no_kv_offload else terms.embedding
+        size += (terms.embedding + (COPIES - 1) * (terms.embedding + terms.mask)) if piped else 0
+    elif not copied:
+        size -= 0 if load.hyper.experts_used else 2 * terms.embedding
+        size += ((2 * COPIES + 1) * terms.embedding + (COPIES - 1) * terms.mask) if piped else 0
+    if load.where.output == index:
+        size = max(size, terms.logits - (terms.embedding if whole else 0))
+    return max(0, size) + copied + (_widened(load) if card.backend.widens_cache else 0)
+
+
+def _moments(index: int, terms: Terms, load: Load, brings: bool) -> int:
+    """Return the largest moment of what a card computes: of the parts that it holds, or that it brings from RAM."""
+    held, parted = load.weights.held, load.weights.parted
+    parts = [terms.attention, terms.scan]
+    if (index, "experts") in held or (brings and "experts" in parted):
+        parts.append(terms.experts)
+    elif "experts" in parted:  # what they made comes back from RAM
+        parts.append(terms.attention + terms.expert_outputs)
+    dense = {"feed forward", "down"}
+    if any((index, part) in held for part in dense) or (brings and dense & parted):
+        parts.append(terms.feed_forward)
+    return max(parts)
+
+
+def _in_ram(terms: Terms, load: Load, *, piped: bool) -> int:
+    """Return the buffer in RAM: inputs, and what layers or parts of them compute there."""
+    inputs = 2 * terms.embedding + terms.mask
+    if piped:
+        return terms.embedding + COPIES * (terms.embedding + terms.mask)
+    if any(card.backend.copies_weights for card in load.devices.cards):
+        stays = None in load.where.blocks[: load.hyper.blocks]
+        return max(inputs, terms.attention) if stays else inputs
     if load.where.output is None:
-        host = max(host, terms.logits)
-    host_spread = max(band, MEASURED_CARD_BAND) if full else PARTIAL_BAND
-    return Compute(host, tuple(sizes), round(host_spread * host), tuple(bands))
-
-
-def _used(load: Load) -> list[int]:
-    """Return the cards that hold layers."""
-    found = {card for card in (*load.where.blocks, load.where.output) if card is not None}
-    return sorted(found) or [0]
+        return terms.peak
+    if None in load.where.blocks[: load.hyper.blocks]:
+        return max(inputs, terms.layer)
+    parted = load.weights.parted
+    added = [0]
+    if "experts" in parted:
+        added.append(terms.expert_rows)
+    if "feed forward" in parted:
+        added.append(3 * terms.feed_forward_row)
+    elif "down" in parted:
+        added.append(terms.feed_forward_row)
+    return inputs + max(added)
 
 
 def _widened(load: Load) -> int:

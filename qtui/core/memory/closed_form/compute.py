@@ -20,16 +20,32 @@ _ONE_MATRIX = frozenset({"nemotron_h_moe"})
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the moments of one layer need; bytes."""
+    """What the moments of one layer need; bytes. Each includes what is alive beside it."""
 
-    layer: int
-    """The largest moment within a layer."""
+    feed_forward: int
+    """0 where no layer has one that is no expert's."""
+    experts: int
+    attention: int
+    scan: int
     logits: int
     """Where the logits are made."""
+    head: int
+    """The logits alone, with the rows that they are made of."""
     mask: int
     """The attention's masks, which are inputs."""
     embedding: int
-    """The rows of the token embedding, an input of the first layer."""
+    """One row of the model's width per token: the token embedding's, and what goes from layer to layer."""
+    feed_forward_row: int
+    """One of the feed-forward's width per token."""
+    expert_rows: int
+    """What the experts of one layer compute."""
+    expert_outputs: int
+    """What comes out of them, before it is added up."""
+
+    @property
+    def layer(self) -> int:
+        """Return the largest moment within a layer."""
+        return max(self.feed_forward, self.experts, self.attention, self.scan)
 
     @property
     def peak(self) -> int:
@@ -67,28 +83,44 @@ def compute_terms(
     `outputs` is the most rows of logits asked for at once, `cache_element` the bytes of an unquantised cache's element.
     """
     tokens = _up(cut.ubatch, cut.sequences)
-    embedding = F32 * tokens * hyper.embedding
     masks = _masks(hyper, cut, tokens, flash)
     queries = max(hyper.heads) * (hyper.head_k if hyper.latent is None else 0) or hyper.embedding
     hole = min(queries, 4 * hyper.embedding)
     base = 3 * hyper.embedding + hole
-    moments = [0]
+    feed = experts = attention = 0
     if table.feed_forward:
         width = _feed_forward(table.feed_forward, table.gated, hyper.embedding, hole) + base
-        moments.append(masks.after(table.first_feed_forward) + F32 * tokens * width)
+        feed = masks.after(table.first_feed_forward) + F32 * tokens * width
     if hyper.experts_used:
-        moments.append(masks.after(table.first_experts) + F32 * tokens * (_experts(hyper) + base))
+        experts = masks.after(table.first_experts) + F32 * tokens * (_experts(hyper) + base)
     if any(hyper.kinds.attention):
-        moments += _attention(hyper, cut, tokens, masks.total, flash=flash, cache_element=cache_element)
-    if hyper.scan is not None:
-        scan = hyper.scan
-        inner = scan.inner + 2 * max(1, scan.groups) * scan.state
-        rows = (scan.inner + inner + scan.time_step_rank) + 2 * inner + 2 * scan.inner + hyper.embedding
-        alive = masks.after(hyper.kinds.recurrent.index(True) - 1) if any(hyper.kinds.recurrent) else 0
-        moments.append(alive + F32 * tokens * rows + F32 * scan.inner * scan.state * cut.sequences)
+        attention = _attention(hyper, cut, tokens, masks.total, flash=flash, cache_element=cache_element)
     rows = min(tokens, outputs)
-    logits = F32 * rows * (table.vocabulary or 0) + _before_logits(hyper, tokens, masks.total)
-    return Terms(max(moments), logits, masks.total, embedding)
+    vocabulary = F32 * rows * (table.vocabulary or 0)
+    return Terms(
+        feed_forward=feed,
+        experts=experts,
+        attention=attention,
+        scan=_scan(hyper, cut, tokens, masks),
+        logits=vocabulary + _before_logits(hyper, tokens, masks.total),
+        head=vocabulary + F32 * rows * hyper.embedding,
+        mask=masks.total,
+        embedding=F32 * tokens * hyper.embedding,
+        feed_forward_row=F32 * tokens * (table.feed_forward or 0),
+        expert_outputs=F32 * tokens * hyper.experts_used * hyper.embedding,
+        expert_rows=F32 * tokens * _experts(hyper) if hyper.experts_used else 0,
+    )
+
+
+def _scan(hyper: Hyper, cut: Cells, tokens: int, masks: Masks) -> int:
+    """Return the moment of a state-space layer, 0 where there is none."""
+    scan = hyper.scan
+    if scan is None:
+        return 0
+    inner = scan.inner + 2 * max(1, scan.groups) * scan.state
+    rows = (scan.inner + inner + scan.time_step_rank) + 2 * inner + 2 * scan.inner + hyper.embedding
+    alive = masks.after(hyper.kinds.recurrent.index(True) - 1) if any(hyper.kinds.recurrent) else 0
+    return alive + F32 * tokens * rows + F32 * scan.inner * scan.state * cut.sequences
 
 
 def _masks(hyper: Hyper, cut: Cells, tokens: int, flash: bool) -> Masks:
@@ -125,8 +157,8 @@ def _experts(hyper: Hyper) -> int:
     return max(matrices * inner, inner + outer)
 
 
-def _attention(hyper: Hyper, cut: Cells, tokens: int, mask: int, *, flash: bool, cache_element: int) -> list[int]:
-    """Return the moments of the attention: with scores where flash attention is off, decompressed for MLA."""
+def _attention(hyper: Hyper, cut: Cells, tokens: int, mask: int, *, flash: bool, cache_element: int) -> int:
+    """Return the largest moment of the attention: with scores without flash attention, decompressed for MLA."""
     heads = max(hyper.heads)
     key, value = max(hyper.heads_kv) * hyper.head_k, max(hyper.heads_kv) * hyper.head_v
     queries = heads * hyper.head_k
@@ -143,7 +175,7 @@ def _attention(hyper: Hyper, cut: Cells, tokens: int, mask: int, *, flash: bool,
         if hyper.latent is not None:  # V is cut out of K and turned, in the cache's type
             scores += hyper.head_v * keys * cache_element
         moments.append(mask + scores + F32 * tokens * rows)
-    return moments
+    return max(moments)
 
 
 def _before_logits(hyper: Hyper, tokens: int, mask: int) -> int:

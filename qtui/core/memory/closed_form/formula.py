@@ -129,7 +129,7 @@ def _rows(load: Load, compute: Compute, context_band: float) -> tuple[DeviceByte
         band = compute.card_bands[index] + round(context_band * context.cards[index])
         rows.append(
             DeviceBytes(
-                card.name, weights.cards[index], context.cards[index], compute.cards[index],
+                card.buffer_type, weights.cards[index], context.cards[index], compute.cards[index],
                 Origin.COMPUTED, host=False, gpu=index, band=band,
             )
         )  # fmt: skip

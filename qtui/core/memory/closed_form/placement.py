@@ -90,7 +90,7 @@ def _overrides(plan: LoadPlan, cards: Sequence[Card]) -> tuple[tuple[Override, .
     """Return the overrides in the order in which they are tried: the user's own, then the experts'."""
     if not (plan.override_tensor or plan.cpu_moe or plan.n_cpu_moe):
         return (), ()
-    names = {card.name: index for index, card in enumerate(cards)}
+    names = {card.buffer_type: index for index, card in enumerate(cards)}
     found: list[Override] = []
     unread = []
     for pattern, buffer_type in plan.override_tensor:

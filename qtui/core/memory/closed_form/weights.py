@@ -25,7 +25,11 @@ class Weights:
     cards: tuple[int, ...]
     layout: FileLayout
     largest_on_host: int
-    """The largest matrix that stays in RAM although its layer is computed in batches on a card."""
+    """The largest matrix that stays in RAM."""
+    parted: frozenset[str]
+    """What stays in RAM of layers that are a card's: `experts`, `feed forward` whole, or what goes `down` of it."""
+    held: frozenset[tuple[int, str]]
+    """(card, part) of what cards hold."""
 
 
 @dataclass(slots=True)
@@ -47,16 +51,22 @@ def place_weights(table: ModelTable, where: Placement, devices: Devices) -> Weig
     cards = [0] * len(devices.cards)
     plain = repacked = largest = widest = lazy = on_host = 0
     spans: dict[int, _Span] = {}
+    parted: set[str] = set()
+    held: set[tuple[int, str]] = set()
     for row, card in _placed(table, where):
         if card is not None:
             cards[card] += devices.cards[card].padded(row.type_id, row.row, row.size)
-            uploads = devices.cards[card].backend.pipelines
+            uploads = devices.cards[card].backend.uploads
             largest = max(largest, min(row.size, UPLOAD_STAGING) if uploads else row.size)
+            if row.matrix:
+                held.add((card, _part(row)))
             continue
         padded = -(-row.size // CPU_ALIGNMENT) * CPU_ALIGNMENT
         divisor = rules.get(row.type_id)
         if row.matrix and row.place is not Place.INPUT:
             on_host = max(on_host, row.size)
+            if where.overrides and where.layer_of(row) is not None:
+                parted.add(_part(row))
             if divisor and row.rows % divisor == 0:
                 repacked += padded
                 largest = max(largest, row.size)
@@ -78,7 +88,16 @@ def place_weights(table: ModelTable, where: Placement, devices: Devices) -> Weig
         largest_plain=widest,
         lazy=lazy,
     )
-    return Weights(plain, repacked, tuple(cards), layout, on_host)
+    return Weights(plain, repacked, tuple(cards), layout, on_host, frozenset(parted), frozenset(held))
+
+
+def _part(row: Row) -> str:
+    """Tell which part of a layer a matrix is, as far as what it computes is large."""
+    if "exps." in row.name:
+        return "experts"
+    if ".ffn_up." in row.name or ".ffn_gate." in row.name:
+        return "feed forward"
+    return "down" if ".ffn_down." in row.name else "other"
 
 
 def _placed(table: ModelTable, where: Placement) -> Iterator[tuple[Row, int | None]]:
@@ -87,7 +106,7 @@ def _placed(table: ModelTable, where: Placement) -> Iterator[tuple[Row, int | No
     for row in table.rows:
         if row.place is Place.BLOCK and row.layer >= blocks:
             continue
-        if row.place is Place.EVERY_BLOCK and not where.overrides:
+        if row.place is Place.EVERY_BLOCK and not any(pattern.search(row.name) for pattern, _ in where.overrides):
             for card in dict.fromkeys(where.blocks[:blocks]) if blocks else (None,):
                 yield row, card
             continue
@@ -102,7 +121,7 @@ def _tied(tied: Row, where: Placement, devices: Devices, rules: dict[int, int], 
     if target is not None:
         if target != embedding:
             cards[target] += devices.cards[target].padded(tied.type_id, tied.row, tied.size)
-        return 0, 0 if devices.cards[target].backend.pipelines else tied.size
+        return 0, 0 if devices.cards[target].backend.uploads else tied.size
     divisor = rules.get(tied.type_id)
     if divisor and tied.rows % divisor == 0:
         return -(-tied.size // CPU_ALIGNMENT) * CPU_ALIGNMENT, tied.size

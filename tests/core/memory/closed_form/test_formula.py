@@ -59,7 +59,7 @@ def test_on_one_card_the_compute_buffer_is_what_published_logs_say() -> None:
     plan = replace(PLAN, n_gpu_layers=ALL_LAYERS, engine="llama-cli")
     found = footprint_of(header_table("llama3.1-8b"), plan, with_cards(24))
     assert device(found, "CUDA0").compute / MIB == pytest.approx(258.5, abs=0.1)
-    assert device(found, "CUDA_Host").compute == 4 * 512 * 4096 + 2 * 512 * 8192
+    assert device(found, "CUDA_Host").compute == 2 * 4 * 512 * 4096 + 2 * 512 * 8192
     assert device(found, "CUDA0").context == 1_073_741_824
     assert found.pools.vram == (device(found, "CUDA0").total + sum(
         item.bytes for item in found.extra if item.pool == "vram0"
@@ -86,8 +86,41 @@ def test_two_cards_hold_copies_of_their_inputs() -> None:
     assert sum(device(two, name).context for name in ("CUDA0", "CUDA1")) == device(one, "CUDA0").context
     mask = 2 * 512 * 8192
     assert device(two, "CUDA0").compute >= device(one, "CUDA0").compute + 3 * mask
-    vulkan = footprint_of(header_table("llama3.1-8b"), plan, with_cards(12, 12, name="Vulkan"))
-    assert device(vulkan, "Vulkan0").compute <= device(one, "CUDA0").compute
+    alone = footprint_of(header_table("llama3.1-8b"), plan, with_cards(12, 12, name="GPUOpenCL"))
+    assert device(alone, "GPUOpenCL0").compute <= device(one, "CUDA0").compute
+
+
+OVER_RPC: list[tuple[int, dict[str, object], dict[str, int]]] = [
+    (1, {}, {"RPC0": 117_450_784, "CPU": 20_983_840}),
+    (1, {"n_gpu_layers": 1}, {"RPC0": 529_408, "CPU": 125_841_440}),
+    (1, {"n_gpu_layers": 16}, {"RPC0": 109_062_176, "CPU": 125_841_440}),
+    (1, {"no_kv_offload": True}, {"RPC0": 125_831_168, "CPU": 20_983_840}),
+    (2, {}, {"RPC0": 163_618_816, "RPC1": 197_173_376, "CPU": 58_769_536}),
+    (2, {"n_gpu_layers": 32}, {"RPC0": 109_062_144, "RPC1": 109_062_176, "CPU": 125_841_440}),
+]
+
+
+@pytest.mark.parametrize(("cards", "more", "told"), OVER_RPC)
+def test_devices_hold_what_llama_cpp_told_of_loopback_rpc_devices(
+    cards: int, more: dict[str, object], told: dict[str, int]
+) -> None:
+    """Compute buffers of Llama 3.1 8B at 4 096 tokens, from llama.cpp's account over RPC, whose CPUs count as GPUs."""
+    plan = replace(PLAN, **{"ctx_size": 4096, "n_gpu_layers": ALL_LAYERS, **more})  # type: ignore[arg-type]
+    info = with_cards(*(24,) * cards, name="RPC", features=("AVX2", "AVX512", "REPACK"))
+    found = footprint_of(header_table("llama3.1-8b"), plan, info)
+    sizes = {row.name.replace("[A card]", ""): row.compute for row in found.devices if row.compute}
+    assert sizes == pytest.approx(told, rel=0.01)
+
+
+def test_a_card_has_the_parts_that_it_holds() -> None:
+    table = header_table("qwen3-30b-a3b")
+    plan = replace(PLAN, ctx_size=4096, n_gpu_layers=ALL_LAYERS)
+    info = with_cards(24, name="RPC")
+    some, none = (footprint_of(table, replace(plan, **m), info) for m in ({"n_cpu_moe": 1}, {"cpu_moe": True}))
+    for found, card, ram in ((some, 92_284_960, 79_965_760), (none, 54_536_192, 79_965_760)):
+        for name, told in (("RPC0[A card]", card), ("CPU", ram)):
+            row = device(found, name)
+            assert abs(row.compute - told) <= min(row.band, 0.25 * told)
 
 
 def test_a_cache_of_another_type_is_widened_on_cuda() -> None:
