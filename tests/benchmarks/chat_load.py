@@ -6,10 +6,10 @@ written to a terminal, so that drawing is paid for in full.
 
 - CPU: processor time of the process (`getrusage`, all threads) over the time, in the first half, in which nobody
   types. The scripted sessions are part of it; the app at rest and the second half are printed beside it.
-- Keystroke to paint: in the second half a thread posts a key into the driver about every 120 ms, each a character of its own; the time
-  runs until the first write to the terminal that holds this character. The thread has its own clock: a key that comes
-  while the app is busy waits, and the wait counts. Beside it stands the processor time that the process used in the
-  meantime: on a machine that others keep busy the rest is time in which the app was not let run.
+- Keystroke to paint: in the second half a thread posts a key into the driver about every 120 ms, each a character of
+  its own; the time runs until the first write to the terminal that holds this character. The thread has its own
+  clock: a key that comes while the app is busy waits, and the wait counts. Beside it stands the processor time that the
+  process used in the meantime: on a machine that others keep busy the rest is time in which the app was not let run.
 """
 
 from __future__ import annotations
@@ -236,11 +236,12 @@ def main() -> int:
     found = asyncio.run(measure(options.rate, options.seconds, interval=options.interval))
     quantiles = statistics.quantiles(found.took, n=100, method="inclusive")
     own = statistics.quantiles(found.computed, n=100, method="inclusive")
+    streaming = found.streaming
     print(
         f"{found.tokens} tokens on two sides, {2 * options.rate:.0f} a second\n"
-        f"CPU of one core: {found.streaming.cpu:.1%} while both stream (goal {CPU_GOAL:.0%}), "
+        f"CPU of one core: {streaming.cpu:.1%} while both stream (goal {CPU_GOAL:.0%}), "
         f"{found.typing.cpu:.1%} while both stream and keys come, {found.rest.cpu:.1%} at rest\n"
-        f"{found.streaming.updates:.0f} updates and {found.streaming.written / 1000:.0f} kB a second while both stream\n"
+        f"{streaming.updates:.0f} updates and {streaming.written / 1000:.0f} kB a second while both stream\n"
         f"keystroke to paint, {len(found.took)} keys: 50th percentile {quantiles[49] * 1000:.1f} ms, "
         f"99th {quantiles[98] * 1000:.1f} ms (goal {PAINT_GOAL * 1000:.0f}), "
         f"longest {max(found.took) * 1000:.1f} ms, {found.lost} never shown\n"

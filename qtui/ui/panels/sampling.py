@@ -16,6 +16,7 @@ from textual.widgets import Input, Label, Static
 from qtui.core.duel.sampling import FIELDS, Choice, SamplingField, defaults
 from qtui.core.text import clean
 from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.key_line import KeyLine
 from qtui.ui.widgets.prompt_field import PromptField
 
@@ -52,7 +53,8 @@ class SamplingPanel(ModalScreen[Choice | None]):
                         yield Label(Content(field.label), classes="label")
                         value = self._choice.values.get(field.name)
                         text = "" if value is None else f"{value:.10g}"
-                        yield Input(text, placeholder=default_text(field, self._sides), compact=True, id=field.name)
+                        hint = default_text(field, self._sides)
+                        yield CleanInput(text, placeholder=hint, compact=True, id=field.name)
                         yield Label(Content.styled(field.help, "$foreground-muted"), classes="help")
                 yield Label(Content("system prompt"), classes="label")
                 yield PromptField(id="system")

@@ -19,6 +19,7 @@ from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened
 from qtui.core.events import Answered, Failed, LoadProgressed, PromptProgressed, TextArrived
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.text import clean
 from qtui.ui.messages import ArenaChanged, DuelBroke, DuelHappened, DuelRested, RemedyFound, SidePut
 from qtui.ui.places.conversation import Conversation, Offer
 from qtui.ui.places.operations import Operations, Placing
@@ -71,7 +72,7 @@ class DuelPlace(Place, Ground):
         """What each side was last loaded under."""
         self._wanted = dict(sides)
         self._held: dict[str, Variant] = {}
-        self._first_prompt = prompt
+        self._first_prompt = clean(prompt)
         self._talk = Conversation()
         self._operations = Operations(duel, self.post_message)
         self._rates: dict[Path, float] = {}

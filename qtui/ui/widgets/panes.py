@@ -15,6 +15,7 @@ from qtui.core.duel.run import SideHappened, SideUnloaded, SideWaits, SideWeighe
 from qtui.core.errors import Failure
 from qtui.core.events import Answered, Failed, Loaded, TextArrived
 from qtui.core.library.variant import Variant
+from qtui.ui.present.words import name, prose
 from qtui.ui.side import Phase, Side
 from qtui.ui.widgets.ground import Ground
 from qtui.ui.widgets.side_pane import SidePane
@@ -100,8 +101,9 @@ class Panes(Horizontal, Ground):
         if before is None:
             self.set(self.sides[label].put(variant))  # nothing can still be on its way from a session
         elif before.path != variant.path:
-            notice = f"{before.title} made room for {variant.title}"
-            await pane.say(Content.styled(notice, "$foreground-muted"))
+            muted = "$foreground-muted"
+            made_room = Content.styled(" made room for ", muted)
+            await pane.say(name(before.title, muted) + made_room + name(variant.title, muted))
 
     async def put(self, label: str, variant: Variant | None) -> None:
         """Show another variant on a side; one that is left empty loses its turns."""
@@ -181,4 +183,4 @@ class Panes(Horizontal, Ground):
                     await pane.fail(failure)
             case Loaded(warnings=warnings):
                 for warning in warnings:
-                    await pane.say(Content.styled(warning, "$text-warning"))
+                    await pane.say(prose(warning, "$text-warning"))

@@ -54,7 +54,7 @@ class PromptField(TextArea):
 
     def show(self, prompt: str) -> None:
         """Show a prompt, the cursor behind it."""
-        self.text = self._mark(prompt)
+        self.text = self._mark(clean(prompt))
         self.move_cursor(self.document.end)
 
     async def _on_key(self, event: events.Key) -> None:
