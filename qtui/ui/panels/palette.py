@@ -16,6 +16,7 @@ from textual.widgets import Input
 
 from qtui.ui.commands import Command, Where, bindings, shown
 from qtui.ui.present.table import Column, Row
+from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
 
@@ -68,7 +69,7 @@ class PalettePanel(ModalScreen[str]):
         """Show the field, the commands and the keys in a box."""
         with Vertical() as box:
             box.border_title = "Commands"
-            yield Input(placeholder="words of what you want to do", compact=True)
+            yield CleanInput(placeholder="words of what you want to do", compact=True)
             table = GroupedTable(COLUMNS, 3)
             table.can_focus = False  # the field keeps the focus; arrows move the cursor all the same
             yield table

@@ -34,6 +34,7 @@ from qtui.ui.present.settings import (
     typed_value,
 )
 from qtui.ui.present.table import Column
+from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
 
@@ -60,7 +61,7 @@ class SettingsPanel(ModalScreen[None]):
             box.border_title = "Settings"
             yield GroupedTable(COLUMNS, MARK_WIDTH, id="lines")
             yield GroupedTable((Column("", 20, grows=1),), 4, id="choices")
-            yield Input(compact=True)
+            yield CleanInput(compact=True)
             yield Static(classes="about")
             with VerticalScroll(classes="problems", can_focus=False):
                 yield Static()

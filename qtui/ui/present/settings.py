@@ -15,6 +15,8 @@ from qtui.ui.present.table import Column, Row
 COLUMNS = (Column("SETTING", 18), Column("VALUE", 16, grows=1), Column("", 22, grows=1, drop=1))
 MARK_WIDTH = 3
 FOLDERS = "models.folders"
+MOST_TYPED = 4096
+"""Characters of a setting that can be typed."""
 
 
 class Change(Enum):
@@ -111,13 +113,14 @@ def choice_rows(line: Line) -> tuple[Row, ...]:
 
 
 def typed_text(settings: Settings, line: Line) -> str:
-    """Return what stands in the field when typing begins."""
+    """Return what stands in the field when typing begins; nothing where a terminal would act on it."""
     if line.key == FOLDERS:
-        return "" if line.folder is None else str(settings.models_dirs[line.folder])
-    plain = plain_setting(settings, line.key)
-    if plain is None:
-        return str(settings.downloads_parallel) if line.key == "downloads.parallel" else ""
-    return str(plain)
+        text = "" if line.folder is None else str(settings.models_dirs[line.folder])
+    else:
+        plain = plain_setting(settings, line.key)
+        default = str(settings.downloads_parallel) if line.key == "downloads.parallel" else ""
+        text = default if plain is None else str(plain)
+    return text if clean_name(text, MOST_TYPED) == text else ""
 
 
 def typed_value(settings: Settings, line: Line, text: str) -> object:
