@@ -60,7 +60,7 @@ class SettingsPanel(ModalScreen[None]):
         with Vertical() as box:
             box.border_title = "Settings"
             yield GroupedTable(COLUMNS, MARK_WIDTH, id="lines")
-            yield GroupedTable((Column("", 20, grows=1),), 4, id="choices")
+            yield GroupedTable((Column("ONE OF", 20, grows=1),), 4, id="choices")
             yield CleanInput(compact=True)
             yield Static(classes="about")
             with VerticalScroll(classes="problems", can_focus=False):

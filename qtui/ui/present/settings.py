@@ -90,18 +90,15 @@ def setting_lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]
 
 
 def line_rows(lines: Sequence[Line]) -> tuple[Row, ...]:
-    """Return the lines as rows of a table."""
-    return tuple(
-        Row(
-            line.id,
-            (
-                Content(line.label),
-                Content(("  " if line.folder is not None else "") + clean_name(line.value, 300)),
-                Content.styled(line.note, "$foreground-muted"),
-            ),
-        )
-        for line in lines
-    )
+    """Return the lines as rows of a table; a folder takes the whole width."""
+    return tuple(Row(line.id, _cells(line)) for line in lines)
+
+
+def _cells(line: Line) -> tuple[Content | None, ...]:
+    value = Content(clean_name(line.value, 300))
+    if line.folder is not None:
+        return (Content("  ") + value, None, None)
+    return (Content(line.label), value, Content.styled(line.note, "$foreground-muted"))
 
 
 def choice_rows(line: Line) -> tuple[Row, ...]:

@@ -19,7 +19,7 @@ from qtui.ui.present.table import Column, Row, lay_out, titles, widths
 CURSOR = "›"
 
 
-class GroupedTable(ScrollView, can_focus=True):
+class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
     """Head rows and rows with cells; the cursor stands on the latter and stays with its row when others come."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
