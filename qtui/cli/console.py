@@ -87,7 +87,8 @@ class Console:
     def redraw(self, lines: Sequence[str]) -> None:
         """Draw lines on stdout, a terminal, in place of those that were drawn before; cut to its size."""
         size = shutil.get_terminal_size()
-        if self._size not in ((0, 0), (size.columns, size.lines)):  # lines that were drawn before have been wrapped anew
+        known = ((0, 0), (size.columns, size.lines))
+        if self._size not in known:  # what was drawn before has been wrapped anew
             self.stdout.write("\x1b[2J\x1b[H")
             self._drawn = 0
         kept = [cut(clean(line).replace("\n", " "), size.columns - 1) for line in lines[: size.lines - 1]]

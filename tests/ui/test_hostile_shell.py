@@ -69,7 +69,7 @@ async def test_what_runs_when_one_quits(kind: str) -> None:
     app = stage.duel("go", A=hostile_variant(HOSTILE[kind], 1), B=hostile_variant(HOSTILE[kind], 2))
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: any(place.running() for place in app.places()))
-        await wait_until(pilot, lambda: ("ask" in {what for what, _ in stage.engine.journal}))
+        await wait_until(pilot, lambda: "ask" in {what for what, _ in stage.engine.journal})
         await pilot.press("ctrl+q")
         await sees(pilot, "Quit qtui?")
         check_screen(pilot)
