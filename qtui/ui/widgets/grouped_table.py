@@ -166,7 +166,7 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
                 mark = f" {CURSOR if here else ' '}{row.mark:<{self._mark_width - 2}}"
                 text = Content.styled(mark, "bold $text-accent") + lay_out(self._columns, sizes, row.cells)
             if here:
-                state = "cursor" if self.has_focus else "cursor-blurred"
+                state = "cursor" if self.has_focus or not self.can_focus else "cursor-blurred"
                 style = self._cursor_style(f"grouped-table--{state}")
         line = text.truncate(width, ellipsis=True)
         line = line.pad_right(max(0, width - line.cell_length))
