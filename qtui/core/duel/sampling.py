@@ -38,11 +38,11 @@ class SamplingField:
 FIELDS = (
     SamplingField("temperature", "temperature", 0, 100, False, "0: always the likeliest token"),
     SamplingField("top_k", "top-k", 0, 1 << 20, True, "the K likeliest tokens; 0: all"),
-    SamplingField("top_p", "top-p", 0, 1, False, "the likeliest tokens that make P together"),
-    SamplingField("min_p", "min-p", 0, 1, False, "tokens at least P times as likely as the first"),
+    SamplingField("top_p", "top-p", 0, 1, False, "the likeliest that make P together"),
+    SamplingField("min_p", "min-p", 0, 1, False, "at least P times the likeliest"),
     SamplingField("repeat_penalty", "repeat penalty", 0.01, 100, False, "1: none"),
     SamplingField("seed", "seed", 0, (1 << 32) - 1, True, "the same seed, the same answer"),
-    SamplingField("max_tokens", "max tokens", 1, 1 << 31, True, "end the answer after so many tokens"),
+    SamplingField("max_tokens", "max tokens", 1, 1 << 31, True, "the answer ends after so many"),
 )
 
 

@@ -26,7 +26,7 @@ def default_text(field: SamplingField, sides: int) -> str:
     value = getattr(defaults(sides), field.name)
     if value is not None:
         return f"{value:g}"
-    return "drawn for each answer" if field.name == "seed" else "until the model ends"
+    return "drawn anew" if field.name == "seed" else "no limit"
 
 
 class SamplingPanel(ModalScreen[Choice | None]):
@@ -43,11 +43,11 @@ class SamplingPanel(ModalScreen[Choice | None]):
 
     def compose(self) -> ComposeResult:
         """One line for each value, the system prompt, what is wrong, the keys."""
-        whose = "a duel: the likeliest token, one seed" if self._sides > 1 else "a plain chat: llama.cpp's own"
+        whose = "two sides: the likeliest token, one seed" if self._sides > 1 else "a chat: llama.cpp's own"
         with Vertical(classes="box") as box:
             box.border_title = "Sampling, from the next prompt on"
             with Vertical(classes="lines"):
-                yield Static(Content(f"An empty field means the default of {whose}."), classes="about")
+                yield Static(Content(f"Empty: the default of {whose}."), classes="about")
                 for field in FIELDS:
                     with Horizontal(classes="line"):
                         yield Label(Content(field.label), classes="label")

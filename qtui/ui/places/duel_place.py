@@ -235,6 +235,8 @@ class DuelPlace(Place, Ground):
             self._rates[side.variant.path] = event.answer.generation_rate
         if isinstance(event, Failed) and side.refused:
             self._look_for_remedy(label)
+            if not any(other.loaded for other in self.panes.sides.values()):
+                self._leave_field()  # what can be done about it are keys, and there is nobody to write to
         self._refresh_both()
         self._tell()
 
@@ -255,8 +257,8 @@ class DuelPlace(Place, Ground):
         await self.panes.rest(self._talk.asked)
         asked, self._talk.asked = self._talk.asked, frozenset()
         both = len(asked) == 2 and all(_complete(self.panes.sides[label]) for label in asked)
-        if both and self._field.has_focus and not self._field.text:
-            self.panes.transcript().focus()
+        if both:
+            self._leave_field()
         self._refresh_both()
         self._tell()
         self.refresh_keys()
@@ -267,6 +269,11 @@ class DuelPlace(Place, Ground):
         await self.panes.fail(event.failure)
 
     # Drawing
+
+    def _leave_field(self) -> None:
+        """Let keys be commands, unless something is typed."""
+        if self._field.has_focus and not self._field.text:
+            self.panes.transcript().focus()
 
     @property
     def _field(self) -> PromptField:

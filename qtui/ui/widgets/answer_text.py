@@ -40,6 +40,7 @@ class AnswerText(Widget):
         self._line_begun = ""
         """The last line of plain text."""
         self._starts: list[int] = []
+        """The line at which each block begins, the empty one before it included."""
         self._lines: list[Content] = []
         self._strips: dict[int, Strip] = {}
         self._width = 0
@@ -64,18 +65,22 @@ class AnswerText(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Return how many lines it has at this width."""
-        if width != self._width:
-            self._width = width
-            self._lay_out(0, draw=False)
+        self._fit(width)
         return len(self._lines)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return some lines, past the cache of styles: there is neither border nor padding to add."""
         selection, width = self.text_selection, self.size.width
+        self._fit(width)  # Textual remembers heights, and does not ask again for a width that it had before
         strips = filtered(self, [self._line(y, selection) for y in crop.line_range])
         if crop.column_span != (0, width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line; Textual asks for it to learn what the mouse points at."""
+        self._fit(self.size.width)
+        return self._line(y, self.text_selection)
 
     def _line(self, y: int, selection: Selection | None) -> Strip:
         if selection is not None:
@@ -112,6 +117,11 @@ class AnswerText(Widget):
         self._line_begun = rest
         return min(kept, len(self._starts))
 
+    def _fit(self, width: int) -> None:
+        if width != self._width:
+            self._width = width
+            self._lay_out(0, draw=False)
+
     def _lay_out(self, kept: int, *, draw: bool = True) -> None:
         """Lay out what comes after the first `kept` blocks."""
         if not self._width:
@@ -125,9 +135,9 @@ class AnswerText(Widget):
         if kept < len(self._starts):
             del self._lines[begin:], self._starts[kept:]
         for index in range(kept, len(blocks)):
+            self._starts.append(len(self._lines))
             if 0 < index < formatted and not _goes_on(blocks[index - 1]):
                 self._lines.append(Content())
-            self._starts.append(len(self._lines))
             self._lines += blocks[index].lines(self._width)
         for y in [y for y in self._strips if y >= begin]:
             del self._strips[y]
