@@ -161,4 +161,4 @@ class Following(App[None]):
         problems = self.all_problems()
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-            self.notify(f"Settings: {problems[0].line}{more}. The settings (,) show all.", severity="warning")
+            self.notify(f"Settings: {problems[0].line}{more}\nThe settings (,) show all.", severity="warning")

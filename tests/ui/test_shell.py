@@ -235,3 +235,19 @@ async def test_no_color_shows_greys_only(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_fake_store_has_a_path() -> None:
     assert FakeSettings().path == Path("/config/settings.toml")
+
+
+@pytest.mark.parametrize(
+    ("key", "text"), [("comma", "keep free RAM"), ("question_mark", "Everywhere"), ("ctrl+p", "Here")]
+)
+async def test_a_panel_in_a_terminal_that_is_too_small_says_so_and_comes_back(key: str, text: str) -> None:
+    async with Stage().app().run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "6 files")
+        await pilot.press(key)
+        await sees(pilot, text)
+        for width, height in ((40, 10), (1, 1), (200, 50), (59, 30), (61, 14), (30, 8)):
+            await pilot.resize_terminal(width, height)
+        await sees(pilot, "too small")
+        assert text not in screen_text(pilot)
+        await pilot.resize_terminal(80, 24)
+        await sees(pilot, text)
