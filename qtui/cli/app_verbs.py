@@ -72,11 +72,14 @@ def _parts(context: Context) -> Parts:
 
     services = context.services
     gc.enable()
+    problems = services.settings_problems()
+    of_the_file = services.settings_store.problems() if services.settings_store is not None else ()
     return Parts(
         library=services.library, machine=services.machine, engine=services.engine, guard=services.guard,
         footprints=services.footprints, sessions=services.sessions, plan=services.starting_plan(),
         presets=services.presets, known_presets=tuple(services.presets.load()) if services.presets else (),
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
+        problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 
 

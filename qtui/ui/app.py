@@ -82,6 +82,7 @@ class QtuiApp(Planning):
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._watch_machine()
         self._ask_engine()
+        self.more_problems = self._parts.problems
         self.start_following()
         opening = self.screen
         await self.switch_mode("arena" if self._start.sides else "models")

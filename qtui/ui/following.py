@@ -43,6 +43,8 @@ class Following(App[None]):
         self._stored = self.settings
         """What the store holds; `settings` follow it when the message arrives."""
         self.problems: tuple[Problem, ...] = tuple(store.problems())
+        self.more_problems: tuple[Problem, ...] = ()
+        """What of the settings cannot be used for other reasons than how the file is written."""
         self.keymap = Keymap()
         self._themes = load_themes(theme_files)
         for known in self._themes.themes.values():
@@ -82,7 +84,7 @@ class Following(App[None]):
 
     def all_problems(self) -> tuple[Problem, ...]:
         """Return what of the settings is not used as it stands in the file."""
-        return (*self.problems, *self.keymap.problems)
+        return (*self.problems, *self.keymap.problems, *self.more_problems)
 
     def notify(
         self, message: str, *, title: str = "", severity: SeverityLevel = "information",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtui.core.settings import Settings
+from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.library.variant import Variant
@@ -54,5 +54,7 @@ class Parts:
     """Folders that are looked at instead of the known places."""
     dated: Callable[[Variant], float | None] = _undated
     """Tells when a variant's file was written, in seconds since the epoch."""
+    problems: tuple[Problem, ...] = ()
+    """What of settings and presets cannot be used, beyond how the settings file is written."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""

@@ -115,6 +115,18 @@ async def test_what_is_wrong_with_the_file_is_told_once() -> None:
         assert told(app).count("is not valid TOML") == 1
 
 
+async def test_what_cannot_be_used_for_other_reasons_is_told_too() -> None:
+    app = Stage().app()
+    make = app._make_parts
+    app._make_parts = lambda: replace(make(), problems=(Problem("preset", "is not used: there is none"),))
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await sees(pilot, "6 files")
+        assert "preset is not used" in told(app)
+        await pilot.press("comma")
+        await sees(pilot, "preset is not used")
+        assert told(app) == ""
+
+
 async def test_a_theme_that_is_gone_leaves_the_one_that_is_shown() -> None:
     stage = Stage()
     app = stage.app()
