@@ -50,11 +50,19 @@ class Following(App[None]):
         for known in self._themes.themes.values():
             self.register_theme(known)
         self._theme_name = theme or self.settings.theme
-        # Before the first paint: styles are parsed once, and nothing flashes in other colours.
-        if self._theme_name in self._themes.themes:
-            self.theme = self._theme_name
-        elif DEFAULT_THEME in self._themes.themes:
-            self.theme = DEFAULT_THEME
+        first = self._theme_name if self._theme_name in self._themes.themes else DEFAULT_THEME
+        if first in self._themes.themes:
+            self._begin_with(first)
+
+    def _begin_with(self, theme: str) -> None:
+        """Set the theme of the first frame: nothing flashes in other colours, and styles are parsed once.
+
+        Textual parses all styles anew when a theme is set, though none has been parsed before it runs.
+        """
+        if self._themes.themes[theme].ansi:  # Textual then changes more than styles
+            self.theme = theme
+        else:
+            self.set_reactive(App.theme, theme)
 
     def start_following(self) -> None:
         """Take the user's keys, report what is amiss with settings and themes, and begin to watch the file."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.sessions import SessionSeen
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class MachineSampled(Message):
     """A new sample of the machine's memory, and the sessions on it."""
 
@@ -40,7 +40,7 @@ class MachineSampled(Message):
         return isinstance(message, MachineSampled)
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SessionStopped(Message):
     """A session that was to be stopped is gone, or why it is not."""
 
@@ -48,14 +48,14 @@ class SessionStopped(Message):
     problem: str = ""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class EngineAnswered(Message):
     """The engine told what it is."""
 
     engine: EngineInfo
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PutOnSide(Message):
     """Put a variant on a side of the Arena, or take what stands there off (None)."""
 
@@ -65,14 +65,14 @@ class PutOnSide(Message):
     """Go to the Arena."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ChooseForSide(Message):
     """Let the user choose a variant for a side, in Models."""
 
     side: str
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ArenaChanged(Message):
     """Sessions came or went, or a rate was measured."""
 
@@ -82,21 +82,21 @@ class ArenaChanged(Message):
     """What each side was loaded under."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VariantsFound(Message):
     """A scan found more."""
 
     variants: tuple[Variant, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ScanEnded(Message):
     """A scan is over."""
 
     problem: str = ""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VariantWeighed(Message):
     """What a variant needs is known, or why it is not."""
 
@@ -104,12 +104,12 @@ class VariantWeighed(Message):
     weighing: Weighing
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class FilesChanged(Message):
     """Files came or went."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class FactsRead(Message):
     """What the headers of a variant tell is known, or why it is not."""
 
@@ -118,7 +118,7 @@ class FactsRead(Message):
     failure: Failure | None = None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SuggestionFound(Message):
     """What to do about a variant that does not fit; None: nothing simple helps."""
 
@@ -126,28 +126,28 @@ class SuggestionFound(Message):
     suggestion: Suggestion | None
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class UsePlan(Message):
     """Make a plan the current one: everything on screen is for it from then on."""
 
     plan: LoadPlan
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class LadderClimbed(Message):
     """A cell of the ladder was weighed."""
 
     cell: Cell
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class VariantsCompared(Message):
     """What is known of variants was gathered."""
 
     columns: Sequence[Column]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanProposed(Message):
     """The best plan that fits was searched for a plan that is being edited."""
 
@@ -158,7 +158,7 @@ class PlanProposed(Message):
     proposal: Proposal
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PlanEffect(Message):
     """What a plan that is being edited needs, as a whole or without one of its changes."""
 
@@ -169,28 +169,28 @@ class PlanEffect(Message):
     weighing: Weighing
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class PresetsChanged(Message):
     """There are other presets now."""
 
     presets: tuple[Preset, ...]
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class HeadroomMoved(Message):
     """Free memory has moved for good."""
 
     headroom: Headroom
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class DuelHappened(Message):
     """An event of the duel run."""
 
     event: DuelEvent
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class DuelRested(Message):
     """An operation of the duel is over."""
 
@@ -198,7 +198,7 @@ class DuelRested(Message):
     """Which one, counted from 1."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SidePut(Message):
     """A side holds another variant now; its transcript stays."""
 
@@ -208,7 +208,7 @@ class SidePut(Message):
     """The side whose turns it reads as its own."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class RemedyFound(Message):
     """A side that was refused would be loaded with a smaller context."""
 
@@ -216,14 +216,14 @@ class RemedyFound(Message):
     weighing: Weighing
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class DuelBroke(Message):
     """The duel run itself could not go on."""
 
     failure: Failure
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ChangeSetting(Message):
     """Save one setting."""
 
@@ -233,7 +233,7 @@ class ChangeSetting(Message):
     """As the file would hold it; None: the default."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class SettingsChanged(Message):
     """The settings are others now, by this qtui, another one, or the user's editor."""
 
@@ -243,7 +243,7 @@ class SettingsChanged(Message):
     """Why they could not be saved; then nothing has changed."""
 
 
-@dataclass
+@dataclass(eq=False, repr=False)
 class ShowTheme(Message):
     """Show a theme while it is being chosen; empty: the one that is set."""
 

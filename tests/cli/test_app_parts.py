@@ -20,7 +20,7 @@ from qtui.services.settings import SettingsFile
 async def context_of(*arguments: str) -> Context:
     task = asyncio.current_task()
     assert task is not None
-    return Context(_parser(arguments).parse_args(arguments), Console(), local_services, Interrupts(task))  # type: ignore[arg-type]
+    return Context(_parser(arguments).parse_args(arguments), Console(), local_services, Interrupts(task))
 
 
 async def test_problems_beyond_the_file_are_handed_over_and_those_of_the_file_are_not() -> None:
