@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from qtui.core.current_plan import CurrentPlan
@@ -17,8 +18,8 @@ from qtui.core.library.order import SortKey, sort_models
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.verdict import Fit, Headroom, judge
-from qtui.ui.present.models import Standing, heading, other_heading, variant_row
-from qtui.ui.present.table import Row
+from qtui.ui.present.models import Standing, heading, other_heading, variant_cells
+from qtui.ui.present.table import Cells, Row
 
 DESCENDING = (SortKey.SIZE, SortKey.BPW, SortKey.RATE)
 """What is asked for most of these is the most."""
@@ -48,7 +49,8 @@ class Shelf:
         self._weighings: dict[Path, Weighing] = {}
         self._known: dict[Path, LibraryRow] = {}
         self._sections: tuple[Section, ...] | None = None
-        self._rows: dict[Path, tuple[tuple[object, ...], Row]] = {}
+        self._models = 0
+        self._rows: dict[Path, Row] = {}
 
     # What is known
 
@@ -81,6 +83,7 @@ class Shelf:
         if path in self.variants:
             self._weighings[path] = weighing
             self._known.pop(path, None)
+            self._rows.pop(path, None)
 
     def plan_by(self, current: CurrentPlan) -> None:
         """Take another plan; what all variants need under the old one is dropped."""
@@ -92,6 +95,7 @@ class Shelf:
         """Drop what all variants need."""
         self._weighings.clear()
         self._known.clear()
+        self._rows.clear()
 
     def judge(self, room: Headroom) -> list[Variant]:
         """Judge all that is known against what is free now; nothing is put in another order.
@@ -108,12 +112,15 @@ class Shelf:
             if old.verdict.fit is not Fit.PARTIAL or verdict.fit is not Fit.TOO_BIG:
                 self._weighings[path] = replace(old, headroom=room, verdict=verdict)
         self._known.clear()
+        self._rows.clear()
         return again
 
     def stand(self, standing: Standing) -> None:
         """Take what the Arena does with the variants."""
         if standing.rates != self.standing.rates:
             self._known.clear()
+        if standing != self.standing:
+            self._rows.clear()
         self.standing = standing
 
     def variant(self, key: str | None) -> Variant | None:
@@ -159,6 +166,12 @@ class Shelf:
                 result.extend(self._row(path) for path in paths)
         return tuple(result)
 
+    @property
+    def models(self) -> int:
+        """Return how many models there are."""
+        self._arranged()
+        return self._models
+
     def _arranged(self) -> tuple[Section, ...]:
         if self._sections is None:
             self._sections = tuple(self._arrange())
@@ -168,6 +181,7 @@ class Shelf:
         chats = [variant for variant in self.variants.values() if variant.role is not Role.EMBEDDING]
         shelves = group_models(chats)
         known = {path: self._library_row(path) for path in self.variants} if self.sort in OF_THE_MOMENT else {}
+        self._models = len(shelves.models)
         for model in sort_models(shelves.models, self.sort, self.sort in DESCENDING, known):
             key = f"model:{name_key(model.name)}:{model.architecture}"
             yield Section(Row(key, heading=heading(model)), tuple(variant.path for variant in model.variants))
@@ -189,17 +203,16 @@ class Shelf:
         return row
 
     def _row(self, path: Path) -> Row:
-        variant, weighing = self.variants[path], self._weighings.get(path)
-        depends = (
-            variant, weighing.footprint if weighing else None, weighing.verdict if weighing else None,
-            weighing.error if weighing else None, self.standing.mark(path), self.standing.is_loaded(path),
-            self.standing.rates.get(path), self._preset(variant),
-        )  # fmt: skip
-        made = self._rows.get(path)
-        if made is None or made[0] != depends:
-            made = (depends, variant_row(variant, weighing, self.standing, self._preset(variant)))
-            self._rows[path] = made
-        return made[1]
+        row = self._rows.get(path)
+        if row is None:
+            row = self._rows[path] = Row(
+                str(path), partial(self._cells, self.variants[path]), mark=self.standing.mark(path)
+            )
+        return row
+
+    def _cells(self, variant: Variant) -> Cells:
+        weighing = self._weighings.get(variant.path)
+        return variant_cells(variant, weighing, self.standing, self._preset(variant))
 
     def _preset(self, variant: Variant) -> str:
         """Return the name of the preset that a variant has of its own."""
@@ -209,5 +222,5 @@ class Shelf:
         return self._presets[variant.path]
 
     def _forget(self, path: Path) -> None:
-        for known in (self._weighings, self._known, self._presets):
+        for known in (self._weighings, self._known, self._presets, self._rows):
             known.pop(path, None)

@@ -81,8 +81,8 @@ def test_a_cell_covers_those_after_it() -> None:
 
 
 def test_a_row_says_what_is_known_and_no_more() -> None:
-    unknown = models.variant_row(SMALL, None, models.Standing())
-    assert [str(cell) for cell in unknown.cells] == [
+    unknown = models.variant_cells(SMALL, None, models.Standing())
+    assert [str(cell) for cell in unknown] == [
         "Q4_K_M",
         "1.00",
         "4.90",
@@ -94,8 +94,8 @@ def test_a_row_says_what_is_known_and_no_more() -> None:
         "/models",
     ]
     standing = models.Standing({"A": SMALL, "B": SMALL}, frozenset({"B"}), {SMALL.path: 41.23})
-    known = models.variant_row(SMALL, weighed(SMALL), standing)
-    assert [str(cell) for cell in known.cells] == [
+    known = models.variant_cells(SMALL, weighed(SMALL), standing)
+    assert [str(cell) for cell in known] == [
         "Q4_K_M",
         "1.00",
         "4.90",
@@ -106,7 +106,7 @@ def test_a_row_says_what_is_known_and_no_more() -> None:
         "4096",
         "/models",
     ]
-    assert known.mark == "AB"
+    assert standing.mark(SMALL.path) == "AB"
 
 
 def test_needs_carry_the_sign_of_their_origin() -> None:
@@ -129,19 +129,19 @@ def test_verdicts_are_words(verdict: Verdict, word: str) -> None:
 
 
 def test_a_problem_takes_the_place_of_the_verdict() -> None:
-    row = models.variant_row(BROKEN, None, models.Standing())
-    assert [str(cell) for cell in row.cells if cell is not None][3:] == ["2 of 3 shards here", "/models"]
-    assert "projector" in [str(cell) for cell in models.variant_row(PROJECTOR, None, models.Standing()).cells]
+    row = models.variant_cells(BROKEN, None, models.Standing())
+    assert [str(cell) for cell in row if cell is not None][3:] == ["2 of 3 shards here", "/models"]
+    assert "projector" in [str(cell) for cell in models.variant_cells(PROJECTOR, None, models.Standing())]
 
 
 def test_an_embedding_model_has_its_verdict_and_its_role() -> None:
     embedding = replace(SMALL, role=Role.EMBEDDING)
-    row = models.variant_row(embedding, weighed(SMALL), models.Standing())
-    assert [str(cell) for cell in row.cells if cell is not None][3:5] == ["1.06", "fits · embedding"]
+    row = models.variant_cells(embedding, weighed(SMALL), models.Standing())
+    assert [str(cell) for cell in row if cell is not None][3:5] == ["1.06", "fits · embedding"]
 
 
 def test_a_preset_of_its_own_stands_beside_the_name() -> None:
-    assert str(models.variant_row(SMALL, None, models.Standing(), "long\x1b").cells[0]) == "Q4_K_M  preset: long\ufffd"
+    assert str(models.variant_cells(SMALL, None, models.Standing(), "long\x1b")[0]) == "Q4_K_M  preset: long\ufffd"
 
 
 def test_the_sorted_column_is_marked() -> None:

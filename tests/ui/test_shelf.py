@@ -52,7 +52,7 @@ def test_rows_that_have_not_changed_are_not_made_again() -> None:
     shelf.weigh(SMALL.path, weighed(SMALL))
     after = {row.key: row for row in shelf.rows()}
     assert {key for key in after if after[key] is not before[key]} == {str(SMALL.path)}
-    shelf.judge(ROOM)  # nothing has moved
+    shelf.stand(Standing())  # nothing has changed
     assert {row.key: row for row in shelf.rows()} == after
 
 

@@ -19,6 +19,7 @@ from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.changes import PlanWeighed, weigh_changes
+from qtui.core.memory.fit.propose import propose, taken
 from qtui.core.memory.guard import Guard, Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
@@ -26,7 +27,7 @@ from qtui.core.plan_draft import PlanDraft
 from qtui.core.ports import PresetStore
 from qtui.core.presets import Preset
 from qtui.ui.commands import Where, bindings, shown
-from qtui.ui.messages import PlanEffect, PresetsChanged, UsePlan
+from qtui.ui.messages import PlanEffect, PlanProposed, PresetsChanged, UsePlan
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.plan import (
     COLUMNS,
@@ -134,6 +135,13 @@ class PlanPanel(Panel[None]):
         elif self._key == PRESET_KEY:
             self._open_line(PRESET_KEY, text, "the name of a preset")
 
+    def action_fit(self) -> None:
+        """Search the best plan that fits: context, layers, experts and cache types at most as they are here."""
+        if self._variant is None or not self._variant.loadable or self._draft.refusal:
+            self._say(self._draft.refusal or "No variant under the cursor that could be loaded: nothing to search for.")
+        else:
+            self._search(self._edits)
+
     def action_save(self) -> None:
         """Ask for the name of a preset."""
         if self._draft.refusal or self._store is None:
@@ -204,6 +212,19 @@ class PlanPanel(Panel[None]):
             self._whole = event.weighing
         self._draw()
 
+    @on(PlanProposed)
+    def take_proposal(self, event: PlanProposed) -> None:
+        """Show the plan that was found, and why it is so."""
+        if event.edit != self._edits:
+            return
+        proposal = event.proposal
+        if not proposal.fits:
+            self._say("Nothing fits: at no context, with no layers, with no cache type.")
+            return
+        plan = taken(self._draft.plan, proposal.weighing.plan, event.asked)
+        self._set(replace(self._draft, plan=plan))
+        self.notify("\n".join(choice.reason for choice in proposal.choices), timeout=10, markup=False)
+
     # The draft
 
     @property
@@ -273,6 +294,14 @@ class PlanPanel(Panel[None]):
         async for event in weigh_changes(self._guard, self._variant, draft.plan, draft.base, self._for_variant):
             field = "" if isinstance(event, PlanWeighed) else event.field.id
             self.post_message(PlanEffect(edit, field, event.weighing))
+
+    @work(exclusive=True, group="search")
+    async def _search(self, edit: int) -> None:
+        if self._variant is not None:
+            plan = self._for_variant(self._draft.plan)
+            asked = await self._guard.resolve(self._variant, plan)
+            proposal = await propose(self._guard, self._variant, plan, fresh=False)
+            self.post_message(PlanProposed(edit, asked, proposal))
 
     # The line
 

@@ -35,7 +35,7 @@ from qtui.ui.shelf import OF_THE_MOMENT, Shelf
 from qtui.ui.vitals import Vitals
 from qtui.ui.weigher import Weigher
 
-DRAW_S = 0.05
+DRAW_S = 0.1
 """What arrives by itself is gathered so long before it is drawn; what a key does is drawn at once."""
 REST_S = 0.15
 """The cursor rests so long on a row before more is asked about it."""

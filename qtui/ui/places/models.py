@@ -39,6 +39,7 @@ from qtui.ui.present.models import (
 from qtui.ui.present.plan import command_for, kept_text, plan_line
 from qtui.ui.present.words import between
 from qtui.ui.vitals import Vitals
+from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
@@ -64,12 +65,15 @@ class ModelsPlace(LibraryPlace):
         self.shelf.stand(standing)
         self._dated = dated
         self._words = ""
+        self._detailed: tuple[object, ...] = (object(),) * 6
+        """What the detail was drawn of."""
         self._choosing = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """Plan line, filter, table or what stands in for it, detail strip."""
         yield Fitted(self._plan_lines, classes="plan")
-        yield Input(placeholder="fits  quant:q4  >4bpw  <8GiB  arch:qwen3  or any word", compact=True, classes="filter")
+        placeholder = "fits  quant:q4  >4bpw  <8GiB  arch:qwen3  or any word"
+        yield CleanInput(placeholder=placeholder, compact=True, classes="filter")
         yield Fitted(self._term_lines, classes="terms")
         yield GroupedTable(sorted_columns(self.shelf.sort), MARK_WIDTH)
         yield Static(classes="empty")
@@ -273,7 +277,9 @@ class ModelsPlace(LibraryPlace):
         table = self.query_one(GroupedTable)
         shown = self.shelf.rows()
         if shown != table.rows:
-            table.show(shown)
+            table.show(shown)  # it tells that the cursor's row may be another one, and the detail follows
+        else:
+            self.draw_detail()
         nothing = not self.shelf.variants
         self.set_class(nothing, "without-models")
         self.set_class(bool(self.shelf.filter.problems), "left-out")
@@ -283,22 +289,30 @@ class ModelsPlace(LibraryPlace):
         elif self.focused is None:  # while it was hidden it could not have the focus
             table.focus()
         self.query_one(".plan", Fitted).refresh()
-        self.query_one(".terms", Fitted).refresh()
-        self.draw_detail()
+        if self.shelf.filter.problems:
+            self.query_one(".terms", Fitted).refresh()
 
     def draw_detail(self) -> None:
-        """Show what is known of the variant under the cursor."""
-        self.query_one(".detail", Fitted).refresh()
+        """Show what is known of the variant under the cursor, if that has changed."""
+        variant = self.subject()
+        path = variant.path if variant else Path()
+        known = (
+            variant, self.shelf.weighing(path), self.facts.get(path), self.suggestions.get(path),
+            self.current, self.shelf.standing,
+        )  # fmt: skip
+        if any(new is not old for new, old in zip(known, self._detailed, strict=True)):
+            self._detailed = known
+            self.query_one(".detail", Fitted).refresh()
         self.refresh_keys()
 
     def _plan_lines(self, width: int) -> Sequence[Content]:
         if self._choosing:
             text = Content.styled(f" Choose a variant for side {self._choosing}: enter takes it, esc ends", "reverse")
             return (text,)
-        shown = sum(1 for row in self.query_one(GroupedTable).rows if row.cells)
+        shown = sum(1 for row in self.query_one(GroupedTable).rows if row.heading is None)
         found = found_line(
-            self.shelf.variants.values(), scanning=self.scanning, shown=shown, words=self._words,
-            sort=self.shelf.sort, problem=self.problem,
+            len(self.shelf.variants), self.shelf.models, scanning=self.scanning,
+            shown=shown if self._words else None, sort=self.shelf.sort, problem=self.problem,
         )  # fmt: skip
         if self.problem:
             return (Content(" ") + found,)

@@ -9,7 +9,6 @@ from pathlib import Path
 from textual.content import Content
 
 from qtui.core.library.filter_text import TermProblem
-from qtui.core.library.grouping import name_key
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Model, Role, Variant
 from qtui.core.memory.changes import spare
@@ -17,7 +16,7 @@ from qtui.core.memory.guard import Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Fit, Verdict
 from qtui.core.text import clean_name, count, rate
-from qtui.ui.present.table import Column, Row
+from qtui.ui.present.table import Cells, Column
 from qtui.ui.present.words import gib, joined, name
 
 COLUMNS = (
@@ -100,9 +99,8 @@ def other_heading() -> Content:
     return Content.styled("other", "bold") + Content.styled("  files that do not chat", "$foreground-muted")
 
 
-def variant_row(variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "") -> Row:
-    """Return one variant's row; `preset` is one that it has of its own."""
-    mark, key = standing.mark(variant.path), str(variant.path)
+def variant_cells(variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "") -> Cells:
+    """Return the cells of one variant's row; `preset` is one that it has of its own."""
     label = name(variant.quant)
     if variant.role is not Role.MODEL:
         label = joined([name(variant.model), Content.styled(clean_name(variant.quant), "$foreground-muted")], " ")
@@ -116,13 +114,13 @@ def variant_row(variant: Variant, weighing: Weighing | None, standing: Standing,
         why = Content.styled(role_name(variant), "$foreground-muted")
         if variant.problem or not variant.complete:
             why = name(variant.problem or "incomplete", "$text-error")
-        return Row(key, (label, size, bpw, why, None, None, None, None, where), mark=mark)
+        return (label, size, bpw, why, None, None, None, None, where)
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
     measured = standing.rates.get(variant.path)
     speed: Content | None = Content(rate(measured)) if measured is not None else _muted("?")
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
-    return Row(key, (label, size, bpw, needs(weighing), fit, speed, spare_cell(weighing), trained, where), mark=mark)
+    return (label, size, bpw, needs(weighing), fit, speed, spare_cell(weighing), trained, where)
 
 
 def role_name(variant: Variant) -> str:
@@ -176,14 +174,17 @@ def verdict_word(verdict: Verdict) -> Content:
 
 
 def found_line(
-    variants: Iterable[Variant], *, scanning: bool, shown: int, words: str, sort: SortKey = SortKey.NAME,
+    files: int,
+    models: int,
+    *,
+    scanning: bool,
+    shown: int | None = None,
+    sort: SortKey = SortKey.NAME,
     problem: str = "",
-) -> Content:  # fmt: skip
-    """Return how much is here, what the filter leaves of it, how it is sorted, whether the search still runs."""
-    everything = tuple(variants)
-    models = len({name_key(v.model) for v in everything if v.role is Role.MODEL})
-    files = f"{len(everything)} {'file' if len(everything) == 1 else 'files'}, {models} {_plural(models, 'model')}"
-    parts: list[Content | str] = [f"{shown} of {files}" if words else files]
+) -> Content:
+    """Return how much is here, what a filter leaves of it (None: there is none), how it is sorted, what goes on."""
+    here = f"{files} {_plural(files, 'file')}, {models} {_plural(models, 'model')}"
+    parts: list[Content | str] = [here if shown is None else f"{shown} of {here}"]
     if sort is not SortKey.NAME:
         parts.append(f"by {sort.value}")
     if scanning:

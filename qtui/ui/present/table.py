@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -29,16 +29,44 @@ class Column:
     """Rows are sorted by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: a heading over the whole width, or cells. A cell that is None is covered by the one before it."""
+Cells = tuple[Content | None, ...]
 
-    key: str
-    cells: tuple[Content | None, ...] = ()
-    heading: Content | None = None
-    mark: str = ""
-    """At most two cells before the row."""
-    style: str = ""
+
+class Row:
+    """One row: a heading over the whole width, or cells. A cell that is None is covered by the one before it.
+
+    Cells may be given as a function that makes them when they are first seen: of thousands of rows few ever are.
+    """
+
+    __slots__ = ("_cells", "_make", "heading", "key", "mark")
+
+    def __init__(
+        self, key: str, cells: Cells | Callable[[], Cells] = (), *, heading: Content | None = None, mark: str = ""
+    ) -> None:
+        self.key = key
+        self.heading = heading
+        self.mark = mark
+        """At most two cells before the row."""
+        self._cells: Cells = () if callable(cells) else cells
+        self._make = cells if callable(cells) else None
+
+    @property
+    def cells(self) -> Cells:
+        """Return the cells, none for a heading."""
+        if self._make is not None:
+            self._cells, self._make = self._make(), None
+        return self._cells
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether two rows show the same; those whose cells were not made yet are compared by identity."""
+        if self is other or not isinstance(other, Row):
+            return self is other
+        if self._make is not None or other._make is not None:
+            return False
+        mine, theirs = (self.key, self.mark, self.heading), (other.key, other.mark, other.heading)
+        return mine == theirs and self._cells == other._cells
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 def widths(columns: Sequence[Column], width: int, screen: int = 1 << 16) -> tuple[int, ...]:

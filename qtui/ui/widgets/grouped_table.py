@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import events
@@ -12,9 +13,10 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.style import Style
-from textual.visual import Visual
 
 from qtui.ui.present.table import Column, Row, lay_out, titles, widths
+from qtui.ui.widgets.ground import filtered, quiet_size
+from qtui.ui.widgets.line_drawer import LineDrawer
 
 CURSOR = "›"
 
@@ -41,6 +43,8 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
         text-style: $block-cursor-blurred-text-style;
     }
     """
+
+    virtual_size = quiet_size()
 
     class Highlighted(Message):
         """The cursor stands on another row, or that row changed; None: on none."""
@@ -74,6 +78,7 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._mark_width = mark_width
         self._rows: tuple[Row, ...] = ()
         self._cursor: int | None = None
+        self._drawer = LineDrawer(self._get_style)
 
     @property
     def key(self) -> str | None:
@@ -90,11 +95,9 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
         before, at = self.key, self._cursor or 0
         offset = at - self.scroll_offset.y
         self._rows = tuple(rows)
-        index = next((i for i, row in enumerate(self._rows) if row.key == before and row.cells), None)
+        index = next((i for i, row in enumerate(self._rows) if row.key == before and row.heading is None), None)
         self._cursor = index if index is not None else self._nearest(at)
-        if len(self._rows) + 1 != self.virtual_size.height and self.styles.is_auto_height:
-            self.refresh(layout=True)
-        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self._measure()
         if index is not None and index != at:  # rows came or went above: keep the cursor's line on screen
             self.scroll_to(y=index - offset, animate=False, force=True)
         self._show_cursor()
@@ -108,13 +111,13 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def move_to_key(self, key: str) -> None:
         """Put the cursor on the row of that key, where it is shown."""
-        index = next((i for i, row in enumerate(self._rows) if row.key == key and row.cells), None)
+        index = next((i for i, row in enumerate(self._rows) if row.key == key and row.heading is None), None)
         if index is not None:
             self.move_to(index)
 
     def move(self, step: int) -> None:
         """Move the cursor by so many rows; head rows are passed over."""
-        stops = [i for i, row in enumerate(self._rows) if row.cells]
+        stops = [i for i, row in enumerate(self._rows) if row.heading is None]
         if not stops or self._cursor is None:
             return
         here = stops.index(self._cursor)
@@ -142,7 +145,12 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
     def visible_keys(self) -> tuple[str, ...]:
         """Return the keys of the rows on screen, from the top."""
         first = self.scroll_offset.y
-        return tuple(row.key for row in self._rows[first : first + max(0, self.size.height - 1)] if row.cells)
+        return tuple(row.key for row in self._rows[first : first + max(0, self.size.height - 1)] if row.heading is None)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return some lines, past the cache of styles: there is neither border nor padding to add."""
+        strips = filtered(self, [self.render_line(y) for y in crop.line_range])
+        return [strip.crop(*crop.column_span).adjust_cell_length(crop.width) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen: the titles, or a row."""
@@ -150,28 +158,30 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
         if not width:
             return Strip.blank(0)
         index = y - 1 + self.scroll_offset.y
-        style = self.visual_style
         sizes = widths(self._columns, width - self._mark_width - 1, self.screen.size.width)
         if y == 0:
             text = Content(" " * self._mark_width) + titles(self._columns, sizes)
-            style = self.get_visual_style("grouped-table--titles")
-        elif index >= len(self._rows):
-            text = Content()
-        else:
-            row = self._rows[index]
-            here = index == self._cursor
-            if row.heading is not None:
-                text = Content(" ") + row.heading
-            else:
-                mark = f" {CURSOR if here else ' '}{row.mark:<{self._mark_width - 2}}"
-                text = Content.styled(mark, "bold $text-accent") + lay_out(self._columns, sizes, row.cells)
-            if here:
-                state = "cursor" if self.has_focus or not self.can_focus else "cursor-blurred"
-                style = self._cursor_style(f"grouped-table--{state}")
-        line = text.truncate(width, ellipsis=True)
-        line = line.pad_right(max(0, width - line.cell_length))
-        strips = Visual.to_strips(self, line, width, 1, style)
-        return strips[0].adjust_cell_length(width, style.rich_style) if strips else Strip.blank(width, style.rich_style)
+            return self._drawer.draw(text, self.get_visual_style("grouped-table--titles"), width)
+        if index >= len(self._rows):
+            return Strip.blank(width, self.visual_style.rich_style)
+        row = self._rows[index]
+        if index == self._cursor:
+            state = "cursor" if self.has_focus or not self.can_focus else "cursor-blurred"
+            style = self._cursor_style(f"grouped-table--{state}")
+            return self._drawer.draw(self._line(row, sizes, CURSOR), style, width)
+        make = partial(self._line, row, sizes, " ")
+        return self._drawer.kept(row, make, self.visual_style, width, form=(self._columns, sizes))
+
+    def _line(self, row: Row, sizes: Sequence[int], sign: str) -> Content:
+        if row.heading is not None:
+            return Content(" ") + row.heading
+        mark = Content.styled(f" {sign}{row.mark:<{self._mark_width - 2}}", "bold $text-accent")
+        return mark + lay_out(self._columns, sizes, row.cells)
+
+    def notify_style_update(self) -> None:
+        """Draw anew in other colours."""
+        super().notify_style_update()
+        self._drawer.clear()
 
     def _cursor_style(self, name: str) -> Style:
         """Return the style of the cursor's row; Textual 8.2 forgets `reverse`, all that a theme of 16 colours has."""
@@ -179,7 +189,7 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Keep the cursor on screen."""
-        self.virtual_size = Size(self.size.width, len(self._rows) + 1)
+        self._measure()
         self._show_cursor()
 
     def on_focus(self) -> None:
@@ -193,15 +203,24 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the row; a click on the cursor's row chooses it."""
         index = event.y - 1 + self.scroll_offset.y
-        if event.y < 1 or not 0 <= index < len(self._rows) or not self._rows[index].cells:
+        if event.y < 1 or not 0 <= index < len(self._rows) or self._rows[index].heading is not None:
             return
         if index == self._cursor:
             self.post_message(self.Chosen(self, self._rows[index].key))
         else:
             self.move_to(index)
 
+    def _measure(self) -> None:
+        """Tell the scrollbar how long the table is; only where that shows or hides it the screen is laid out anew."""
+        size = Size(self.size.width, len(self._rows) + 1)
+        if size != self.virtual_size:
+            if size.height != self.virtual_size.height and self.styles.is_auto_height:
+                self.refresh(layout=True)
+            self.virtual_size = size
+            self._scroll_update(size)
+
     def _nearest(self, index: int) -> int | None:
-        stops = [i for i, row in enumerate(self._rows) if row.cells]
+        stops = [i for i, row in enumerate(self._rows) if row.heading is None]
         return min(stops, key=lambda i: abs(i - index), default=None)
 
     def _show_cursor(self) -> None:

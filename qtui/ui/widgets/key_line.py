@@ -35,6 +35,10 @@ def _one(command: Command) -> Content:
 class KeyLine(Fitted):
     """Shows the commands of the moment."""
 
+    _commands: Sequence[Command] | None = None
+
     def show_commands(self, commands: Sequence[Command]) -> None:
         """Show other commands."""
-        self.show(lambda width: (key_line(commands, width),))
+        if commands != self._commands:
+            self._commands = commands
+            self.show(lambda width: (key_line(commands, width),))

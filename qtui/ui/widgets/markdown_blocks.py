@@ -100,6 +100,24 @@ class Items:
 
 
 @dataclass(frozen=True, slots=True)
+class Stack:
+    """Blocks below each other, with an empty line before some of them."""
+
+    blocks: tuple[Block, ...]
+    gaps: tuple[int, ...] = ()
+    """The indices of those."""
+    style: str = ""
+    """Over everything."""
+
+    def lines(self, width: int) -> list[Content]:
+        """Put one below the other."""
+        lines: list[Content] = []
+        for index, block in enumerate(self.blocks):
+            lines += [Content()] * (index in self.gaps) + block.lines(width)
+        return [line.stylize(self.style) for line in lines] if self.style else lines
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """A table; the first row is its head."""
 

@@ -15,7 +15,7 @@ from qtui.ui.present.trouble import side_failure
 from qtui.ui.side import Side
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.ground import Ground
-from qtui.ui.widgets.transcript import Transcript
+from qtui.ui.widgets.transcript import Note, Transcript
 from qtui.ui.widgets.turn import Turn
 
 
@@ -60,6 +60,7 @@ class SidePane(Vertical, Ground):
         """Begin a turn."""
         await self.offer(None)
         await self.settle()
+        await self.transcript.fold_past()
         self._turn = self._last = Turn(prompt, note)
         await self.transcript.mount(self._turn)
         self.transcript.follow()
@@ -103,7 +104,7 @@ class SidePane(Vertical, Ground):
 
     async def say(self, text: Content) -> None:
         """Put a notice into the transcript."""
-        await self.transcript.mount(Static(text, classes="note"))
+        await self.transcript.mount(Note(text))
 
     async def offer(self, text: Content | None) -> None:
         """Put what can be done now below everything else, in the place of what was there; None: nothing."""

@@ -28,6 +28,12 @@ class Thought(Static, can_focus=True):
         self._text += text
         self._draw()
 
+    @property
+    def head(self) -> str:
+        """Return its first line."""
+        words = len(self._text.split())
+        return f"{'-' if self._open else '+'} {'thinking…' if self._unfinished else 'thought'} {words} words"
+
     def finish(self) -> None:
         """Say that the thinking is over."""
         self._unfinished = False
@@ -43,6 +49,4 @@ class Thought(Static, can_focus=True):
         self.action_fold()
 
     def _draw(self) -> None:
-        words = len(self._text.split())
-        head = f"{'-' if self._open else '+'} {'thinking…' if self._unfinished else 'thought'} {words} words"
-        self.update(Content(head) + ("\n" + prose(self._text.strip()) if self._open else Content()))
+        self.update(Content(self.head) + ("\n" + prose(self._text.strip()) if self._open else Content()))

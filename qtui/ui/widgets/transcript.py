@@ -3,8 +3,29 @@
 from __future__ import annotations
 
 from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
 
 from qtui.ui.widgets.ground import Ground, quiet_size
+from qtui.ui.widgets.markdown_blocks import Block, Flow
+from qtui.ui.widgets.past import Past
+from qtui.ui.widgets.turn import Turn
+
+
+FRESH = 8
+"""Turns and notes that stay widgets of their own, the newest."""
+
+
+class Note(Static):
+    """Something that was said between turns."""
+
+    def __init__(self, text: Content) -> None:
+        super().__init__(text, classes="note")
+        self._text = text
+
+    def whole(self) -> Block:
+        """Return it as a block."""
+        return Flow(self._text)
 
 
 class Transcript(VerticalScroll, Ground, can_focus=True):
@@ -28,6 +49,17 @@ class Transcript(VerticalScroll, Ground, can_focus=True):
         """Follow the end again."""
         if self.max_scroll_y:
             self.anchor()
+
+    async def fold_past(self) -> None:
+        """Make lines of what is no longer new."""
+        old = [child for child in self.children if isinstance(child, (Turn, Note))][:-FRESH]
+        if old:
+            past = self.children[0]
+            if not isinstance(past, Past):
+                past = Past()
+                await self.mount(past, before=0)
+            past.add([child.whole() for child in old])
+            await self.remove_children(old)
 
     def _keep_anchor(self) -> None:
         # An anchored container puts content that is shorter than itself at its bottom (Textual 8.2).

@@ -10,6 +10,7 @@ from textual.widgets import Static
 from qtui.ui.present.words import prose
 from qtui.ui.widgets.answer_text import AnswerText
 from qtui.ui.widgets.ground import Ground, quiet_size
+from qtui.ui.widgets.markdown_blocks import Block, Flow, Stack
 from qtui.ui.widgets.thought import Thought
 
 PROMPT_SHOWN = 1_500
@@ -33,15 +34,16 @@ class Turn(Vertical, Ground):
 
     def __init__(self, prompt: str, note: str = "") -> None:
         super().__init__()
-        self._prompt = prompt
-        self._note = note
+        self._prompt = Content.styled("› ", "$text-accent") + shown_prompt(prompt)
+        if note:
+            self._prompt += Content.styled(f"  {note}", "$foreground-muted")
         self._thought: Thought | None = None
         self._answer = AnswerText()
+        self._notes: list[Content] = []
 
     def compose(self) -> ComposeResult:
         """Show the prompt."""
-        note = Content.styled(f"  {self._note}", "$foreground-muted") if self._note else Content()
-        yield Static(Content.styled("› ", "$text-accent") + shown_prompt(self._prompt) + note, classes="prompt")
+        yield Static(self._prompt, classes="prompt")
         yield self._answer
 
     @property
@@ -68,4 +70,14 @@ class Turn(Vertical, Ground):
         if self._thought:
             self._thought.finish()
         if note:
+            self._notes.append(note)
             await self.mount(Static(note, classes="note"))
+
+    def whole(self) -> Block:
+        """Return all of it as one block, thinking folded."""
+        style = "dim" if self.has_class("taken-back") else ""
+        parts: list[Block] = [Flow(self._prompt.stylize_before("bold"))]
+        if self._thought:
+            parts.append(Flow(Content.styled(self._thought.head, "$foreground-muted")))
+        gaps = tuple(range(1, len(parts) + 1))
+        return Stack((*parts, self._answer.whole(), *(Flow(note) for note in self._notes)), gaps, style)
