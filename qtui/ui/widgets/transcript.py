@@ -11,7 +11,6 @@ from qtui.ui.widgets.markdown_blocks import Block, Flow
 from qtui.ui.widgets.past import Past
 from qtui.ui.widgets.turn import Turn
 
-
 FRESH = 8
 """Turns and notes that stay widgets of their own, the newest."""
 
