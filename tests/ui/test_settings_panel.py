@@ -211,6 +211,14 @@ def test_typed_values() -> None:
     assert problem_lines([]).plain == ""
 
 
+async def test_changed_keys_are_shown() -> None:
+    settings = Settings(keys={"models.chat": "space", "models.copy": ""})
+    async with Stage(settings=FakeSettings(settings)).app().run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await go_to(pilot, "keys")
+        await sees(pilot, "models.chat space, models.copy none")
+
+
 async def test_escape_leaves_from_everywhere() -> None:
     async with Stage().app().run_test(size=(80, 24)) as pilot:
         await opened(pilot)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -60,7 +60,8 @@ class SettingsPanel(ModalScreen[None]):
         with Vertical() as box:
             box.border_title = "Settings"
             yield GroupedTable(COLUMNS, MARK_WIDTH, id="lines")
-            yield GroupedTable((Column("ONE OF", 20, grows=1),), 4, id="choices")
+            with Container(classes="choices"):
+                yield GroupedTable((Column("ONE OF", 20, grows=1),), 4, id="choices")
             yield CleanInput(compact=True)
             yield Static(classes="about")
             with VerticalScroll(classes="problems", can_focus=False):

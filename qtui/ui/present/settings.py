@@ -84,9 +84,18 @@ def setting_lines(settings: Settings, themes: Sequence[str]) -> tuple[Line, ...]
              "What qtui writes down about itself; never onto the screen. doctor says where.",
              "", Change.CHOSEN, tuple(level.value for level in LogLevel)),
         Line("keys", "keys", "keys", f"{changed} changed" if changed else "as they come",
-             'Keys are changed in the file: under [keys], as in  "models.chat" = "space".  ? lists all commands.',
+             keys_about(settings),
              "in the file", Change.IN_FILE),
     )  # fmt: skip
+
+
+def keys_about(settings: Settings) -> str:
+    """Return the keys that the user has changed, and how that is done."""
+    how = 'Changed in the file, under [keys], as in  "models.chat" = "space".  ? lists all commands.'
+    changed = ", ".join(
+        f"{clean_name(name, 40)} {clean_name(keys, 40) or 'none'}" for name, keys in settings.keys.items()
+    )
+    return f"{clean_name(changed, 100)}. {how}" if changed else how
 
 
 def line_rows(lines: Sequence[Line]) -> tuple[Row, ...]:
