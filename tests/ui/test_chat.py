@@ -18,8 +18,9 @@ from qtui.core.text import GIB, MIB
 from qtui.ui.messages import DuelHappened, PutOnSide
 from qtui.ui.panels.sampling import SamplingPanel
 from qtui.ui.side import Phase
+from qtui.ui.widgets.past import Past
 from qtui.ui.widgets.prompt_field import PromptField
-from qtui.ui.widgets.transcript import Transcript
+from qtui.ui.widgets.transcript import FRESH, Transcript
 from qtui.ui.widgets.turn import PROMPT_SHOWN
 from tests.fakes import LoadScript, Reply
 from tests.ui.stage import LARGE, OTHER, SMALL, Stage, arena, field_of, screen_lines, screen_text, sees, wait_until
@@ -410,6 +411,28 @@ async def test_a_megabyte_is_pasted_as_a_mark_and_sent_whole(kind: str) -> None:
         assert hash(turns(asked_of(stage, SMALL)[1])[0]) == hash(sent)
 
 
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"], ids=["cr", "lf", "crlf"])
+async def test_pasted_lines_stay_lines_however_the_terminal_ends_them(end: str) -> None:
+    stage = Stage()
+    async with stage.duel(A=SMALL).run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "ready")
+        field_of(pilot).post_message(events.Paste(f"one{end}two{end}{end}three"))
+        await sees(pilot, "three")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: asked_of(stage, SMALL))
+        assert turns(asked_of(stage, SMALL)[0]) == ["one\ntwo\n\nthree"]
+
+
+async def test_a_prompt_that_is_too_long_says_so_without_the_log_of_an_engine_that_is_well() -> None:
+    stage = Stage()
+    failure = Failure("the prompt has 9000 tokens", "shorten it", "prompt", ("sched_reserve: took 2 ms",))
+    stage.engine.enqueue(Reply("", failure=failure), variant=SMALL)
+    async with stage.duel("go", A=SMALL).run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "the prompt has 9000 tokens")
+        await sees(pilot, "shorten it")
+        assert "sched_reserve" not in screen_text(pilot)
+
+
 async def test_a_mark_that_was_changed_by_hand_stands_for_nothing() -> None:
     stage = Stage()
     async with stage.duel(A=SMALL).run_test(size=(80, 24)) as pilot:
@@ -445,3 +468,32 @@ async def test_a_bar_shows_only_away_from_the_end() -> None:
         await pilot.press("G")
         await wait_until(pilot, lambda: transcript.scrollbar_size_vertical == 0)
         assert screen_lines(pilot)[:-1] == before
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_long_conversation_looks_the_same_once_its_past_is_lines(size: tuple[int, int]) -> None:
+    stage = Stage()
+    turns_asked = FRESH + 4
+    for number in range(turns_asked):
+        stage.engine.enqueue(Reply(f"- answer {number}\n\n`code` and *more*", thinking="hm"), variant=SMALL)
+    async with stage.duel(A=SMALL).run_test(size=size) as pilot:
+        await sees(pilot, "ready")
+        transcript = arena(pilot).query_one(Transcript)
+        pages = []
+        for number in range(turns_asked):
+            await say(pilot, f"q{number}")
+            if number in (2, turns_asked - 1):
+                await pilot.press("escape", "g")
+                await wait_until(pilot, lambda: transcript.scroll_y == 0)
+                pages.append([line[:-1].rstrip() for line in screen_lines(pilot)[2:12]])
+        assert len(transcript.children) == 1 + FRESH + 1  # the past, and the one that was written last
+        assert isinstance(transcript.children[0], Past)
+        assert pages[0] == pages[1]
+        assert any("+ thought 1 words" in line for line in pages[0])
+        await pilot.press("G")
+        await sees(pilot, f"answer {turns_asked - 1}")
+        await pilot.press("r")
+        await rested(pilot)
+        assert len(asked_of(stage, SMALL)[-1].messages) == 2 * turns_asked - 1
+        await pilot.press("N", "N")
+        await wait_until(pilot, lambda: not transcript.children)

@@ -7,6 +7,8 @@ from textual.events import Paste
 
 from qtui.core.text import GIB, MIB
 from qtui.ui.panels.sampling import SamplingPanel
+from qtui.ui.widgets import transcript
+from qtui.ui.widgets.past import Past
 from qtui.ui.widgets.prompt_field import PromptField
 from tests.fakes import Reply
 from tests.ui.stage import Stage, arena, field_of, sees, wait_until
@@ -15,7 +17,8 @@ from tests.ui.test_hostile import HOSTILE, check_screen, hostile_variant
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-async def test_turns_that_are_edited_joined_and_swapped(kind: str) -> None:
+async def test_turns_that_are_edited_joined_and_swapped(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transcript, "FRESH", 1)
     text = HOSTILE[kind]
     one, two, three = (hostile_variant(text, number) for number in (1, 2, 3))
     stage = Stage()
@@ -38,6 +41,10 @@ async def test_turns_that_are_edited_joined_and_swapped(kind: str) -> None:
         await rested(pilot)
         await pilot.resize_terminal(120, 36)
         check_screen(pilot)
+        assert pilot.app.screen.query(Past)
+        for key in ("g", "pagedown", "G"):
+            await pilot.press(key)
+            check_screen(pilot)
         await pilot.press("N", "N")
         check_screen(pilot)
 

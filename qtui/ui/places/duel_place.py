@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from qtui.core.events import Answered, Failed, LoadProgressed, PromptProgressed,
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean
+from qtui.ui.garbage import spare_collections
 from qtui.ui.messages import ArenaChanged, DuelBroke, DuelHappened, DuelRested, RemedyFound, SidePut
 from qtui.ui.places.conversation import Conversation, Offer
 from qtui.ui.places.operations import Operations, Placing
@@ -45,18 +45,6 @@ EMPTY = """No model on a side yet.
 
 PROGRESS = (LoadProgressed, PromptProgressed, TextArrived)
 """Events that come by the dozen and change nothing but what their side is doing."""
-FULL_COLLECTION = 200
-"""Collections of the middle generation between two full ones; Python's default is 10."""
-
-
-def spare_collections() -> None:
-    """Make full collections of garbage rare and short: each looks at every object, 50 to 130 ms without a key shown.
-
-    What is there before the first answer stays for good and need not be looked at; answers leave hardly any cycles.
-    """
-    gc.freeze()
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, FULL_COLLECTION)
 
 
 class DuelPlace(Place, Ground):

@@ -20,6 +20,7 @@ from qtui.core.memory.steady import Steady
 from qtui.core.memory.suggestion import Suggestion, suggest
 from qtui.core.ports import Library
 from qtui.core.settings import Settings
+from qtui.ui.garbage import spare_collections
 from qtui.ui.messages import (
     FactsRead,
     FilesChanged,
@@ -152,6 +153,7 @@ class LibraryPlace(Place):
         if self._scan_again:
             self._look()
         self.draw()
+        self.call_after_refresh(spare_collections)
 
     @on(FilesChanged)
     def look_again(self) -> None:

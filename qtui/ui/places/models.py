@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -239,11 +240,13 @@ class ModelsPlace(LibraryPlace):
             self.action_clear_filter()
 
     @on(Input.Changed)
-    def filter_rows(self, event: Input.Changed) -> None:
+    async def filter_rows(self, event: Input.Changed) -> None:
         """Show the rows that meet the filter."""
         self._words = event.value.strip()
         self.shelf.filter_by(self._words)
         self.draw()
+        # Textual 8.2 paints the field at once and what is asked for after that two frames later: let the table ask now.
+        await asyncio.sleep(0)
 
     @on(Input.Submitted)
     def end_filter(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.content import Content
 
 from qtui.core.errors import Failure
@@ -16,6 +18,8 @@ from qtui.ui.side import Side
 
 def side_failure(failure: Failure, side: Side) -> Content:
     """Return what failed on a side; a refusal with its numbers and the ways on."""
+    if failure.kind == "prompt":
+        return failure_text(replace(failure, log=()))  # the engine is well: its log is about something else
     if failure.kind != "memory":
         return failure_text(failure)
     return Content("\n").join([name(failure.message, "$text-error", 600), *_memory_lines(side)])

@@ -70,7 +70,9 @@ class PromptField(TextArea):
         event.stop()
         event.prevent_default()
         if not self.read_only:
-            self.insert(self._mark(clean(event.text)))
+            # Terminals send the ends of pasted lines as the return key does: CR.
+            lines = event.text.replace("\r\n", "\n").replace("\r", "\n")
+            self.insert(self._mark(clean(lines)))
 
     def action_newline(self) -> None:
         """Begin a new line."""
