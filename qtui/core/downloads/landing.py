@@ -76,9 +76,7 @@ def folder_landing(folder: Path, repository: str, file: RemoteFile) -> Landing:
     )
 
 
-def landing_of(
-    file: RemoteFile, *, cache: Path, folder: str, repository: str, commit: str, revision: str
-) -> Landing:
+def landing_of(file: RemoteFile, *, cache: Path, folder: str, repository: str, commit: str, revision: str) -> Landing:
     """Return the paths of a file in a folder, or in the cache where no folder is named."""
     if folder:
         return folder_landing(Path(folder), repository, file)
