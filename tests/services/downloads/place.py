@@ -76,9 +76,7 @@ class Place:
         return FetchJob(REPOSITORY, self.commit, files, str(self.cache), self.hub.endpoint, pace=pace)
 
     def download(self, *names: str, folder: str = "") -> Download:
-        return new_download(
-            REPOSITORY, self.commit, [self.remote(name) for name in names or (NAME,)], folder=folder
-        )
+        return new_download(REPOSITORY, self.commit, [self.remote(name) for name in names or (NAME,)], folder=folder)
 
     def change(self, content: Content, name: str = NAME) -> None:
         """Put other bytes under the name, in a new commit."""

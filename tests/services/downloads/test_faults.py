@@ -74,9 +74,7 @@ def test_a_server_that_ignores_ranges_does_not_cost_what_is_here(place: Place) -
 
 @pytest.mark.parametrize("shift", [1, MIB // 2])
 def test_another_range_than_was_asked_for_is_not_taken(place: Place, shift: int) -> None:
-    place.hub.fault(
-        Fault(Kind.CUT, FILE, at=MIB), Fault(Kind.WRONG_RANGE, FILE, times=-1, port="cdn", shift=shift)
-    )
+    place.hub.fault(Fault(Kind.CUT, FILE, at=MIB), Fault(Kind.WRONG_RANGE, FILE, times=-1, port="cdn", shift=shift))
     ran = place.run()
     assert ran.error is None and place.is_right()
     assert any("another part than was asked for" in note for note in ran.notes)

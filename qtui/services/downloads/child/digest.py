@@ -15,7 +15,7 @@ class Digest:
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._full: queue.SimpleQueue[tuple[bytearray, int]] = queue.SimpleQueue()
+        self._full: queue.SimpleQueue[tuple[bytearray, int] | None] = queue.SimpleQueue()
         self._free: queue.SimpleQueue[bytearray] = queue.SimpleQueue()
         for _ in range(BUFFERS):
             self._free.put(bytearray(CHUNK))
@@ -39,13 +39,17 @@ class Digest:
         self._settle()
         return self._hash.hexdigest()
 
+    def close(self) -> None:
+        """End the thread; harmless when it has ended."""
+        self._full.put(None)
+
     def _settle(self) -> None:
         """Wait until all is hashed: then all buffers are free. The caller must have handed in what it took."""
         for buffer in [self._free.get() for _ in range(BUFFERS)]:
             self._free.put(buffer)
 
     def _work(self) -> None:
-        while True:
-            buffer, length = self._full.get()
+        while (handed := self._full.get()) is not None:
+            buffer, length = handed
             self._hash.update(memoryview(buffer)[:length])
             self._free.put(buffer)

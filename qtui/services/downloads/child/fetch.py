@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from qtui.core.downloads.files import RemoteFile, check_commit, check_file, check_repository
-from qtui.core.downloads.landing import Landing, landing_of
+from qtui.core.downloads.landing import PARTIAL, STATE, Landing, landing_of
 from qtui.core.downloads.messages import Fetched, FetchFailed, FetchJob, FileFetched
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.text import clean_name
@@ -99,14 +99,14 @@ class Fetch:
             partial.become(landing.final)
 
     def _forget_outdated(self, landing: Landing, file: RemoteFile) -> None:
-        """Remove what came of other bytes of this name, unless another program is at it."""
-        for state in outdated(landing, self._job.repository, file):
-            sha256 = state.name.partition(".")[0]
+        """Remove what came of other bytes of this name, and what nobody can use, unless another program is at it."""
+        for sha256, was_this in outdated(landing, self._job.repository, file).items():
             with contextlib.suppress(_TakenError):
                 with locked(landing.lock.with_name(f"{sha256}.lock"), self._job.pace.lock, _taken):
-                    for path in (state.with_name(f"{sha256}.part"), state):
-                        path.unlink(missing_ok=True)
-                self._progress.note(f"{clean_name(file.name)} has changed on the Hub: starting anew")
+                    for ending in (PARTIAL, STATE):
+                        landing.partial.with_name(sha256 + ending).unlink(missing_ok=True)
+                if was_this:
+                    self._progress.note(f"{clean_name(file.name)} has changed on the Hub: starting anew")
 
     def _digest(self, path: Path) -> str:
         digest = hashlib.sha256()

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import io
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from qtui.core.downloads.files import RemoteFile
-from qtui.core.downloads.landing import STATE, Landing
+from qtui.core.downloads.landing import PARTIAL, STATE, Landing
 from qtui.core.downloads.trouble import DiskFullError
 from qtui.core.errors import BadFileError, QtuiError
 from qtui.core.text import clean, clean_name
@@ -46,12 +47,16 @@ class Partial:
     def __init__(self, landing: Landing, state: PartialState) -> None:
         self._landing = landing
         self._state = state
-        self._digest = Digest()
         self._file = _opened(landing.partial)
+        self._digest = Digest()
         self.done = os.fstat(self._file.fileno()).st_size
         self.anew = ""
         """Why what was here is not used; empty when it is, or nothing was here."""
-        self._begin()
+        try:
+            self._begin()
+        except BaseException:
+            self.close()
+            raise
 
     def check_kept(self, told: Callable[[int], None]) -> None:
         """Hash what is here already; `told` gets the bytes read so far and may raise to stop it."""
@@ -100,6 +105,7 @@ class Partial:
 
     def close(self) -> None:
         """Close the file; harmless when it is closed."""
+        self._digest.close()
         self._file.close()
 
     def become(self, final: Path) -> None:
@@ -156,15 +162,22 @@ def read_state(path: Path) -> PartialState | None:
     return None
 
 
-def outdated(landing: Landing, repository: str, file: RemoteFile) -> list[Path]:
-    """Return the state files of partials that were of this name in this repository, and of other bytes."""
-    found = []
-    for path in sorted(landing.state.parent.glob(f"*{STATE}")):
-        state = read_state(path)
-        if state is None or (state.repository, state.path) != (repository, file.path):
+def outdated(landing: Landing, repository: str, file: RemoteFile) -> dict[str, bool]:
+    """Return the SHA-256 of partials beside this one that nobody will complete.
+
+    True: they were of this name in this repository, and of other bytes; False: it is not known what they were of.
+    """
+    found = {}
+    folder = landing.partial.parent
+    for path in sorted([*folder.glob(f"*{PARTIAL}"), *folder.glob(f"*{STATE}")]):
+        sha256 = path.name.partition(".")[0]
+        if not re.fullmatch(r"[0-9a-f]{64}", sha256) or sha256 == file.sha256:
             continue
-        if state.sha256 != file.sha256 and path.name == state.sha256 + STATE:
-            found.append(path)
+        state = read_state(path.with_name(sha256 + STATE))
+        if state is None or state.sha256 != sha256:
+            found[sha256] = False
+        elif (state.repository, state.path) == (repository, file.path):
+            found[sha256] = True
     return found
 
 

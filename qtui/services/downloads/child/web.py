@@ -102,14 +102,7 @@ class Web:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._opener = urllib.request.OpenerDirector()
-        # No handler for redirects, errors, files or FTP: every status comes back as it is.
-        for handler in (
-            urllib.request.ProxyHandler(),
-            urllib.request.HTTPHandler(),
-            urllib.request.HTTPSHandler(context=ssl.create_default_context()),
-        ):
-            self._opener.add_handler(handler)
+        self._openers: dict[str, urllib.request.OpenerDirector] = {}
 
     def ask(self, method: str, address: Address) -> Answer:
         """Send a request and return its answer, whatever the status.
@@ -122,7 +115,7 @@ class Web:
             raise NetworkError("the server named an address that is not of the web", "try again, or another mirror")
         try:
             request = urllib.request.Request(address.url, headers=dict(address.headers), method=method)  # noqa: S310
-            response = self._opener.open(request, timeout=self._timeout)
+            response = self._opener(address.origin[0]).open(request, timeout=self._timeout)
         except (OSError, http.client.HTTPException, ValueError) as error:
             cause = error.reason if isinstance(error, urllib.error.URLError) else error
             if isinstance(cause, ssl.SSLCertVerificationError):
@@ -134,6 +127,19 @@ class Web:
         if not isinstance(response, http.client.HTTPResponse):
             raise AgainError("the proxy could not be used")
         return Answer(response, address.url)
+
+    def _opener(self, scheme: str) -> urllib.request.OpenerDirector:
+        """Return what opens addresses of a scheme; the certificates to trust are read when they are first needed."""
+        if scheme not in self._openers:
+            # No handler for redirects, errors, files or FTP: every status comes back as it is.
+            opener = urllib.request.OpenerDirector()
+            opener.add_handler(urllib.request.ProxyHandler())
+            if scheme == "https":
+                opener.add_handler(urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+            else:
+                opener.add_handler(urllib.request.HTTPHandler())
+            self._openers[scheme] = opener
+        return self._openers[scheme]
 
     def follow(self, method: str, address: Address) -> Answer:
         """Send a request and follow redirects; what is sent along never leaves the first origin.
