@@ -97,10 +97,12 @@ class DownloadRun:
     async def events(self) -> AsyncGenerator[DownloadEvent]:
         """Yield what happens from now on, the queue as it is first, until the run is closed."""
         listener: asyncio.Queue[DownloadEvent | None] = asyncio.Queue()
+        if self._closed:
+            listener.put_nowait(None)
         self._listeners.append(listener)
         try:
             yield QueueChanged(self._queue.downloads)
-            while not self._closed and (event := await listener.get()) is not None:
+            while (event := await listener.get()) is not None:
                 yield event
         finally:
             self._listeners.remove(listener)
