@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from qtui.core.downloads.download import Download
-from qtui.core.downloads.messages import FetchEvent
-from qtui.core.downloads.queue import Room
-from qtui.core.downloads.verify import Checked, Expected
 from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
 from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
+from qtui.core.hub.events import HeaderFetched, HeaderRead, Waiting
+from qtui.core.hub.query import Query, ResultPage
+from qtui.core.hub.repository import Account, Card, FilesPage, LocalCopy, Repository, RepositoryFile
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
@@ -239,58 +238,67 @@ class Library(Protocol):
         ...
 
 
-class Downloads(Protocol):
-    """Fetches files from the Hub, each download in a process of its own, and keeps the queue between starts."""
+class Hub(Protocol):
+    """The Hugging Face Hub, or a mirror of it.
 
-    def fetch(self, download: Download) -> AsyncGenerator[FetchEvent]:
-        """Fetch all files of a download: FetchProgressed, FetchNoted, FileFetched…, then Fetched or FetchFailed.
+    What is asked yields `Waiting` as often as the Hub has to be waited for, then what was asked for. Closing or
+    cancelling an iteration ends its requests at once. Every call may raise a HubError: OfflineError, NotOnHubError,
+    AccessError, RateLimitError, or HubError where the answer is not understood. All text that comes is clean.
+    """
 
-        Closing the iterator stops it; what came is kept, and the next call goes on from there.
-        """
+    @property
+    def endpoint(self) -> str:
+        """Return the address that is asked, without name and password."""
         ...
 
-    async def kept(self, download: Download) -> int:
-        """Return the bytes that are here of a download, in place or in part."""
-        ...
+    def search(self, query: Query, page: str = "") -> AsyncIterator[Waiting | ResultPage]:
+        """Look for repositories; `page` is `ResultPage.next` of the page before. Ends with one ResultPage.
 
-    async def room(self, downloads: Sequence[Download]) -> Sequence[Room]:
-        """Return each disk that these downloads still write to: what is free, and what they need."""
-        ...
-
-    async def discard(self, download: Download) -> None:
-        """Remove what came of the files that are not complete; those that are stay."""
-        ...
-
-    async def load(self) -> Sequence[Download]:
-        """Return the downloads that were kept, in their order, without those that another qtui works on."""
-        ...
-
-    async def adopt(self, download_id: str) -> Download | None:
-        """Return one download that was kept, None when there is none or another qtui works on it."""
-        ...
-
-    async def keep(self, downloads: Sequence[Download]) -> None:
-        """Keep this queue; a download that is done, or no longer in it, is kept no more.
+        Pages that were asked for in the last minutes come from memory.
 
         Raises:
-            QtuiError: it cannot be written.
+            UsageError: the query cannot be asked.
         """
         ...
 
-    async def release(self) -> None:
-        """Let other qtui processes have what is kept."""
+    def repository(self, name: str) -> AsyncIterator[Waiting | Repository]:
+        """Look at one repository; ends with it, under the name that it has now, and with what access there is."""
         ...
 
-
-class Checksums(Protocol):
-    """Reads files that are here, and knows what they should be."""
-
-    async def expected(self, variant: Variant) -> Sequence[Expected]:
-        """Return each file of a variant with what it should be, None where nothing here tells."""
+    def files(self, repository: Repository) -> AsyncIterator[Waiting | FilesPage]:
+        """List the files of a repository at its commit, page by page; at most some ten thousand."""
         ...
 
-    def check(self, files: Sequence[Expected]) -> AsyncGenerator[int | Checked]:
-        """Read the files one after the other: bytes read so far of all…, and a Checked for each."""
+    def card(self, repository: Repository) -> AsyncIterator[Waiting | Card]:
+        """Fetch the model card; ends with an empty one where there is none."""
+        ...
+
+    def header(
+        self, repository: Repository, file: RepositoryFile
+    ) -> AsyncIterator[Waiting | HeaderFetched | HeaderRead]:
+        """Read the header of one GGUF file; ends with HeaderRead. What was read once is kept for ever.
+
+        Of a sibling of a file that was read before, only what is its own is fetched.
+
+        Raises:
+            BadFileError: it is not GGUF, damaged, or hostile.
+        """
+        ...
+
+    def header_path(self, file: RepositoryFile) -> Path:
+        """Return where the header of a file is kept, or would be."""
+        ...
+
+    async def copies(self, repository: str, here: Sequence[Variant]) -> Sequence[LocalCopy]:
+        """Return what of a repository is on this machine: in the HF cache, and among the variants `here`."""
+        ...
+
+    def account(self) -> AsyncIterator[Waiting | Account]:
+        """Ask who the Hub takes us for; ends with Account."""
+        ...
+
+    async def close(self) -> None:
+        """End all connections."""
         ...
 
 
