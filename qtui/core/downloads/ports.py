@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from qtui.core.downloads.download import Download
 from qtui.core.downloads.messages import FetchEvent
 from qtui.core.downloads.queue import Room
-from qtui.core.downloads.verify import Checked, Expected
+from qtui.core.downloads.verify import Expected
 
 
 class Downloads(Protocol):
@@ -57,10 +58,21 @@ class Downloads(Protocol):
 class Checksums(Protocol):
     """Reads files that are here, and knows what they should be."""
 
-    async def expected(self, variant: Variant) -> Sequence[Expected]:
-        """Return each file of a variant with what it should be, None where nothing here tells."""
+    async def expected(self, name: str) -> Sequence[Expected]:
+        """Return the files that a path (any of its shards), `REPO/FILE` or `REPO:QUANT` names, and what they should be.
+
+        Damaged files are found too.
+
+        Raises:
+            BadFileError: there is no such file, or it may not be read.
+            UsageError: the name fits nothing here.
+        """
         ...
 
-    def check(self, files: Sequence[Expected]) -> AsyncGenerator[int | Checked]:
-        """Read the files one after the other: bytes read so far of all…, and a Checked for each."""
+    def digest(self, path: Path) -> AsyncGenerator[int | str]:
+        """Read a file: the bytes read so far, again and again, at last its SHA-256.
+
+        Raises:
+            BadFileError: it cannot be read.
+        """
         ...
