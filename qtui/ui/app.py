@@ -18,11 +18,11 @@ from qtui.core.monitor.history import Moment
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
+from qtui.ui.downloading import Downloading
 from qtui.ui.messages import ArenaChanged, ChooseForSide, EngineAnswered, MachineSampled, PutOnSide
 from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
-from qtui.ui.planning import Planning
 from qtui.ui.present.top_line import advice
 from qtui.ui.vitals import Vitals
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Planning):
+class QtuiApp(Downloading):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -81,6 +81,7 @@ class QtuiApp(Planning):
         self.add_mode("arena", self._built("arena", self._build_arena))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._watch_machine()
+        self.start_downloading()
         self._ask_engine()
         self.more_problems = self._parts.problems
         self.start_following()
@@ -91,7 +92,8 @@ class QtuiApp(Planning):
             self.post_message(Key(key.key, key.character))
 
     async def on_unmount(self) -> None:
-        """End all sessions, also after a crash."""
+        """End all sessions and stop all downloads, also after a crash."""
+        await self.stop_downloading()
         if self._duel is not None:
             await self._duel.close()
 
@@ -216,6 +218,10 @@ class QtuiApp(Planning):
         """Show the engine everywhere."""
         log.info("engine: %s", event.engine)
         self._show_vitals(replace(self._vitals, engine=event.engine))
+
+    def show_downloads(self, vitals: Vitals) -> None:
+        """Show other downloads in the top line of every place."""
+        self._show_vitals(vitals)
 
     def _show_vitals(self, vitals: Vitals) -> None:
         self._vitals = vitals

@@ -13,6 +13,8 @@ from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.compare import Column
+    from qtui.core.downloads.download import Download
+    from qtui.core.downloads.run import DownloadEvent
     from qtui.core.duel.run import DuelEvent
     from qtui.core.errors import Failure
     from qtui.core.gguf.facts import Facts
@@ -107,6 +109,20 @@ class VariantWeighed(Message):
 @dataclass(eq=False, repr=False)
 class FilesChanged(Message):
     """Files came or went."""
+
+
+@dataclass(eq=False, repr=False)
+class DownloadsHappened(Message, bubble=False):
+    """Downloads moved on, came, went or ended."""
+
+    event: DownloadEvent
+
+
+@dataclass(eq=False, repr=False)
+class FetchVariant(Message):
+    """Download the files of a variant of the Hub."""
+
+    download: Download
 
 
 @dataclass(eq=False, repr=False)

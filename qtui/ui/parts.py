@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.downloads.run import DownloadRun
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
@@ -50,6 +51,8 @@ class Parts:
     """None: plans cannot be saved."""
     known_presets: tuple[Preset, ...] = ()
     """What the store held when the app was opened."""
+    downloads: DownloadRun | None = None
+    """The queue of downloads; None: nothing is downloaded."""
     models_dirs: tuple[Path, ...] = ()
     """Folders that are looked at instead of the known places."""
     dated: Callable[[Variant], float | None] = _undated

@@ -14,6 +14,7 @@ from qtui.core.themes import ThemeFile
 from qtui.ui.commands import HOMES, MODAL, Where, bindings
 from qtui.ui.following import Following
 from qtui.ui.places.place import Place
+from qtui.ui.running import Running
 
 if TYPE_CHECKING:  # the app paints before what panels need is imported
     from qtui.core.ports import SettingsStore
@@ -54,6 +55,10 @@ class Shell(Following):
 
     def advice(self) -> Sequence[str]:
         """Return what is amiss here, and what to do about it."""
+        return ()
+
+    def at_stake(self) -> Sequence[Running]:
+        """Return what runs besides what the places run."""
         return ()
 
     def action_palette(self) -> None:
@@ -106,7 +111,7 @@ class Shell(Following):
 
     async def action_quit(self) -> None:
         """Quit; ask once if something runs."""
-        running = [one for place in self.places() for one in place.running()]
+        running = [*(one for place in self.places() for one in place.running()), *self.at_stake()]
         if not running or self._asking_to_quit:
             self.exit()
             return

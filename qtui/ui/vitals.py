@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtui.core.monitor.history import History
 
 if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, MemorySample
 
 
@@ -17,5 +18,7 @@ class Vitals:
 
     sample: MemorySample | None = None
     engine: EngineInfo | None = None
+    downloads: tuple[Download, ...] = ()
+    """The queue of downloads, in its order."""
     history: History = field(default_factory=History)
     """The last minute of machine and sessions."""

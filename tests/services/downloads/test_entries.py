@@ -12,7 +12,7 @@ import pytest
 from qtui.core.downloads.download import State
 from qtui.core.errors import Failure, QtuiError
 from qtui.services.downloads.entries import Entries
-from qtui.services.downloads.manifest import Manifest, ManifestLine, line_of
+from qtui.services.downloads.manifest import Manifest, line_of
 from tests.core.downloads.fake_port import a_download
 
 A, B, C = (a_download(f"{name}-Q4_K_M.gguf") for name in "ABC")
@@ -107,7 +107,7 @@ def test_the_manifest_tells_the_newest_and_whether_it_still_holds(tmp_path: Path
     assert not manifest.is_unchanged(replace(line, mtime_ns=1))
     path.unlink()
     assert not manifest.is_unchanged(line)
-    assert isinstance(line, ManifestLine) and line.sha256 == A.files[0].sha256
+    assert line.sha256 == A.files[0].sha256
 
 
 def test_a_manifest_that_cannot_be_written_says_so(tmp_path: Path) -> None:
