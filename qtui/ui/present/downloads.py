@@ -48,7 +48,7 @@ def download_lines(download: Download | None, doomed: bool = False, problem: str
     place = name(download.folder, limit=200) if download.folder else "HF cache"
     lines = [
         joined([Content.styled(f"{bar(download.fraction, BAR)}", "$text-accent") + f" {_percent(download)}", files]),
-        joined([name(download.repository), f"commit {clean_name(download.commit, 8)}", Content("into ") + place]),
+        joined([name(download.repository), f"commit {clean_name(download.commit[:8])}", Content("into ") + place]),
     ]
     if download.note:
         lines.append(name(download.note, "$text-warning"))
