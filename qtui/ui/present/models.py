@@ -106,7 +106,7 @@ def variant_cells(variant: Variant, weighing: Weighing | None, standing: Standin
         label = joined([name(variant.model), Content.styled(clean_name(variant.quant), "$foreground-muted")], " ")
     elif preset:
         label = joined([label, Content.styled(f"preset: {clean_name(preset, 60)}", "$text-accent")], "  ")
-    where = name(variant.source, "$foreground-muted")
+    where = name(_folder(variant.source), "$foreground-muted")
     size = Content(gib(variant.size))
     bpw = Content("?" if variant.bits_per_weight is None else f"{variant.bits_per_weight:.2f}")
     trained = Content(str(variant.context_length or "?"))
@@ -121,6 +121,12 @@ def variant_cells(variant: Variant, weighing: Weighing | None, standing: Standin
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
     return (label, size, bpw, needs(weighing), fit, speed, spare_cell(weighing), trained, where)
+
+
+def _folder(source: str) -> str:
+    """Return a place as a narrow column shows it: of a long path its last folder, which tells more than its first."""
+    head, slash, last = source.rstrip("/").rpartition("/")
+    return f"…/{last}" if slash and last and "/" in head.removeprefix("~") else source
 
 
 def role_name(variant: Variant) -> str:
