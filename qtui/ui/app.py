@@ -116,6 +116,7 @@ class QtuiApp(Planning):
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
+            forecast=parts.forecast,
         )  # fmt: skip
         return self._models
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.memory.guard import Weighing
     from qtui.core.memory.ladder import Cell
     from qtui.core.memory.plan import LoadPlan
+    from qtui.core.memory.speed import Speed
     from qtui.core.memory.suggestion import Suggestion
     from qtui.core.memory.verdict import Headroom
     from qtui.core.presets import Preset
@@ -105,6 +106,14 @@ class VariantWeighed(Message):
 
 
 @dataclass(eq=False, repr=False)
+class VariantPaced(Message):
+    """How fast a variant would generate is known, or why it is not."""
+
+    path: Path
+    speed: Speed
+
+
+@dataclass(eq=False, repr=False)
 class FilesChanged(Message):
     """Files came or went."""
 
@@ -167,6 +176,15 @@ class PlanEffect(Message):
     field: str
     """The change that was left out; empty: none."""
     weighing: Weighing
+
+
+@dataclass(eq=False, repr=False)
+class PlanPaced(Message):
+    """How fast a variant would be under a plan that is being edited."""
+
+    edit: int
+    """Which of the edits it is about, counted from 1."""
+    speed: Speed
 
 
 @dataclass(eq=False, repr=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.forecast import Forecast
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
@@ -56,5 +57,7 @@ class Parts:
     """Tells when a variant's file was written, in seconds since the epoch."""
     problems: tuple[Problem, ...] = ()
     """What of settings and presets cannot be used, beyond how the settings file is written."""
+    forecast: Forecast | None = None
+    """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""

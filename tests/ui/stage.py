@@ -9,6 +9,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from qtui.core.forecast import Forecast
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
@@ -56,6 +57,7 @@ class Stage:
     applied: list[Settings] = field(default_factory=list)
     """What was handed to library and guard."""
     presets: FakePresets = field(default_factory=FakePresets)
+    forecast: Forecast | None = None
     library: FakeLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class Stage:
         parts = Parts(
             library=self.library, machine=self.machine, engine=self.engine, guard=guard, footprints=footprints,
             sessions=self.sessions, plan=LoadPlan(), presets=self.presets, known_presets=self.presets.load(),
-            models_dirs=folders, apply=self.applied.append,
+            models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
         )  # fmt: skip
         return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)
 

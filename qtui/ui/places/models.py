@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from qtui.core.compare import Dated, no_date
 from qtui.core.current_plan import CurrentPlan
+from qtui.core.forecast import Forecast
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprints import Footprints
@@ -59,10 +60,12 @@ class ModelsPlace(LibraryPlace):
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
         folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
+        forecast: Forecast | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals
-        )
+            library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals,
+            forecast=forecast,
+        )  # fmt: skip
         self.shelf.stand(standing)
         self._dated = dated
         self._words = ""
