@@ -40,17 +40,22 @@ class Forecast:
         `missing`: bytes of mapped weights that find no room in RAM. What was measured on this machine goes before what
         is computed, but for weights that come from the disk.
         """
-        if self._history is not None and not missing:
-            try:
-                measured = rate_under((await self._history.rates([variant])).get(variant.path, ()), plan)
-            except QtuiError:
-                measured = None
-            if measured is not None:
-                return Speed(measured.generation, Origin.MEASURED)
+        if not missing and (measured := await self.measured(variant, plan)) is not None:
+            return measured
         try:
             return await self.computed(variant, plan, depth=depth, missing=missing)
         except QtuiError as error:
             return Speed(None, Origin.UNKNOWN, note=error.message)
+
+    async def measured(self, variant: Variant, plan: LoadPlan) -> Speed | None:
+        """Return the rate that was measured under a resolved plan, None where none is kept; asks the history only."""
+        if self._history is None:
+            return None
+        try:
+            found = rate_under((await self._history.rates([variant])).get(variant.path, ()), plan)
+        except QtuiError:
+            return None
+        return Speed(found.generation, Origin.MEASURED) if found is not None else None
 
     async def of(self, variant: Variant, weighing: Weighing) -> Speed:
         """Return the rate of a variant as it was weighed; weights that find no room are read from the disk."""

@@ -21,6 +21,8 @@ class Pacer:
     def __init__(self, forecast: Forecast | None) -> None:
         self._forecast = forecast
         self._wanted: dict[Path, tuple[Variant, Weighing]] = {}
+        self._looked_up: set[Path] = set()
+        """What the history was asked about and did not know."""
 
     @property
     def idle(self) -> bool:
@@ -33,6 +35,7 @@ class Pacer:
             self._wanted.pop(variant.path, None)
         else:
             self._wanted[variant.path] = (variant, weighing)
+            self._looked_up.discard(variant.path)
 
     def drop(self, path: Path) -> None:
         """Leave one out, because it is gone."""
@@ -41,15 +44,32 @@ class Pacer:
     def clear(self) -> None:
         """Leave all out: they are weighed under another plan."""
         self._wanted.clear()
+        self._looked_up.clear()
 
     async def run(
         self, on_screen: Callable[[], Iterable[Path]], may: Callable[[], bool]
     ) -> AsyncIterator[tuple[Variant, Speed]]:
-        """Yield how fast each variant would be, until nothing is left or `may` forbids to go on."""
-        while self._forecast is not None and self._wanted and may():
+        """Yield how fast each variant would be: what was measured, then what is computed while `may` allows it."""
+        if self._forecast is None:
+            return
+        for path, asked in list(self._wanted.items()):
+            variant, weighing = asked
+            known = None
+            if path not in self._looked_up and weighing.verdict.fit is not Fit.FROM_DISK:
+                known = await self._forecast.measured(variant, weighing.plan)
+                self._looked_up.add(path)
+            if known is not None and self._done(path, asked):
+                yield variant, known
+        while self._wanted and may():
             path = next((path for path in on_screen() if path in self._wanted), next(iter(self._wanted)))
             asked = variant, weighing = self._wanted[path]
             speed = await self._forecast.of(variant, weighing)
-            if self._wanted.get(path) is asked:
-                del self._wanted[path]
+            if self._done(path, asked):
                 yield variant, speed
+
+    def _done(self, path: Path, asked: tuple[Variant, Weighing]) -> bool:
+        """Let go what was answered; tell whether the answer is for what is wanted now."""
+        if self._wanted.get(path) is not asked:
+            return False
+        del self._wanted[path]
+        return True

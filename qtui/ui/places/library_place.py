@@ -249,19 +249,22 @@ class LibraryPlace(Place):
         self.call_later(self._settle)
 
     def _pace_more(self) -> None:
-        """Pace what was weighed, once all of it is: the machine is measured with nothing else going on."""
-        if not self._pacing and not self._pacer.idle and not self._weighing and self._quiet():
+        """Pace what was weighed, once all of it is; the machine is only measured with nothing else going on."""
+        if not self._pacing and not self._pacer.idle and not self._weighing:
             self._pacing = True
             self._pace()
 
     @work(group="pace")
     async def _pace(self) -> None:
+        told = False
         try:
             async for variant, speed in self._pacer.run(self.paths_on_screen, self._quiet):
+                told = True
                 self.post_message(VariantPaced(variant.path, speed))
         finally:
             self._pacing = False
-        self.call_later(self._settle)
+        if told:
+            self.call_later(self._settle)
 
     def _quiet(self) -> bool:
         """Tell whether it is known that no session of any qtui computes now."""
