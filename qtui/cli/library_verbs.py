@@ -46,7 +46,7 @@ async def show(context: Context) -> int:
     console, services = context.console, context.services
     variant = await services.library.find(context.options.variant)
     facts = await asyncio.to_thread(services.facts, variant)
-    report = facts.as_json(str(variant.path), variant.model, variant.quant)
+    report = facts.as_json(variant.file, variant.model, variant.quant)
     if variant.problem:
         report["warnings"] = [variant.problem, *report["warnings"]]
     console.json(report)
@@ -75,7 +75,7 @@ def _facts(variant: Variant, facts: Facts, width: int | None) -> list[str]:
     per_token = "not the same for every token" if facts.context_bytes_per_token is None else None
     lines = [
         f"{facts.model or variant.model} {variant.quant}",
-        f"file           {variant.path}",
+        f"file           {variant.file}",
         f"architecture   {facts.architecture or '?'}, {facts.layers or '?'} layers, role {facts.role.value}",
         f"parameters     {count(facts.parameters)}{active}, {bits} bits per weight, {size(variant.size)}",
         f"context        trained to {facts.context_length or '?'}; one token takes "

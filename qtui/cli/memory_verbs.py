@@ -40,7 +40,7 @@ async def fit(context: Context) -> int:
     if weighing.footprint is None:
         raise EngineError(f"{variant.title} could not be weighed", "qtui doctor")
     speed = await _speed(context, variant, weighing)
-    report = fit_report(str(variant.path), weighing) | {"speed": speed.as_json()}
+    report = fit_report(variant.file, weighing) | {"speed": speed.as_json()}
     if options.auto:
         report |= {"proposed": proposal.fits, "reasons": [choice.as_json() for choice in proposal.choices]}
     console.json(report)

@@ -75,7 +75,8 @@ class Forecast:
         if work is None:
             return Speed(None, Origin.UNKNOWN, note="the header does not tell what a token reads")
         rates = await self._speeds.rates(work.kernels, plan.threads)
-        disk = await self._speeds.disk(variant.path) if missing else None
+        # Of a file that is not here only the header is, and what follows it takes no time to read.
+        disk = await self._speeds.disk(variant.path) if missing and not variant.address else None
         seconds = token_seconds(work, rates, missing=missing, disk=disk)
         if seconds is None:
             return Speed(None, Origin.UNKNOWN, depth, work.bytes, "how fast the disk is cannot be told")
