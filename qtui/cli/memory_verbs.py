@@ -6,6 +6,7 @@ from qtui.cli.ladder_verb import ladder
 from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
+from qtui.cli.variants import find_variant
 from qtui.core.errors import BadFileError, EngineError, UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.fit.propose import Proposal, plan_options, propose
@@ -28,7 +29,7 @@ async def fit(context: Context) -> int:
     plan = plan_of(options)
     if options.more:
         raise UsageError("fit weighs one variant", "--ladder takes several, and qtui compare compares them")
-    variant = await services.library.find(options.variant)
+    variant = await find_variant(context, options.variant)
     check_loadable(variant)
     guard = await services.guard_of(options.ram, options.vram)
     console.progress("searching" if options.auto else "asking llama.cpp")

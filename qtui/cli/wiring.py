@@ -28,6 +28,7 @@ from qtui.core.ports import (
     DryRun,
     Engine,
     History,
+    Hub,
     Library,
     Machine,
     PresetStore,
@@ -109,6 +110,8 @@ class Services:
     """Looks at sessions; None: nothing is recorded."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
+    hub: Hub | None = None
+    """The Hugging Face Hub; None: nothing is asked there."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
@@ -209,6 +212,8 @@ class Services:
             await self.recorder.settle()
         await self.close_engine()
         await self.dry_run.close()
+        if self.hub is not None:
+            await self.hub.close()
 
 
 def local_services(options: Namespace) -> Services:
@@ -220,6 +225,8 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.history import HistoryFile
+    from qtui.services.hub.client import HubClient
+    from qtui.services.hub.hub import HuggingFaceHub
     from qtui.services.journal import note
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
@@ -254,6 +261,13 @@ def local_services(options: Namespace) -> Services:
     def look_in(folders: Sequence[Path]) -> None:
         library.look_in([*given, *map(expanded, folders)])
 
+    def download_folders() -> Sequence[Path]:
+        folder = services.settings.downloads_dir
+        return (expanded(folder),) if folder is not None else ()
+
+    hub = HuggingFaceHub(
+        HubClient(token_for_mirror=lambda: services.settings.token_for_mirror), download_folders=download_folders
+    )
     services = Services(
         engine=engine,
         dry_run=DryRunClient(),
@@ -275,5 +289,6 @@ def local_services(options: Namespace) -> Services:
         presets=PresetsFile(),
         theme_files=read_themes,
         look_in=look_in,
+        hub=hub,
     )
     return services

@@ -145,7 +145,8 @@ def _with_copies(row: RemoteVariant, local: Mapping[str, LocalCopy]) -> RemoteVa
 
 def _copy_of(file: RepositoryFile, local: Mapping[str, LocalCopy]) -> LocalCopy | None:
     """Return the copy of a file: by its path, by its name where no folder is known; a begun download by its digest."""
-    return local.get(file.path) or local.get(file.pure_path.name) or local.get(file.sha256 or file.oid)
+    found = local.get(file.path) or local.get(file.pure_path.name) or local.get(file.sha256 or file.oid)
+    return None if found is not None and found.guessed and found.size != file.size else found
 
 
 def _sorted(listing: Listing, rows: Sequence[RemoteVariant]) -> Listing:

@@ -115,6 +115,8 @@ class LocalCopy:
     """Of the bytes that are here, where their place tells; empty: not known."""
     partial: bool = False
     """A download that has not ended."""
+    guessed: bool = False
+    """Only its name says that it is of this repository: it counts where its size says so too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from qtui.core.hub.repository import LocalCopy
@@ -36,9 +37,9 @@ def local_copies(repository: str, here: Sequence[Variant], folders: Iterable[Pat
         for copy in _below(folder.joinpath(*repository.split("/"))):
             found.setdefault(copy.path, copy)
     for variant in here:
-        if variant.repository.casefold() == repository.casefold():
+        if variant.repository.casefold() in ("", repository.casefold()) and not variant.address:
             for path in variant.shards or (variant.path,):
-                _add(found, path)
+                _add(found, path, guessed=not variant.repository)
     partials = [copy for folder in (root / "blobs", *(each / ".qtui" for each in folders)) for copy in _begun(folder)]
     return [*found.values(), *partials]
 
@@ -58,13 +59,13 @@ def _below(folder: Path) -> list[LocalCopy]:
     return copies
 
 
-def _add(found: dict[str, LocalCopy], path: Path) -> None:
+def _add(found: dict[str, LocalCopy], path: Path, *, guessed: bool) -> None:
     """Add a file of which only the name is known: it stands for the one path of the repository that ends so."""
     name = path.name
     if not any(known == name or known.endswith(f"/{name}") for known in found):
         copy = _copy(path, name)
         if copy is not None:
-            found[name] = copy
+            found[name] = replace(copy, guessed=guessed)
 
 
 def _copy(path: Path, inside: str) -> LocalCopy | None:

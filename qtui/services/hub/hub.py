@@ -245,10 +245,8 @@ def _parameters(query: Query) -> Parameters:
         found.append(("search", text))
     if query.author:
         found.append(("author", query.author))
-    bounds = [
-        f"{name}:{value / 10**9:g}B" for name, value in (("min", query.least_parameters), ("max", query.most_parameters))
-        if value is not None
-    ]  # fmt: skip
+    limits = (("min", query.least_parameters), ("max", query.most_parameters))
+    bounds = [f"{name}:{value / 10**9:g}B" for name, value in limits if value is not None]
     if bounds:
         found.append(("num_parameters", ",".join(bounds)))
     found += [("sort", SORTS[query.sort]), ("limit", str(PAGE))]
