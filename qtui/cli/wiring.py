@@ -25,6 +25,7 @@ from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
 from qtui.core.ports import (
     Actuals,
+    Downloads,
     DryRun,
     Engine,
     History,
@@ -110,6 +111,7 @@ class Services:
     """Looks at sessions; None: nothing is recorded."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
+    downloads: Downloads | None = None
     hub: Hub | None = None
     """The Hugging Face Hub; None: nothing is asked there."""
     recorder: Recorder | None = field(init=False, default=None)
@@ -219,12 +221,14 @@ class Services:
 def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
+    from qtui.services.downloads.client import DownloadsClient, Endpoint
     from qtui.services.engine import discovery
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.history import HistoryFile
+    from qtui.services.hub.access import DEFAULT_ENDPOINT, hub_access
     from qtui.services.hub.client import HubClient
     from qtui.services.hub.hub import HuggingFaceHub
     from qtui.services.journal import note
@@ -265,6 +269,11 @@ def local_services(options: Namespace) -> Services:
         folder = services.settings.downloads_dir
         return (expanded(folder),) if folder is not None else ()
 
+    def endpoint() -> Endpoint:
+        access = hub_access()
+        address = access.endpoint
+        return Endpoint(address, address == DEFAULT_ENDPOINT or services.settings.token_for_mirror)
+
     hub = HuggingFaceHub(
         HubClient(token_for_mirror=lambda: services.settings.token_for_mirror), download_folders=download_folders
     )
@@ -290,5 +299,6 @@ def local_services(options: Namespace) -> Services:
         theme_files=read_themes,
         look_in=look_in,
         hub=hub,
+        downloads=DownloadsClient(endpoint),
     )
     return services

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
     from qtui.core.memory.plan import LoadPlan
-    from qtui.core.ports import Engine, Library, Machine, PresetStore, Sessions
+    from qtui.core.ports import Downloads, Engine, Hub, Library, Machine, PresetStore, Sessions
     from qtui.core.presets import Preset
 
 
@@ -57,6 +57,10 @@ class Parts:
     """Tells when a variant's file was written, in seconds since the epoch."""
     problems: tuple[Problem, ...] = ()
     """What of settings and presets cannot be used, beyond how the settings file is written."""
+    hub: Hub | None = None
+    """None: there is no place Hub."""
+    downloads: Downloads | None = None
+    """None: nothing can be fetched."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved

@@ -20,7 +20,6 @@ from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.steady import Steady
 from qtui.core.memory.suggestion import Suggestion, suggest
 from qtui.core.ports import Library
-from qtui.core.sessions import SessionState
 from qtui.core.settings import Settings
 from qtui.ui.garbage import spare_collections
 from qtui.ui.messages import (
@@ -267,9 +266,7 @@ class LibraryPlace(Place):
             self.call_later(self._settle)
 
     def _quiet(self) -> bool:
-        """Tell whether it is known that no session of any qtui computes now."""
-        latest = self.vitals.history.latest
-        return latest is not None and all(seen.record.state is SessionState.READY for seen in latest.sessions)
+        return self.vitals.quiet()
 
     def _settle(self) -> None:
         """Put rows in order once all is known; while it becomes known they stay where they are."""
