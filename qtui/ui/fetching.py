@@ -16,8 +16,8 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.downloads.download import Download
     from qtui.core.downloads.offer import Offer
     from qtui.core.downloads.run import DownloadRun
+    from qtui.core.hub.listing import Listing
     from qtui.core.hub.remote import RemoteVariant
-    from qtui.core.hub.repository import Repository
     from qtui.core.library.variant import Variant
     from qtui.ui.places.hub import HubPlace
     from qtui.ui.places.place import Place
@@ -59,29 +59,27 @@ class Fetching(Planning):
 
     def start_fetching(self) -> None:
         """Take the queue up where it was left."""
-        if self._parts.downloads is None:
-            return
-        from qtui.core.downloads.run import DownloadRun
-
-        self.downloads = DownloadRun(self._parts.downloads, parallel=self.settings.downloads_parallel)
-        self._follow_downloads(self.downloads)
+        self.downloads = self._parts.download_run
+        if self.downloads is not None:
+            self._follow_downloads(self.downloads)
 
     async def stop_fetching(self) -> None:
         """Stop every download; what came is kept."""
         if self.downloads is not None:
             await self.downloads.close()
 
-    async def offer(self, repository: Repository, row: RemoteVariant) -> Offer:
+    async def offer(self, listing: Listing, row: RemoteVariant) -> Offer:
         """Tell what fetching a variant would take, to where the settings say.
 
         Raises:
             QtuiError: it cannot be fetched, or the disk cannot be looked at.
         """
-        from qtui.core.downloads.offer import download_of, make_offer
+        from qtui.core.downloads.offer import make_offer
+        from qtui.core.downloads.pulling import download_of
 
         assert self._parts.downloads is not None and self.downloads is not None
         folder = self.settings.downloads_dir
-        download = download_of(repository, row, str(folder.expanduser()) if folder is not None else "")
+        download = download_of(listing, row, str(folder.expanduser()) if folder is not None else "")
         return await make_offer(self._parts.downloads, self.downloads.queue, download)
 
     def running(self) -> Sequence[Running]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from qtui.core.downloads.download import Download, new_download
-from qtui.core.downloads.files import RemoteFile
+from qtui.core.downloads.download import Download
+from qtui.core.downloads.ports import Downloads
 from qtui.core.downloads.queue import Queue, Room, lack_of_room
 from qtui.core.downloads.trouble import DiskFullError
-from qtui.core.hub.remote import RemoteVariant
-from qtui.core.hub.repository import Repository
-from qtui.core.ports import Downloads
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +22,6 @@ class Offer:
     """Bytes free on its disk once the whole queue has been fetched; None: unknown."""
     lack: DiskFullError | None = None
     """Why there is no room for it."""
-
-
-def download_of(repository: Repository, row: RemoteVariant, folder: str = "") -> Download:
-    """Return the download of all files of a variant, at the commit that was listed.
-
-    Raises:
-        BadFileError: a name is refused, or the Hub does not tell a digest.
-    """
-    files = [RemoteFile(file.path, file.size, file.sha256) for file in row.files]
-    return new_download(repository.id, repository.commit, files, title=row.variant.title, folder=folder)
 
 
 async def make_offer(port: Downloads, queue: Queue, download: Download) -> Offer:

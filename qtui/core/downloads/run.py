@@ -21,11 +21,11 @@ from qtui.core.downloads.messages import (
     FetchProgressed,
     FileFetched,
 )
+from qtui.core.downloads.ports import Downloads
 from qtui.core.downloads.queue import DISK_MARGIN, Queue, failed, lack_of_room, paused, resumed, stopped
 from qtui.core.downloads.rate import RateMeter
 from qtui.core.downloads.trouble import DiskFullError
 from qtui.core.errors import Failure, QtuiError
-from qtui.core.ports import Downloads
 
 
 @dataclass(frozen=True, slots=True)

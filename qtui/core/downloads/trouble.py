@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtui.core.errors import QtuiError
+from qtui.core.errors import HubError, QtuiError
 
 
 class DiskFullError(QtuiError):
@@ -17,19 +17,13 @@ class DamagedError(QtuiError):
     kind = "damaged"
 
 
-class ChangedError(QtuiError):
+class ChangedError(HubError):
     """The file on the Hub is another one than was listed."""
 
     kind = "changed"
 
 
-class AccessError(QtuiError):
-    """The Hub does not give this file: gated, private, a bad token, disabled."""
-
-    kind = "access"
-
-
-class NetworkError(QtuiError):
-    """The server cannot be reached, is no Hub, or keeps failing."""
+class NetworkError(HubError):
+    """The server of the bytes cannot be reached, keeps failing, or is none."""
 
     kind = "network"

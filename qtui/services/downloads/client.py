@@ -28,6 +28,7 @@ from qtui.services.downloads.entries import Entries
 from qtui.services.downloads.manifest import Manifest, line_of
 from qtui.services.engine.child_process import SECRETS, ChildProcess, python_module
 from qtui.services.engine.logs import ChildLog
+from qtui.services.hub import refusals
 from qtui.services.library.places import hub_cache
 
 CHILD = "qtui.services.downloads.child.fetch"
@@ -50,8 +51,10 @@ class Endpoint:
 
     address: str
     """Without a slash at the end."""
-    send_token: bool
+    send_token: bool = False
     """The user's token may go there: it is the Hub itself, or a mirror that the user trusts."""
+    offline: bool = False
+    """The user wants nothing to be asked."""
 
 
 class DownloadsClient:
@@ -83,6 +86,9 @@ class DownloadsClient:
     async def fetch(self, download: Download) -> AsyncGenerator[FetchEvent]:
         """Fetch all files of a download; closing the iterator stops the child, and what came is kept."""
         endpoint = self._endpoint()
+        if endpoint.offline:
+            yield FetchFailed(Failure.of(refusals.offline(endpoint.address)))
+            return
         job = FetchJob(
             repository=download.repository, commit=download.commit, files=download.files, cache=str(self._cache()),
             endpoint=endpoint.address, revision=download.revision, folder=download.folder,

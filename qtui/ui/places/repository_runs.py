@@ -19,9 +19,9 @@ from qtui.core.gguf.facts import Facts
 from qtui.core.hub.choice import nearest
 from qtui.core.hub.events import Listed
 from qtui.core.hub.kinds import Format, kind_of
+from qtui.core.hub.listing import Listing
 from qtui.core.hub.reading import read_repository
 from qtui.core.hub.remote import RemoteVariant
-from qtui.core.hub.repository import Repository
 from qtui.core.hub.weighing import weigh_rows
 from qtui.core.library.variant import Variant
 from qtui.core.memory.fit.propose import taken
@@ -51,7 +51,7 @@ DRAW_S = 0.1
 """What arrives by itself is gathered so long before it is drawn."""
 ALL_GROUPS = ("reading", "facts", "suggest", "nearest", "pace", "offer")
 
-Offering = Callable[[Repository, RemoteVariant], Awaitable[Offer]]
+Offering = Callable[[Listing, RemoteVariant], Awaitable[Offer]]
 """Tells what fetching a variant would take."""
 
 
@@ -268,12 +268,12 @@ class RepositoryRuns(Vertical):
     @work(exclusive=True, group="offer")
     async def make_offer(self, row: RemoteVariant) -> None:
         """Find out what fetching a variant would take."""
-        repository, offer = self.shelf.repository, self._offer_of
-        if repository is None or offer is None:
+        listing, offer = self.shelf.listing, self._offer_of
+        if listing is None or offer is None:
             self.post_message(OfferMade(row.key, None, "downloads are not set up here"))
             return
         try:
-            self.post_message(OfferMade(row.key, await offer(repository, row)))
+            self.post_message(OfferMade(row.key, await offer(listing, row)))
         except QtuiError as error:
             self.post_message(OfferMade(row.key, None, f"{error.message}. {error.hint}"))
 

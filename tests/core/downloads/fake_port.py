@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,7 +18,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 def a_download(name: str = "Tiny-Q4_K_M.gguf", size: int = 1000, sha256: str = "", folder: str = "") -> Download:
     return new_download(
-        "acme/Tiny-GGUF", COMMIT, [RemoteFile(name, size, sha256 or f"{abs(hash(name)):064x}"[-64:])],
+        "acme/Tiny-GGUF", COMMIT, [RemoteFile(name, size, sha256 or hashlib.sha256(name.encode()).hexdigest())],
         title=name, folder=folder,
     )  # fmt: skip
 

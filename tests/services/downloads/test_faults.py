@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from qtui.core.downloads.trouble import AccessError, ChangedError, DamagedError, NetworkError
-from qtui.core.errors import BadFileError
+from qtui.core.downloads.trouble import ChangedError, DamagedError, NetworkError
+from qtui.core.errors import AccessError, BadFileError, HubError, NotOnHubError
 from tests.hub.content import Bytes
 from tests.hub.faults import Fault, Kind, rate_limited
 from tests.services.downloads.place import MIB, NAME, Place, noise, sha256_of
@@ -179,7 +179,7 @@ def test_a_shorter_file_than_was_listed_is_refused(place: Place) -> None:
 def test_a_login_page_is_told_from_a_file(place: Place, port: str) -> None:
     place.hub.fault(Fault(Kind.PORTAL, times=-1, port=port))
     ran = place.run()
-    assert isinstance(ran.error, NetworkError)
+    assert isinstance(ran.error, HubError)
     assert "log in" in ran.error.message + ran.error.hint
     place.hub.faults.clear()
     assert place.run().error is None and place.is_right()
@@ -188,7 +188,7 @@ def test_a_login_page_is_told_from_a_file(place: Place, port: str) -> None:
 def test_a_server_that_is_no_hub_is_told(place: Place) -> None:
     place.hub.fault(Fault(Kind.NO_COMMIT, FILE, port="hub"))
     error = place.run().error
-    assert isinstance(error, NetworkError) and "is no Hub" in error.message
+    assert isinstance(error, HubError) and "is no Hub" in error.message
 
 
 def test_a_server_that_is_not_there_is_told(place: Place) -> None:
@@ -198,14 +198,20 @@ def test_a_server_that_is_not_there_is_told(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "word"),
-    [({"gated": "auto"}, "is gated"), ({"private": True}, "is not there, or is private"), ({"disabled": True}, "403")],
+    ("fields", "kind", "word"),
+    [
+        ({"gated": "auto"}, AccessError, "is gated"),
+        ({"private": True}, NotOnHubError, "no such repository"),
+        ({"disabled": True}, AccessError, "disabled by the Hub"),
+    ],
 )
-def test_what_the_hub_does_not_give_is_told_apart(place: Place, fields: dict[str, object], word: str) -> None:
+def test_what_the_hub_does_not_give_is_told_apart(
+    place: Place, fields: dict[str, object], kind: type[HubError], word: str
+) -> None:
     for name, value in fields.items():
         setattr(place.repository, name, value)
     error = place.run().error
-    assert isinstance(error, AccessError) and word in error.message
+    assert isinstance(error, kind) and word in error.message
     if "gated" in fields:
         assert f"{place.hub.endpoint}/acme/Tiny-GGUF" in error.hint
     assert gets(place) == []
@@ -216,7 +222,7 @@ def test_a_file_that_is_gone_is_told(place: Place) -> None:
     place.repository.commits.pop()
     place.repository.commit({"Other-Q8_0.gguf": b"other"})
     error = place.run(job).error
-    assert isinstance(error, ChangedError) and "list the repository again" in error.hint
+    assert isinstance(error, NotOnHubError) and "list the repository again" in error.hint
 
 
 def test_a_renamed_repository_is_followed(place: Place) -> None:

@@ -5,19 +5,19 @@ huggingface_hub gives the address, the headers (the user's token is read in ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPMessage
 from pathlib import Path
+from typing import cast
 
 from huggingface_hub import hf_hub_url
 from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
 
 from qtui.core.downloads.files import RemoteFile
 from qtui.core.downloads.messages import FetchJob
-from qtui.core.downloads.trouble import AccessError, ChangedError, NetworkError
+from qtui.core.downloads.trouble import ChangedError
 from qtui.core.errors import QtuiError
-from qtui.core.secrets import masked
 from qtui.core.text import clean_name
 from qtui.services.downloads.child.web import (
     MOST_REDIRECTS,
@@ -29,6 +29,7 @@ from qtui.services.downloads.child.web import (
     origin,
     redirected,
 )
+from qtui.services.hub import refusals
 
 BUSY = "another program is downloading this: waiting for it"
 
@@ -45,9 +46,10 @@ class Hub:
 
         Raises:
             AgainError: no answer, or a passing failure.
-            AccessError: gated, private, a bad token, disabled.
-            ChangedError: it is another file now, or gone.
-            NetworkError: what answers is no Hub.
+            AccessError: gated, a bad token, disabled.
+            ChangedError: it is another file now.
+            NotOnHubError: there is no such file or repository, or it may not be seen.
+            HubError: what answers is no Hub.
         """
         job = self._job
         url = hf_hub_url(job.repository, file.path, revision=job.commit, endpoint=job.endpoint)
@@ -62,7 +64,7 @@ class Hub:
                     return redirected(address, answer.redirect) if answer.redirect else address
                 # A renamed repository, or a mirror in front of another: only inside of one origin.
                 if origin(answer.redirect) != address.origin:
-                    raise _no_hub(job.endpoint)
+                    raise refusals.no_hub(job.endpoint, "it redirects elsewhere without a word on the file")
                 address = redirected(address, answer.redirect)
         raise AgainError("the server redirects without end")
 
@@ -73,7 +75,7 @@ class Hub:
     def _compare(self, answer: Answer, file: RemoteFile) -> None:
         """Refuse an answer that is about other bytes than those that were listed."""
         if not self._described(answer.headers):
-            raise _no_hub(self._job.endpoint)
+            raise refusals.no_hub(self._job.endpoint, "it does not describe the file")
         tag = answer.headers.get("X-Linked-Etag") or answer.headers.get("ETag") or ""
         sha256 = tag.removeprefix("W/").strip('"').lower()
         linked = answer.headers.get("X-Linked-Size") or ("" if answer.redirect else str(answer.length or ""))
@@ -85,30 +87,16 @@ class Hub:
             )
 
     def _refusal(self, answer: Answer, file: RemoteFile) -> QtuiError | AgainError:
-        """Return what a status of the Hub means (huggingface_hub's own table: utils/_http.py, hf_raise_for_status)."""
-        code = answer.headers.get("X-Error-Code", "")
-        said = clean_name(masked(answer.headers.get("X-Error-Message", "") or ""))
-        repository, status = self._job.repository, answer.status
-        page = f"{self._job.endpoint}/{repository}"
-        if code == "GatedRepo":
-            return AccessError(
-                f"{repository} is gated", f"accept its terms at {page}, then set a token with hf auth login"
-            )
-        if status == 401 and ("credentials" in said.lower() or "token" in said.lower()):
-            return AccessError(f"the Hub does not take the token: {said}", "set another one with hf auth login")
-        if code in ("RevisionNotFound", "EntryNotFound"):
-            return ChangedError(f"{clean_name(file.path)} is not on the Hub any more", "list the repository again")
-        if code == "RepoNotFound" or status == 401:
-            return AccessError(
-                f"{repository} is not there, or is private",
-                "check the name; a private one needs a token that may read it",
-            )
-        if status in (408, 425, 429) or status >= 500:
-            reason = "the Hub asks to wait" if status == 429 else f"the Hub fails (status {status})"
-            return AgainError(reason, asked_wait(answer.headers))
-        if status in (404, 410) and not code:
-            return _no_hub(self._job.endpoint)
-        return AccessError(f"the Hub refuses {clean_name(file.path)} (status {status}){': ' + said if said else ''}")
+        """Return what a status of the Hub means."""
+        headers = cast(Mapping[str, str], answer.headers)  # a message answers `get` in any case, as one does
+        if answer.status == refusals.LIMITED:
+            return AgainError("the Hub asks to wait", asked_wait(answer.headers))
+        if answer.status in refusals.PASSING:
+            return AgainError(f"the Hub fails (status {answer.status})", asked_wait(answer.headers))
+        return refusals.refused(
+            answer.status, headers, what=f"{self._job.repository}/{clean_name(file.path)}", endpoint=self._job.endpoint,
+            token_sent=self._job.send_token, repository=self._job.repository,
+        )  # fmt: skip
 
 
 @contextmanager
@@ -123,10 +111,3 @@ def locked(path: Path, patience: float, busy: Callable[[], None]) -> Iterator[No
             else:
                 break
         yield
-
-
-def _no_hub(endpoint: str) -> NetworkError:
-    return NetworkError(
-        f"what answers at {clean_name(endpoint)} is no Hub",
-        "does this network want you to log in first? HF_ENDPOINT names the Hub",
-    )
