@@ -227,10 +227,12 @@ class HubPlace(Place):
 
     @on(HubSearchEnded)
     def end_search(self, event: HubSearchEnded) -> None:
-        """Go to what was found."""
+        """Show that nothing more comes; of what stands for a repository without GGUF files one will be opened."""
         if event.search == self._search:
             self._searching = False
             self._draw()
+            if self._found and str(self._notice):
+                self._table.focus()
 
     @on(OpenRepository)
     def open_named(self, event: OpenRepository) -> None:
