@@ -19,11 +19,10 @@ class Vitals:
 
     sample: MemorySample | None = None
     engine: EngineInfo | None = None
+    downloads: tuple[Download, ...] = ()
+    """The queue of downloads, in its order."""
     history: History = field(default_factory=History)
     """The last minute of machine and sessions."""
-
-    downloads: tuple[Download, ...] = ()
-    """The queue."""
 
     def quiet(self) -> bool:
         """Tell whether it is known that no session of any qtui computes now."""

@@ -82,8 +82,7 @@ class Stage:
             library=self.real_library or self.library, machine=self.machine, engine=self.engine, guard=guard,
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
-            hub=self.hub, downloads=self.downloads,
-            download_run=DownloadRun(self.downloads) if self.downloads is not None else None,
+            hub=self.hub, downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip
         return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)
 

@@ -15,7 +15,6 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from qtui.core.current_plan import CurrentPlan
-from qtui.core.downloads.download import Download
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.hub.address import parse_repository
 from qtui.core.hub.events import Waiting
@@ -107,10 +106,6 @@ class HubPlace(Place):
     def show_standing(self, standing: Standing) -> None:
         """Show what stands on the sides of the Arena."""
         self.page.show_standing(standing)
-
-    def show_downloads(self, downloads: Sequence[Download]) -> None:
-        """Show how downloads go."""
-        self.page.show_downloads(downloads)
 
     def subject(self) -> Variant | None:
         """Return the variant under the cursor."""

@@ -131,8 +131,10 @@ class RepositoryRuns(Vertical):
         return row.variant if row is not None and row.header_read else None
 
     def show_vitals(self, vitals: Vitals) -> None:
-        """Judge again when free memory has moved for good."""
-        self._vitals = vitals
+        """Show how downloads go; judge again when free memory has moved for good."""
+        before, self._vitals = self._vitals, vitals
+        if vitals.downloads is not before.downloads:
+            self.show_downloads(vitals.downloads)
         if vitals.sample and self._steady.moved(vitals.sample):
             self._measure_headroom()
         if self.shelf.waiting is not None:
