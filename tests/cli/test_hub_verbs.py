@@ -87,8 +87,18 @@ def test_quants_weighs_every_variant(world: World, server: LocalHub, made: Model
     assert body["variants"][0]["shards"] == sorted(path for path in made.files if "BF16" in path)
     assert sorted(row["role"] for row in body["others"]) == ["imatrix", "mmproj"]
     assert body["suggested"] in made.files and body["simulated"] is False
-    table = world.run("quants", f"https://huggingface.co/{NAME}").out
-    assert "* " in table and "is the largest that fits" in table and "sizes in GiB" in table
+
+
+def test_quants_as_a_table(world: World, server: LocalHub) -> None:
+    small = server.add(model_repository("acme/Few-GGUF", TINY, RECIPES[3:6]).repository)
+    lines = world.run("quants", f"https://huggingface.co/{small.id}").out.splitlines()
+    assert lines[0] == "acme/Few-GGUF: 1.4M parameters, qwen3, apache-2.0, open"
+    assert lines[2].split() == ["VARIANT", "SIZE", "BPW", "NEEDS", "FIT", "DATE", "STATUS", "NOTE"]
+    assert lines[3].split()[:3] == ["*", "Q5_K_M", "0.0010"] and lines[3].split()[5] == "fits"
+    assert lines[6:] == [
+        "sizes in GiB; ~ computed", "mmproj: mmproj-F16.gguf, 14.06 MiB", "imatrix: imatrix.dat, 4.00 KiB",
+        "* Q5_K_M is the largest that fits",
+    ]  # fmt: skip
 
 
 def test_names_alone(world: World, server: LocalHub) -> None:
@@ -160,7 +170,9 @@ def test_gated_files_are_listed_and_say_why_they_are_not_read(world: World, serv
     assert "gated: its terms have to be accepted first" in ran.err
 
 
-@pytest.mark.parametrize("text", ["[red]x", "\x1b]0;x\x07", "a\u202eb", "x" * 5000])
+@pytest.mark.parametrize(
+    "text", ["[red]x", "\x1b]0;x\x07", "a\u202eb", "x" * 5000], ids=["markup", "osc", "bidi", "long"]
+)
 def test_hostile_texts_of_the_hub(world: World, server: LocalHub, text: str) -> None:
     hostile = server.add(
         Repository("acme/Hostile-GGUF", licence=text, library=text, tags=(text,), scans={"a-Q4_0.gguf": text})
