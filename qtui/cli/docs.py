@@ -42,6 +42,12 @@ JSON = {
     "projectors, importance matrices and the like, in the same shape; `suggested` is the `file` of the largest that "
     'fits; where nothing fits, `nearest` is `{"file", "ctx_size"}` that would. A repository without GGUF files has '
     '`kind`: `{"format", "why", "command", "advice"}`, and `alternatives` in the shape of `repositories` of `search`.',
+    "pull": '`{"repo", "commit", "state": "done|paused|failed", "files": [{"file", "size", "sha256", "path"}], "size", '
+    '"done", "kept", "received", "elapsed"}`; `kept` bytes were here before, `received` came from the server now; a '
+    "`path` is null while its file is not complete; `error` only when it was interrupted or failed.",
+    "verify": '`{"ok", "files": [{"path", "outcome": "ok|wrong_size|damaged|unknown|unreadable", "size", "sha256", '
+    '"expected_size", "expected_sha256", "source": "manifest|cache|hub", "problem"}]}`; a `sha256` of null: it was '
+    "not read, because the size is wrong already.",
     "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '

@@ -14,7 +14,7 @@ from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.report import fit_report
 from qtui.core.memory.speed import Speed
-from qtui.core.memory.verdict import Fit, Headroom
+from qtui.core.memory.verdict import Headroom
 from qtui.core.origin import Origin
 from qtui.core.text import gib, size
 
@@ -59,9 +59,8 @@ async def _speed(context: Context, variant: Variant, weighing: Weighing) -> Spee
     forecast = context.services.forecast
     if forecast is None or context.options.vram is not None:
         return Speed(None, Origin.UNKNOWN, note="the speed of simulated cards is not known" if forecast else "")
-    short_by = weighing.verdict.short_by if weighing.verdict.fit is Fit.FROM_DISK else 0
     context.console.progress("measuring how fast this machine reads")
-    speed = await forecast.speed(variant, weighing.plan, missing=max(0, short_by or 0))
+    speed = await forecast.of(variant, weighing)
     context.console.end_progress()
     return speed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser
+from pathlib import Path
 
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
@@ -75,6 +76,25 @@ def _hub(verbs: _Verbs[QtuiParser]) -> None:
     quants.add_argument("--names", action="store_true", help="by the names of the files alone: no header is read")
     options.add_plan(quants)
     options.add_simulated(quants)
+    pull = _verb(
+        verbs, "pull", "download_verbs:pull", "download a variant from the Hub, all its shards, and verify it",
+        "What came before is kept and verified: the same command goes on after anything.",
+    )  # fmt: skip
+    pull.add_argument("variant", metavar="VARIANT", help="REPO/FILE (any of its shards) or REPO:QUANT")
+    pull.add_argument(
+        "--dest", metavar="DIR", type=Path,
+        help="put it into DIR/OWNER/NAME/ instead of the folder of the settings, or the Hugging Face cache",
+    )  # fmt: skip
+    verify = _verb(
+        verbs, "verify", "download_verbs:verify", "check size and SHA-256 of a variant that is here",
+        "Exit status 1 when a file is not what it should be, or nothing tells what it should be.",
+    )  # fmt: skip
+    verify.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    verify.add_argument(
+        "--repository", metavar="REPO", default="",
+        help="compare with what the Hub lists there, for a file of which nothing here tells what it should be",
+    )  # fmt: skip
+    add_folders(verify)
 
 
 def _memory(verbs: _Verbs[QtuiParser]) -> None:
