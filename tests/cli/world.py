@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from argparse import Namespace
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Tables
+from qtui.core.ports import Hub, Tables
 from qtui.core.settings import Settings
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
@@ -121,6 +121,8 @@ class World:
     more_engines: list[EngineInfo] = field(default_factory=list)
     tables: Tables | None = None
     """Headers for the closed form; None: there is none."""
+    hub: Callable[[], Hub] | None = None
+    """Makes the Hub that is asked; None: there is none."""
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -138,6 +140,7 @@ class World:
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             presets=PresetsFile(self.config) if self.config else None,
+            hub=self.hub() if self.hub else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),
         )  # fmt: skip
 
