@@ -317,6 +317,10 @@ class FakeDryRun:
         total = self.totals.get(variant.path)
         return make_footprint(variant, plan, total=total, context_per_token=self.context_per_token)
 
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Remember nothing."""
+        return None
+
     async def close(self) -> None:
         """Note that it was closed."""
         self.closed = True

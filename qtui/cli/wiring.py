@@ -215,6 +215,7 @@ def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
     from qtui.services.engine import discovery
+    from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
     from qtui.services.engine.read_speeds import ReadSpeeds
@@ -256,7 +257,7 @@ def local_services(options: Namespace) -> Services:
 
     services = Services(
         engine=engine,
-        dry_run=DryRunClient(),
+        dry_run=DryRunClient(info=engine.info, answers=Answers()),
         machine=machine,
         library=library,
         demo=Demo(),

@@ -82,7 +82,17 @@ class DryRun(Protocol):
         Raises:
             BadFileError: the file cannot be read as GGUF, or llama.cpp died on it.
             PlanRefusedError: llama.cpp refuses the model or the plan; the message says why.
-            EngineError: no helper can be started.
+            EngineError: no helper can be started, or it gave no answer in time.
+        """
+        ...
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what was answered before to the same question of the same file and engine; None where nothing was.
+
+        Asks no llama.cpp, and raises nothing but a refusal that is remembered.
+
+        Raises:
+            PlanRefusedError: llama.cpp refused it.
         """
         ...
 

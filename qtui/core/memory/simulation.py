@@ -51,6 +51,10 @@ class NotAsked:
         cards = f"{self._cards} simulated GPU{'s' if self._cards != 1 else ''}"
         raise EngineError(f"llama.cpp cannot be asked about {cards}", "leave --vram out to ask about this machine")
 
+    async def recall(self, _variant: Variant, _plan: LoadPlan) -> Footprint | None:
+        """Return None: nothing was ever answered."""
+        return None
+
     async def close(self) -> None:
         """Do nothing: there is nothing to end."""
 
@@ -68,6 +72,12 @@ class SharedAsFree:
             return await self._dry_run.footprint(variant, plan)
         told = await self._dry_run.footprint(variant, replace(plan, tensor_split=self._shares))
         return replace(told, plan=replace(told.plan, tensor_split=()))
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what is remembered; one whose shares are set here is asked anew."""
+        if plan.tensor_split or len(self._shares) < 2 or not all(self._shares):
+            return await self._dry_run.recall(variant, plan)
+        return None
 
     async def close(self) -> None:
         """End the helpers."""

@@ -1,29 +1,29 @@
-"""The dry run's client: keeps one helper for further questions, and turns its answers into footprints."""
+"""The dry run's client: keeps one helper for further questions, and what was answered for the next start of qtui."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import re
-from dataclasses import replace
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from qtui.core.errors import BadFileError, EngineError, PlanRefusedError, QtuiError
+from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
-from qtui.core.memory.closed_form.backends import Card, Devices, backend_of
-from qtui.core.memory.closed_form.placement import placement
-from qtui.core.memory.closed_form.repack import repack_rules
-from qtui.core.memory.closed_form.weights import place_weights
-from qtui.core.memory.extras import adapter, computed_extras
-from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint
-from qtui.core.memory.plan import FlashAttention, LoadPlan
-from qtui.core.memory.pools import resident
-from qtui.core.memory.question import Allocated, HelperReady, Question, Refused
-from qtui.core.origin import Origin, weakest
-from qtui.core.text import clean_name
+from qtui.core.memory.extras import SideFiles
+from qtui.core.memory.footprint import Footprint
+from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.question import Allocated, HelperReady, Question, Refused, deciding_options
+from qtui.core.wire import cleaned, decode, encode
+from qtui.services.engine.allocation import allocated_footprint
+from qtui.services.engine.answers import Answers
 from qtui.services.engine.crash import explain
 from qtui.services.engine.ghosts import GhostFolder, Prepared, prepare, stamp_of
 from qtui.services.engine.helper import Helper, HelperGoneError
-from qtui.services.library.source import read_file_header
+from qtui.services.library.tables import side_file
 
 IDLE_S = 30.0
 """How long a helper stays after its last answer."""
@@ -33,9 +33,14 @@ TIME_LIMIT_S = 20.0
 MOST_SLOTS = 8
 """Recurrent state is really allocated, once per slot."""
 KEPT_VARIANTS = 8
+ANSWERS_VERSION = 1
+"""Of the meaning of kept answers: raised when the helper learns to answer differently."""
 _DAMAGED = "the file may be damaged, or this llama.cpp cannot read its kind; try another quant"
 _BUILD_FOLDER = re.compile(r"^\S*/(?=[^/\s]+:\d+:)")
 """Where the wheel was built, which stands before the source file's name in an assertion."""
+
+
+Info = Callable[[], Awaitable[EngineInfo]]
 
 
 class DryRunClient:
@@ -47,6 +52,8 @@ class DryRunClient:
         idle: float | None = None,
         time_limit: float = TIME_LIMIT_S,
         options: tuple[str, ...] = (),
+        info: Info | None = None,
+        answers: Answers | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -54,14 +61,19 @@ class DryRunClient:
             idle: seconds that a helper stays after an answer; None: 30, or 5 where it holds a GPU.
             time_limit: seconds per question.
             options: further arguments of the helper.
+            info: tells build and devices of the engine that is asked, without starting a helper.
+            answers: where answers are kept; without it, or without `info`, none is.
         """
         self._idle = idle
         self._time_limit = time_limit
         self._options = options
+        self._info = info
+        self._answers = answers
         self._turn = asyncio.Lock()
         self._helper: Helper | None = None
         self._folder = GhostFolder()
         self._prepared: dict[tuple[object, ...], Prepared] = {}
+        self._reading = threading.Lock()
         self._names: dict[tuple[object, ...], str] = {}
         self._asked = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -83,13 +95,39 @@ class DryRunClient:
             self._stop_timer()
             try:
                 prepared = await asyncio.to_thread(self._prepare, variant)
-                adapters = await asyncio.to_thread(_adapters, plan)
+                beside = await asyncio.to_thread(_side_files, plan)
                 answer, ready = await self._ask(prepared, plan)
             finally:
                 self._start_timer()
+        await self._keep(prepared, plan, answer)
         if isinstance(answer, Refused):
             raise _refused(answer, variant)
-        return _footprint(answer, prepared, plan, adapters, ready)
+        return allocated_footprint(answer, prepared, plan, ready, beside)
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what was answered before; see `core.ports.DryRun`."""
+        if self._answers is None or self._info is None:
+            return None
+        info = await self._info()
+        if not info.usable or _follows_free_memory(plan, info):
+            return None
+        try:
+            prepared = await asyncio.to_thread(self._prepare, variant)
+            beside = await asyncio.to_thread(_side_files, plan)
+        except QtuiError:
+            return None  # what is wrong with a file is told when it is asked about
+        line = await asyncio.to_thread(self._answers.get, _key(prepared, plan, info))
+        answer = cleaned(decode(line, (Allocated, Refused))) if line is not None else None
+        if isinstance(answer, Refused):
+            raise _refused(answer, variant)
+        if not isinstance(answer, Allocated):
+            return None
+        gpus = info.gpus
+        ready = HelperReady(
+            info.build, tuple(gpu.name for gpu in gpus), info.problem, tuple(gpu.description for gpu in gpus),
+            info.features,
+        )  # fmt: skip
+        return allocated_footprint(answer, prepared, plan, ready, beside)
 
     async def close(self) -> None:
         """End the helper and remove its files; the next question starts another."""
@@ -98,13 +136,24 @@ class DryRunClient:
         if self._retiring is not None:
             await self._retiring
 
+    async def _keep(self, prepared: Prepared, plan: LoadPlan, answer: Allocated | Refused) -> None:
+        """Keep an answer that holds for the next time too."""
+        if self._answers is None or self._info is None or (isinstance(answer, Refused) and answer.kind == "engine"):
+            return
+        info = await self._info()
+        if info.usable and not _follows_free_memory(plan, info):
+            await asyncio.to_thread(self._answers.put, _key(prepared, plan, info), encode(answer))
+
     def _prepare(self, variant: Variant) -> Prepared:
-        stamp = stamp_of(variant)
-        key = (*stamp, variant.shard_count)
-        found = self._prepared.pop(key, None) or prepare(variant)
-        self._prepared[key] = found
-        while len(self._prepared) > KEPT_VARIANTS:
-            del self._prepared[next(iter(self._prepared))]
+        """Read a variant, or take what was read of the same files; several threads may be here at once."""
+        key = (*stamp_of(variant), variant.shard_count)
+        with self._reading:
+            found = self._prepared.pop(key, None)
+        found = found or prepare(variant)
+        with self._reading:
+            self._prepared[key] = found
+            while len(self._prepared) > KEPT_VARIANTS:
+                del self._prepared[next(iter(self._prepared))]
         return found
 
     async def _ask(self, prepared: Prepared, plan: LoadPlan) -> tuple[Allocated | Refused, HelperReady]:
@@ -171,48 +220,22 @@ class DryRunClient:
                 await self._drop()
 
 
-def _adapters(plan: LoadPlan) -> tuple[ExtraItem, ...]:
-    """Return the LoRA adapters of a plan; llama.cpp would really read them, so they are computed."""
-    found = []
-    for path, _ in plan.lora:
-        header = read_file_header(Path(path))
-        size = sum(-(-(tensor.size_bytes or 0) // 32) * 32 for tensor in header.tensors)
-        found.append(adapter(clean_name(Path(path).name), size, plan.n_gpu_layers != 0))
-    return tuple(found)
+def _side_files(plan: LoadPlan) -> SideFiles:
+    """Read the headers of a plan's adapters and of its projector, which a dry run would really load."""
+    adapters = tuple(side_file(Path(path)) for path, _ in plan.lora)
+    return SideFiles(adapters, side_file(Path(plan.mmproj)) if plan.mmproj else None)
 
 
-def _footprint(
-    answer: Allocated, prepared: Prepared, plan: LoadPlan, adapters: tuple[ExtraItem, ...], ready: HelperReady
-) -> Footprint:
-    origin = Origin.DRY_RUN if answer.exact else Origin.COMPUTED
-    devices = tuple(
-        DeviceBytes(row.name, row.weights, row.context, row.compute, origin, row.gpu is None, row.gpu)
-        for row in answer.rows
-    )
-    table = prepared.table
-    titles = ready.descriptions or ("",) * len(ready.gpus)
-    cards = tuple(Card(name, backend_of(name), title) for name, title in zip(ready.gpus, titles, strict=True))
-    extra = (
-        *computed_extras(table.vocabulary, table.tokenizer, plan, cards=tuple(zip(ready.gpus, titles, strict=True))),
-        *adapters,
-    )
-    where = placement(plan, table.layers, cards)
-    layout = place_weights(table, where, Devices(cards, repack_rules(ready.features))).layout
-    held = resident(devices, extra, plan.load_mode, layout, len(cards))
-    notes = answer.notes + ((ready.problem,) if ready.problem else ())
-    if not answer.exact:
-        notes += ("llama.cpp's own account cannot be read here: log lines and the tensor table were used",)
-    return Footprint(
-        plan=replace(plan, flash_attn=FlashAttention.ON if answer.flash_attn else FlashAttention.OFF),
-        devices=devices,
-        extra=extra,
-        pools=held.pools,
-        peak=held.peak,
-        reclaimable=held.reclaimable,
-        locked=held.locked,
-        origin=weakest(device.origin for device in devices),
-        notes=notes,
-    )
+def _key(prepared: Prepared, plan: LoadPlan, info: EngineInfo) -> str:
+    """Return the digest of a question: the header without its tokenizer, the engine, and what of the plan counts."""
+    engine = (info.build, info.version, info.features, [(card.name, card.description) for card in info.gpus])
+    question = json.dumps([ANSWERS_VERSION, prepared.digest, engine, deciding_options(plan)], sort_keys=True)
+    return hashlib.sha256(question.encode("ascii")).hexdigest()
+
+
+def _follows_free_memory(plan: LoadPlan, info: EngineInfo) -> bool:
+    """Tell whether llama.cpp would divide the layers by what is free at that moment: an answer holds only once."""
+    return len(info.gpus) > 1 and plan.n_gpu_layers != 0 and not plan.tensor_split
 
 
 def _refused(answer: Refused, variant: Variant) -> QtuiError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tempfile
@@ -35,6 +36,15 @@ class Prepared:
     table: ModelTable
     tensor_bytes: int
     embedding_bytes: int
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of all that llama.cpp is shown: headers without tokenizers, and the sizes of the files."""
+        found = hashlib.sha256()
+        for ghost in self.ghosts:
+            found.update(b"%d %d " % (ghost.size, len(ghost.content)))
+            found.update(ghost.content)
+        return found.hexdigest()
 
 
 def stamp_of(variant: Variant) -> Stamp:

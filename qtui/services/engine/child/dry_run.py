@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from qtui.core.errors import EngineError, QtuiError
+from qtui.core.memory.consumers import consumer_of
 from qtui.core.memory.plan import FlashAttention, LoadMode, LoadPlan
 from qtui.core.memory.question import (
     Aborted,
@@ -30,6 +31,7 @@ from qtui.core.memory.question import (
     ModelTaken,
     Question,
     Refused,
+    model_options,
 )
 from qtui.core.text import clean_name
 from qtui.core.wire import decode
@@ -43,8 +45,6 @@ from qtui.services.engine.child.refusals import refusal
 from qtui.services.engine.child.sender import Sender
 
 Send = Callable[[object], None]
-_MODEL_OPTIONS = ("n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor", "tensor_split", "main_gpu")
-"""What of a plan changes the model; the rest changes only the context."""
 
 
 class Helper:
@@ -74,7 +74,7 @@ class Helper:
             return Refused(question.id, f"the dry run failed: {error}", "", "engine")
 
     def _take_model(self, question: Question, plan: LoadPlan) -> Refused | None:
-        key = (question.path, *(getattr(plan, name) for name in _MODEL_OPTIONS))
+        key = (question.path, *model_options(plan))
         if self._model is not None and key == self._key:
             return None
         api = self._native.api
@@ -95,7 +95,11 @@ class Helper:
     def _weigh(self, question: Question, plan: LoadPlan) -> Allocated | Refused:
         api = self._native.api
         mark = self._native.log.count
-        context = api.llama_init_from_model(self._model, context_params(self._native, plan))
+        consumer = consumer_of(plan.engine)  # whose reservations the plan is asked with
+        params = context_params(
+            self._native, plan, n_outputs_max=consumer.rows(plan), shared=consumer.shares_cache(plan)
+        )
+        context = api.llama_init_from_model(self._model, params)
         self._native.log.flush()
         if not context:
             return Refused(question.id, *refusal(self._native.log.since(mark, ERROR)))
