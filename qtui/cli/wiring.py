@@ -23,6 +23,7 @@ from qtui.core.memory.footprints import Footprints, difference_line
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
+from qtui.core.memory.unaccounted import LeftOut
 from qtui.core.ports import (
     Actuals,
     DryRun,
@@ -107,6 +108,8 @@ class Services:
     """Past runs; None: nothing is recorded."""
     actuals: Actuals | None = None
     """Looks at sessions; None: nothing is recorded."""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """What past runs have shown that llama.cpp leaves out on cards."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
     recorder: Recorder | None = field(init=False, default=None)
@@ -122,7 +125,7 @@ class Services:
             self.engine = RecordingEngine(self.engine, self.recorder)
         if self.tables is not None and self.speeds is not None:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
-        formula = ClosedForm(self.tables, self.engine) if self.tables is not None else None
+        formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
         self.footprints = Footprints(self.dry_run, formula)
         self.footprints.subscribe_differences(
             lambda variant, computed, told: self.note(difference_line(variant, computed, told))
@@ -150,7 +153,7 @@ class Services:
             )
         cards = SimulatedCards(self.engine, vram)
         dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked(len(vram))
-        formula = ClosedForm(self.tables, cards) if self.tables is not None else None
+        formula = ClosedForm(self.tables, cards, self.left_out) if self.tables is not None else None
         return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
 
     def starting_plan(self) -> LoadPlan:
@@ -219,6 +222,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
     from qtui.services.engine.read_speeds import ReadSpeeds
+    from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -246,6 +250,8 @@ def local_services(options: Namespace) -> Services:
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
 
+    past = HistoryFile()
+    left_out = LeftOut(past.unaccounted)
     store = SettingsFile()
     settings = store.load()
     machine = LocalMachine(pids=running.pids)
@@ -257,7 +263,8 @@ def local_services(options: Namespace) -> Services:
 
     services = Services(
         engine=engine,
-        dry_run=DryRunClient(info=engine.info, answers=Answers()),
+        dry_run=DryRunClient(remembered=Remembered(engine.info, Answers()), left_out=left_out),
+        left_out=left_out,
         machine=machine,
         library=library,
         demo=Demo(),
@@ -268,7 +275,7 @@ def local_services(options: Namespace) -> Services:
         dated=written,
         tables=LocalTables(),
         note=note,
-        history=HistoryFile(),
+        history=past,
         actuals=machine,
         speeds=ReadSpeeds(this_machine),
         settings=settings,

@@ -10,7 +10,7 @@ from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
-from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
+from qtui.core.history import MeasuredRate, PastRun, Run, Timing
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
@@ -18,6 +18,7 @@ from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.speed import Kernel, ReadRates
+from qtui.core.memory.unaccounted import ByCard
 from qtui.core.presets import Preset
 from qtui.core.sessions import SessionSeen
 from qtui.core.settings import Problem, Settings
@@ -191,7 +192,7 @@ class History(Protocol):
         """Return the generation rates that were measured of these files as they are now, newest plan first, by path."""
         ...
 
-    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+    async def unaccounted(self) -> ByCard:
         """Return what the driver reported beyond llama.cpp's own buffers, by the name of the card."""
         ...
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 
 from qtui.core.memory.closed_form.backends import Card, Devices, backend_of
 from qtui.core.memory.closed_form.placement import placement
@@ -14,6 +15,7 @@ from qtui.core.memory.footprint import DeviceBytes, Footprint
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.memory.pools import resident
 from qtui.core.memory.question import Allocated, HelperReady
+from qtui.core.memory.unaccounted import ByCard
 from qtui.core.origin import Origin, weakest
 from qtui.services.engine.ghosts import Prepared
 
@@ -21,7 +23,13 @@ NO_ACCOUNT = "llama.cpp's own account cannot be read here: log lines and the ten
 
 
 def allocated_footprint(
-    answer: Allocated, prepared: Prepared, plan: LoadPlan, ready: HelperReady, beside: SideFiles = SideFiles()
+    answer: Allocated,
+    prepared: Prepared,
+    plan: LoadPlan,
+    ready: HelperReady,
+    *,
+    beside: SideFiles = SideFiles(),
+    left_out: ByCard = MappingProxyType({}),
 ) -> Footprint:
     """Return the footprint of a resolved plan for which llama.cpp said what it would allocate.
 
@@ -31,6 +39,7 @@ def allocated_footprint(
         plan: as it was asked; what it left to llama.cpp is resolved in the footprint's.
         ready: the build that was asked.
         beside: the plan's adapters, which llama.cpp would really read, and its projector, which it does not count.
+        left_out: what past runs have shown that llama.cpp leaves out, by the card's description.
     """
     origin = Origin.DRY_RUN if answer.exact else Origin.COMPUTED
     devices = tuple(
@@ -45,6 +54,7 @@ def allocated_footprint(
             table.vocabulary, table.tokenizer, plan, consumer_of(plan.engine),
             context=sum(device.context for device in devices),
             cards=tuple(zip(ready.gpus, titles, strict=True)),
+            left_out=left_out,
         ),
         *beside.items(on_gpu=bool(cards) and plan.n_gpu_layers != 0),
     )  # fmt: skip

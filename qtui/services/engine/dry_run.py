@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import re
-import threading
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 from qtui.core.errors import BadFileError, EngineError, PlanRefusedError, QtuiError
-from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
-from qtui.core.memory.extras import SideFiles
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.memory.question import Allocated, HelperReady, Question, Refused, deciding_options
-from qtui.core.wire import cleaned, decode, encode
+from qtui.core.memory.question import Allocated, HelperReady, Question, Refused
+from qtui.core.memory.unaccounted import LeftOut
 from qtui.services.engine.allocation import allocated_footprint
-from qtui.services.engine.answers import Answers
 from qtui.services.engine.crash import explain
-from qtui.services.engine.ghosts import GhostFolder, Prepared, prepare, stamp_of
+from qtui.services.engine.ghosts import GhostFolder, GhostShelf, Prepared
 from qtui.services.engine.helper import Helper, HelperGoneError
-from qtui.services.library.tables import side_file
+from qtui.services.engine.remembered import Remembered
+from qtui.services.library.tables import side_files
 
 IDLE_S = 30.0
 """How long a helper stays after its last answer."""
@@ -32,15 +25,9 @@ IDLE_GPU_S = 5.0
 TIME_LIMIT_S = 20.0
 MOST_SLOTS = 8
 """Recurrent state is really allocated, once per slot."""
-KEPT_VARIANTS = 8
-ANSWERS_VERSION = 1
-"""Of the meaning of kept answers: raised when the helper learns to answer differently."""
 _DAMAGED = "the file may be damaged, or this llama.cpp cannot read its kind; try another quant"
 _BUILD_FOLDER = re.compile(r"^\S*/(?=[^/\s]+:\d+:)")
 """Where the wheel was built, which stands before the source file's name in an assertion."""
-
-
-Info = Callable[[], Awaitable[EngineInfo]]
 
 
 class DryRunClient:
@@ -52,8 +39,8 @@ class DryRunClient:
         idle: float | None = None,
         time_limit: float = TIME_LIMIT_S,
         options: tuple[str, ...] = (),
-        info: Info | None = None,
-        answers: Answers | None = None,
+        remembered: Remembered = Remembered(),
+        left_out: LeftOut | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -61,19 +48,18 @@ class DryRunClient:
             idle: seconds that a helper stays after an answer; None: 30, or 5 where it holds a GPU.
             time_limit: seconds per question.
             options: further arguments of the helper.
-            info: tells build and devices of the engine that is asked, without starting a helper.
-            answers: where answers are kept; without it, or without `info`, none is.
+            remembered: what was answered before; by default nothing is kept.
+            left_out: what past runs have shown that llama.cpp leaves out.
         """
         self._idle = idle
         self._time_limit = time_limit
         self._options = options
-        self._info = info
-        self._answers = answers
+        self._remembered = remembered
+        self._left_out = left_out or LeftOut()
         self._turn = asyncio.Lock()
         self._helper: Helper | None = None
         self._folder = GhostFolder()
-        self._prepared: dict[tuple[object, ...], Prepared] = {}
-        self._reading = threading.Lock()
+        self._shelf = GhostShelf()
         self._names: dict[tuple[object, ...], str] = {}
         self._asked = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -94,40 +80,30 @@ class DryRunClient:
         async with self._turn:
             self._stop_timer()
             try:
-                prepared = await asyncio.to_thread(self._prepare, variant)
-                beside = await asyncio.to_thread(_side_files, plan)
+                prepared = await asyncio.to_thread(self._shelf.prepared, variant)
                 answer, ready = await self._ask(prepared, plan)
             finally:
                 self._start_timer()
-        await self._keep(prepared, plan, answer)
-        if isinstance(answer, Refused):
-            raise _refused(answer, variant)
-        return allocated_footprint(answer, prepared, plan, ready, beside)
+        await self._remembered.put(prepared, plan, answer)
+        return await self._footprint(answer, prepared, plan, ready)
 
     async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
         """Return what was answered before; see `core.ports.DryRun`."""
-        if self._answers is None or self._info is None:
-            return None
-        info = await self._info()
-        if not info.usable or _follows_free_memory(plan, info):
-            return None
         try:
-            prepared = await asyncio.to_thread(self._prepare, variant)
-            beside = await asyncio.to_thread(_side_files, plan)
-        except QtuiError:
+            prepared = await asyncio.to_thread(self._shelf.prepared, variant)
+            found = await self._remembered.get(prepared, plan)
+            return None if found is None else await self._footprint(found[0], prepared, plan, found[1])
+        except BadFileError:
             return None  # what is wrong with a file is told when it is asked about
-        line = await asyncio.to_thread(self._answers.get, _key(prepared, plan, info))
-        answer = cleaned(decode(line, (Allocated, Refused))) if line is not None else None
+
+    async def _footprint(
+        self, answer: Allocated | Refused, prepared: Prepared, plan: LoadPlan, ready: HelperReady
+    ) -> Footprint:
         if isinstance(answer, Refused):
-            raise _refused(answer, variant)
-        if not isinstance(answer, Allocated):
-            return None
-        gpus = info.gpus
-        ready = HelperReady(
-            info.build, tuple(gpu.name for gpu in gpus), info.problem, tuple(gpu.description for gpu in gpus),
-            info.features,
-        )  # fmt: skip
-        return allocated_footprint(answer, prepared, plan, ready, beside)
+            raise _refused(answer, prepared.title)
+        beside = await asyncio.to_thread(side_files, plan)
+        left_out = await self._left_out.by_card() if ready.gpus else {}
+        return allocated_footprint(answer, prepared, plan, ready, beside=beside, left_out=left_out)
 
     async def close(self) -> None:
         """End the helper and remove its files; the next question starts another."""
@@ -135,26 +111,6 @@ class DryRunClient:
             await self._drop()
         if self._retiring is not None:
             await self._retiring
-
-    async def _keep(self, prepared: Prepared, plan: LoadPlan, answer: Allocated | Refused) -> None:
-        """Keep an answer that holds for the next time too."""
-        if self._answers is None or self._info is None or (isinstance(answer, Refused) and answer.kind == "engine"):
-            return
-        info = await self._info()
-        if info.usable and not _follows_free_memory(plan, info):
-            await asyncio.to_thread(self._answers.put, _key(prepared, plan, info), encode(answer))
-
-    def _prepare(self, variant: Variant) -> Prepared:
-        """Read a variant, or take what was read of the same files; several threads may be here at once."""
-        key = (*stamp_of(variant), variant.shard_count)
-        with self._reading:
-            found = self._prepared.pop(key, None)
-        found = found or prepare(variant)
-        with self._reading:
-            self._prepared[key] = found
-            while len(self._prepared) > KEPT_VARIANTS:
-                del self._prepared[next(iter(self._prepared))]
-        return found
 
     async def _ask(self, prepared: Prepared, plan: LoadPlan) -> tuple[Allocated | Refused, HelperReady]:
         """Ask a helper; one that had died unnoticed is replaced once, one that dies over the question is not."""
@@ -220,28 +176,10 @@ class DryRunClient:
                 await self._drop()
 
 
-def _side_files(plan: LoadPlan) -> SideFiles:
-    """Read the headers of a plan's adapters and of its projector, which a dry run would really load."""
-    adapters = tuple(side_file(Path(path)) for path, _ in plan.lora)
-    return SideFiles(adapters, side_file(Path(plan.mmproj)) if plan.mmproj else None)
-
-
-def _key(prepared: Prepared, plan: LoadPlan, info: EngineInfo) -> str:
-    """Return the digest of a question: the header without its tokenizer, the engine, and what of the plan counts."""
-    engine = (info.build, info.version, info.features, [(card.name, card.description) for card in info.gpus])
-    question = json.dumps([ANSWERS_VERSION, prepared.digest, engine, deciding_options(plan)], sort_keys=True)
-    return hashlib.sha256(question.encode("ascii")).hexdigest()
-
-
-def _follows_free_memory(plan: LoadPlan, info: EngineInfo) -> bool:
-    """Tell whether llama.cpp would divide the layers by what is free at that moment: an answer holds only once."""
-    return len(info.gpus) > 1 and plan.n_gpu_layers != 0 and not plan.tensor_split
-
-
-def _refused(answer: Refused, variant: Variant) -> QtuiError:
+def _refused(answer: Refused, title: str) -> QtuiError:
     if answer.kind == "engine":
         return EngineError(answer.message, answer.hint)
-    return PlanRefusedError(f"{variant.title}: {answer.message}", answer.hint)
+    return PlanRefusedError(f"{title}: {answer.message}", answer.hint)
 
 
 def _death(gone: HelperGoneError, status: int | None, log: tuple[str, ...]) -> QtuiError:

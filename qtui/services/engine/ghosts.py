@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from qtui.services.paths import runtime_dir
 
 MOST_ON_DISK = 32 * MIB
 """A sparse ghost takes kilobytes; more than this means that the file system has no sparse files."""
+KEPT_VARIANTS = 8
 _PREFIX = "ghost-"
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -32,6 +34,8 @@ class Prepared:
     """A variant as the dry run asks about it: ghosts of its files, and the facts that its footprint needs."""
 
     stamp: Stamp
+    title: str
+    """The variant's."""
     ghosts: tuple[Ghost, ...]
     table: ModelTable
     tensor_bytes: int
@@ -100,11 +104,36 @@ def prepare(variant: Variant) -> Prepared:
             ghosts[0] = make_ghost(headers[0], source, vocabulary)
     return Prepared(
         stamp=stamp,
+        title=variant.title,
         ghosts=tuple(ghosts),
         table=table,
         tensor_bytes=sum(tensor.size_bytes or 0 for tensor in tensors),
         embedding_bytes=sum(tensor.size_bytes or 0 for tensor in tensors if tensor.name == "token_embd.weight"),
     )
+
+
+class GhostShelf:
+    """The variants that were read last; threads may share it."""
+
+    def __init__(self) -> None:
+        self._prepared: dict[tuple[object, ...], Prepared] = {}
+        self._lock = threading.Lock()
+
+    def prepared(self, variant: Variant) -> Prepared:
+        """Return a variant as the dry run asks about it, read anew where its files have changed; blocks.
+
+        Raises:
+            BadFileError: as `prepare`.
+        """
+        key = (stamp_of(variant), variant.shard_count, variant.title)
+        with self._lock:
+            found = self._prepared.pop(key, None)
+        found = found or prepare(variant)
+        with self._lock:
+            self._prepared[key] = found
+            while len(self._prepared) > KEPT_VARIANTS:
+                del self._prepared[next(iter(self._prepared))]
+        return found
 
 
 class GhostFolder:

@@ -11,7 +11,8 @@ from qtui.core.errors import BadFileError
 from qtui.core.gguf.reader import read_header
 from qtui.core.library.variant import Variant
 from qtui.core.memory.closed_form.table import ModelTable, model_table
-from qtui.core.memory.extras import SideFile
+from qtui.core.memory.extras import SideFile, SideFiles
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean_name
 from qtui.services.library.source import FileSource, read_file_header
 
@@ -67,6 +68,16 @@ def side_file(path: Path) -> SideFile:
     header = read_file_header(path)
     size = sum(-(-(tensor.size_bytes or 0) // ALIGNMENT) * ALIGNMENT for tensor in header.tensors)
     return SideFile(path.name, size)
+
+
+def side_files(plan: LoadPlan) -> SideFiles:
+    """Read the headers of a plan's adapters and of its projector; blocks.
+
+    Raises:
+        BadFileError: one is missing, not GGUF, or damaged.
+    """
+    adapters = tuple(side_file(Path(path)) for path, _ in plan.lora)
+    return SideFiles(adapters, side_file(Path(plan.mmproj)) if plan.mmproj else None)
 
 
 def _read(paths: tuple[Path, ...]) -> ModelTable:

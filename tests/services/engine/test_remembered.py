@@ -13,10 +13,15 @@ import pytest
 from qtui.core.errors import PlanRefusedError
 from qtui.core.hardware import Device, DeviceKind, EngineInfo
 from qtui.core.memory.plan import FlashAttention, LoadMode, LoadPlan
+from qtui.core.memory.question import Allocated, BufferRow, HelperReady
+from qtui.core.memory.unaccounted import Unaccounted
 from qtui.core.origin import Origin
+from qtui.services.engine.allocation import allocated_footprint
 from qtui.services.engine.answers import Answers
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.dry_run import DryRunClient
+from qtui.services.engine.ghosts import prepare
+from qtui.services.engine.remembered import Remembered
 from tests.builders.gguf import Tensor, build
 from tests.services.engine.weighing import PLAN, variant
 
@@ -39,7 +44,7 @@ async def builds() -> Builds:
 @pytest.fixture
 async def asking(builds: Builds, tmp_path: Path) -> AsyncIterator[DryRunClient]:
     """A client that keeps what it is told."""
-    client = DryRunClient(info=builds.info, answers=Answers(tmp_path / "answers.sqlite3"))
+    client = DryRunClient(remembered=Remembered(builds.info, Answers(tmp_path / "answers.sqlite3")))
     yield client
     await client.close()
 
@@ -47,7 +52,7 @@ async def asking(builds: Builds, tmp_path: Path) -> AsyncIterator[DryRunClient]:
 @pytest.fixture
 def next_start(builds: Builds, tmp_path: Path) -> DryRunClient:
     """The client of the next start of qtui."""
-    return DryRunClient(info=builds.info, answers=Answers(tmp_path / "answers.sqlite3"))
+    return DryRunClient(remembered=Remembered(builds.info, Answers(tmp_path / "answers.sqlite3")))
 
 
 async def test_the_next_start_knows_without_a_helper_what_was_answered(
@@ -131,6 +136,18 @@ async def test_shares_that_follow_what_is_free_are_not_kept(
     for plan, is_kept in ((layers, False), (replace(layers, tensor_split=(1.0, 1.0)), True), (PLAN, True)):
         await asking.footprint(model, plan)
         assert (await asking.recall(model, plan) is not None) is is_kept
+
+
+async def test_what_past_runs_left_out_on_a_card_is_beside_llama_cpps_answer(ghosts: dict[str, Path]) -> None:
+    row = BufferRow("CUDA0", 1000, 200, 30, 0)
+    ready = HelperReady("build", ("CUDA0",), "", ("A card",), ())
+    answer, prepared = Allocated(1, (row,), flash_attn=True), prepare(variant(ghosts["qwen3-dense"]))
+    told = allocated_footprint(
+        answer, prepared, replace(PLAN, n_gpu_layers=9), ready, left_out={"A card": Unaccounted(7000, 3, 50)}
+    )
+    assert told.pools.vram == (1230 + 7000,)
+    (item,) = (item for item in told.extra if item.pool == "vram0")
+    assert (item.item, item.band, item.origin) == ("driver and libraries", 50, Origin.MEASURED)
 
 
 async def test_adapters_and_projector_are_computed_beside_an_answer(

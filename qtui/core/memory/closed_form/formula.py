@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
+from types import MappingProxyType
 
 from qtui.core.errors import BadFileError, PlanRefusedError
 from qtui.core.hardware import EngineInfo
@@ -25,6 +26,7 @@ from qtui.core.memory.extras import SideFile, SideFiles, computed_extras
 from qtui.core.memory.footprint import DeviceBytes, Footprint
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.memory.pools import resident
+from qtui.core.memory.unaccounted import ByCard, LeftOut
 from qtui.core.origin import Origin
 from qtui.core.ports import Described, Tables
 
@@ -38,6 +40,7 @@ def footprint_of(
     info: EngineInfo,
     *,
     beside: SideFiles = SideFiles(),
+    left_out: ByCard = MappingProxyType({}),
     title: str = "",
 ) -> Footprint:
     """Return the footprint of a resolved plan.
@@ -47,6 +50,7 @@ def footprint_of(
         plan: resolved; its engine decides what is reserved besides.
         info: the engine's devices and CPU features.
         beside: the plan's LoRA adapters and its projector.
+        left_out: what past runs have shown that llama.cpp leaves out, by the card's description.
         title: names the model in a refusal.
 
     Raises:
@@ -76,6 +80,7 @@ def footprint_of(
             table.vocabulary, table.tokenizer, plan, consumer,
             context=context.host + sum(context.cards),
             cards=[(card.name, card.description) for card in devices.cards],
+            left_out=left_out,
         ),
         *beside.items(on_gpu=bool(devices.cards) and plan.n_gpu_layers != 0),
     )  # fmt: skip
@@ -140,6 +145,7 @@ class Bound:
     table: ModelTable
     info: EngineInfo
     beside: SideFiles = SideFiles()
+    left_out: ByCard = field(default_factory=dict)
     title: str = ""
 
     @property
@@ -159,15 +165,16 @@ class Bound:
 
     def footprint(self, plan: LoadPlan) -> Footprint:
         """Return the footprint of a resolved plan with the same adapters and projector; raises as `footprint_of`."""
-        return footprint_of(self.table, plan, self.info, beside=self.beside, title=self.title)
+        return footprint_of(self.table, plan, self.info, beside=self.beside, left_out=self.left_out, title=self.title)
 
 
 class ClosedForm:
     """Computes footprints for the store: asks for tables and for the engine, which both are read once."""
 
-    def __init__(self, tables: Tables, engine: Described) -> None:
+    def __init__(self, tables: Tables, engine: Described, left_out: LeftOut | None = None) -> None:
         self._tables = tables
         self._engine = engine
+        self._left_out = left_out or LeftOut()
 
     async def bind(self, variant: Variant, plan: LoadPlan) -> Bound:
         """Read all that footprints of a variant with the plan's adapters and projector depend on.
@@ -179,7 +186,8 @@ class ClosedForm:
         table = await self._tables.table(variant)
         adapters = [await self._side_file(path) for path, _ in plan.lora]
         projector_file = await self._side_file(plan.mmproj) if plan.mmproj else None
-        return Bound(table, info, SideFiles(tuple(adapters), projector_file), variant.title)
+        left_out = await self._left_out.by_card() if info.gpus else {}
+        return Bound(table, info, SideFiles(tuple(adapters), projector_file), left_out, variant.title)
 
     async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
         """Return the footprint of a resolved plan, origin computed.
