@@ -275,7 +275,7 @@ def make_footprint(
         plan=plan,
         devices=(DeviceBytes("CPU", weights, context, compute, Origin.DRY_RUN),),
         extra=(ExtraItem("process", "ram_anonymous", process, Origin.COMPUTED, 4 * MIB),),
-        pools=pools, peak=pools.ram, reclaimable=0, locked=0, origin=Origin.DRY_RUN,
+        pools=pools, peak=pools.ram, reclaimable=0, locked=0, origin=Origin.DRY_RUN, engine=plan.engine,
     )  # fmt: skip
 
 

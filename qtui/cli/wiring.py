@@ -26,6 +26,7 @@ from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
 from qtui.core.memory.unaccounted import LeftOut
 from qtui.core.ports import (
     Actuals,
+    Described,
     DryRun,
     Engine,
     History,
@@ -60,6 +61,10 @@ class DemoFiles(Protocol):
 
 
 async def _nothing() -> None:
+    return None
+
+
+async def _no_other(_engine: str) -> None:
     return None
 
 
@@ -112,11 +117,14 @@ class Services:
     """What past runs have shown that llama.cpp leaves out on cards."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
+    other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
+    """Finds the program of an engine's name where it has cards, and what asks its build about memory."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
+    _others: list[DryRun] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the one store of footprints and the guard that reads it, and record what the engine runs."""
@@ -126,24 +134,42 @@ class Services:
         if self.tables is not None and self.speeds is not None:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
         formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
-        self.footprints = Footprints(self.dry_run, formula)
-        self.footprints.subscribe_differences(
-            lambda variant, computed, told: self.note(difference_line(variant, computed, told))
-        )
+        self.footprints = self._store(self.dry_run, formula)
         self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
 
-    async def guard_of(self, ram: int | None = None, vram: Sequence[int] | None = None) -> Guard:
+    def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
+        """Make a store whose differences go to the log."""
+        footprints = Footprints(dry_run, formula)
+        footprints.subscribe_differences(
+            lambda variant, computed, told: self.note(difference_line(variant, computed, told))
+        )
+        return footprints
+
+    async def guard_of(
+        self, ram: int | None = None, vram: Sequence[int] | None = None, engine: str = BUILT_IN_ENGINE
+    ) -> Guard:
         """Return the guard, or one that takes these for what is free: of RAM, and of as many cards as are named.
+
+        `engine`: whose cards count where none are named; the built-in engine answers for a program that has none.
 
         Raises:
             UsageError: cards are named that are not here, and nothing here can compute what they would hold.
         """
+        guard, footprints = self.guard, self.footprints
+        described: Described = self.engine
+        other = await self.other_build(engine) if engine != BUILT_IN_ENGINE and vram is None else None
+        if other is not None:
+            described, dry_run = other
+            self._others.append(dry_run)
+            formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
+            footprints = self._store(dry_run, formula)
+            guard = Guard(footprints, self.machine, described, self.settings.margins)
         if ram is None and vram is None:
-            return self.guard
-        real = await self.guard.headroom()
+            return guard
+        real = await guard.headroom()
         room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
         if vram is None:
-            return Guard(self.footprints, self.machine, self.engine, self.settings.margins, room)
+            return Guard(footprints, self.machine, described, self.settings.margins, room)
         room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
         here = len(real.free_vram) == len(vram)
         if self.tables is None and not here:
@@ -152,7 +178,7 @@ class Services:
                 "give one size per GPU, divided by commas",
             )
         cards = SimulatedCards(self.engine, vram)
-        dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked(len(vram))
+        dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked.about(len(vram))
         formula = ClosedForm(self.tables, cards, self.left_out) if self.tables is not None else None
         return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
 
@@ -211,7 +237,8 @@ class Services:
         if self.recorder is not None:
             await self.recorder.settle()
         await self.close_engine()
-        await self.dry_run.close()
+        for dry_run in (self.dry_run, *self._others):
+            await dry_run.close()
 
 
 def local_services(options: Namespace) -> Services:
@@ -221,6 +248,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
+    from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
@@ -252,6 +280,11 @@ def local_services(options: Namespace) -> Services:
 
     past = HistoryFile()
     left_out = LeftOut(past.unaccounted)
+    answers = Answers()
+
+    async def other(name: str) -> tuple[Described, DryRun] | None:
+        return await other_build(name, engine.info, answers=answers, left_out=left_out)
+
     store = SettingsFile()
     settings = store.load()
     machine = LocalMachine(pids=running.pids)
@@ -263,8 +296,9 @@ def local_services(options: Namespace) -> Services:
 
     services = Services(
         engine=engine,
-        dry_run=DryRunClient(remembered=Remembered(engine.info, Answers()), left_out=left_out),
+        dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
         left_out=left_out,
+        other_build=other,
         machine=machine,
         library=library,
         demo=Demo(),

@@ -23,7 +23,7 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Tables
+from qtui.core.ports import Described, DryRun, Tables
 from qtui.core.settings import Settings
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
@@ -121,6 +121,8 @@ class World:
     more_engines: list[EngineInfo] = field(default_factory=list)
     tables: Tables | None = None
     """Headers for the closed form; None: there is none."""
+    other: tuple[Described, DryRun] | None = None
+    """A program with cards, whatever its name; None: there is none."""
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -132,10 +134,14 @@ class World:
         async def close_engine() -> None:
             self.closed += 1
 
+        async def other_build(_engine: str) -> tuple[Described, DryRun] | None:
+            return self.other
+
         store = SettingsFile(self.config) if self.config else None
         return Services(
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
+            other_build=other_build,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             presets=PresetsFile(self.config) if self.config else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),

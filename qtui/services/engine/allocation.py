@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from qtui.core.memory.closed_form.backends import Card, Devices, backend_of
@@ -46,7 +46,28 @@ def allocated_footprint(
         DeviceBytes(row.name, row.weights, row.context, row.compute, origin, row.gpu is None, row.gpu)
         for row in answer.rows
     )
-    table = prepared.table
+    notes = answer.notes if answer.exact else (*answer.notes, NO_ACCOUNT)
+    resolved = replace(plan, flash_attn=FlashAttention.ON if answer.flash_attn else FlashAttention.OFF)
+    told = Told(devices, resolved, ready, notes)
+    return told_footprint(told, prepared, beside=beside, left_out=left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a build of llama.cpp said of a plan."""
+
+    devices: tuple[DeviceBytes, ...]
+    plan: LoadPlan
+    """Resolved, flash attention too."""
+    build: HelperReady
+    notes: tuple[str, ...] = ()
+
+
+def told_footprint(
+    told: Told, prepared: Prepared, *, beside: SideFiles = SideFiles(), left_out: ByCard = MappingProxyType({})
+) -> Footprint:
+    """Return the footprint of what was said, with all that llama.cpp leaves out; arguments as above."""
+    devices, plan, ready, table = told.devices, told.plan, told.build, prepared.table
     titles = ready.descriptions or ("",) * len(ready.gpus)
     cards = tuple(Card(name, backend_of(name), title) for name, title in zip(ready.gpus, titles, strict=True))
     extra = (
@@ -61,9 +82,8 @@ def allocated_footprint(
     where = placement(plan, table.layers, cards)
     layout = place_weights(table, where, Devices(cards, repack_rules(ready.features))).layout
     held = resident(devices, extra, plan.load_mode, layout, len(cards))
-    notes = answer.notes + ((ready.problem,) if ready.problem else ())
     return Footprint(
-        plan=replace(plan, flash_attn=FlashAttention.ON if answer.flash_attn else FlashAttention.OFF),
+        plan=plan,
         devices=devices,
         extra=extra,
         pools=held.pools,
@@ -72,5 +92,5 @@ def allocated_footprint(
         locked=held.locked,
         origin=weakest(device.origin for device in devices),
         engine=plan.engine,
-        notes=notes if answer.exact else (*notes, NO_ACCOUNT),
+        notes=told.notes + ((ready.problem,) if ready.problem else ()),
     )
