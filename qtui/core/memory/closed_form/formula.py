@@ -108,7 +108,7 @@ def _hyper(table: ModelTable, title: str) -> Hyper:
         )
     if hyper.layers > MOST_LAYERS:
         raise BadFileError(
-            f"{title or 'the file'} counts {hyper.layers} layers; llama.cpp takes at most {MOST_LAYERS}",
+            f"{title or 'the file'} counts {hyper.layers} layers; llama.cpp takes 1 to {MOST_LAYERS}",
             "The header is damaged, or the file was made for another program.",
         )
     return hyper
