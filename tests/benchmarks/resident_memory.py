@@ -1,6 +1,6 @@
 """Print predicted against measured resident memory of a session, in each load mode, after a full prompt.
 
-    python -m tests.benchmarks.resident_memory [--size 60m --size 1b]
+    python -m tests.benchmarks.resident_memory [--size 100mb --size 1gb]
 
 The files hold random weights in K-quants, so that weights are stored anew for the CPU. Measured is what the kernel
 says of the child (`smaps_rollup`, VmHWM); pages of Python's own libraries are file-backed too.
@@ -116,7 +116,7 @@ def main() -> None:
     """Parse and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, action="append")
-    asyncio.run(report(parser.parse_args().size or ["60m", "1b"]))
+    asyncio.run(report(parser.parse_args().size or ["100mb", "1gb"]))
 
 
 if __name__ == "__main__":

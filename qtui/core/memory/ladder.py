@@ -78,8 +78,8 @@ async def climb(
 ) -> AsyncIterator[Cell]:
     """Weigh every variant at every context with every cache type: all by the closed form, then by llama.cpp.
 
-    The first cache type of all variants comes before the others: it is what a panel shows. A context beyond what a
-    variant was trained to is left out.
+    The first cache type of all variants comes before the others, which come variant by variant: it is what a panel
+    shows. A context beyond what a variant was trained to is left out.
 
     Args:
         guard: weighs.
@@ -92,7 +92,7 @@ async def climb(
     """
     cells = [
         (variant, context, cache)
-        for cache in caches for variant in variants for context in contexts
+        for shown in (caches[:1], caches[1:]) for variant in variants for cache in shown for context in contexts
         if variant.context_length is None or context <= variant.context_length
     ]  # fmt: skip
     ask = partial(guard.weigh, urgency=Urgency.SCREEN)
