@@ -49,7 +49,7 @@ def test_a_loaded_model_answers_for_every_context_and_is_loaded_anew_for_another
         return answer
 
     contexts: tuple[dict[str, object], ...] = (
-        {}, {"ctx_size": 32768}, {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}, {"parallel": 2}, {"ubatch_size": 64},
+        {}, {"ctx_size": 32768}, {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}, {"ubatch_size": 64},
         {"flash_attn": FlashAttention.OFF}, {"ctx_size": 32768, "swa_full": True},
     )  # fmt: skip
     answers = [ask("gemma3-dense", replace(PLAN, **context)) for context in contexts]  # type: ignore[arg-type]
