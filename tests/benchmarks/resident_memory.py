@@ -28,8 +28,8 @@ from qtui.services.library.tables import LocalTables
 from tests.benchmarks.make_model import SIZES, cached_model
 
 MODES = (LoadMode.NONE, LoadMode.MMAP, LoadMode.MLOCK, LoadMode.MMAP_MLOCK, LoadMode.DIO)
-PROMPT = " ".join(f"w{number % 9}" for number in range(520))
-"""At least a physical batch of tokens: only then is all of the compute buffer touched."""
+PROMPT = " ".join(f"w{number % 9}" for number in range(100))
+"""551 tokens of these vocabularies, more than a physical batch: only then is all of the compute buffer touched."""
 
 HEAD = "| load mode | anonymous | file-backed | locked | resident, % | peak | peak, % |\n|---|---|---|---|---|---|---|"
 
