@@ -59,8 +59,8 @@ async def compare(client: FitParamsClient, info: EngineInfo, names: Sequence[str
         path.unlink()
     return (
         f"2 devices, {tally['plans']} plans: weights and context agree within the MiB that is printed in "
-        f"{tally['agree']} of {tally['buffers']} buffers; compute within it in {errors.count(0)} of {len(errors)}, the others "
-        f"off by {100 * median(filter(None, errors)):.1f} % in the median"
+        f"{tally['agree']} of {tally['buffers']} buffers; compute within it in {errors.count(0)} of {len(errors)}, "
+        f"the others off by {100 * median(filter(None, errors)):.1f} % in the median"
     )
 
 
