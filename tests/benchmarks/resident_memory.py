@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from qtui.core.memory.closed_form.formula import footprint_of
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadMode, LoadPlan
 from qtui.core.ports import Session
-from qtui.core.text import MIB
+from qtui.core.text import MIB, size
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.library.tables import LocalTables
 from tests.benchmarks.make_model import SIZES, cached_model
@@ -68,6 +69,8 @@ class Resident:
         file_backed = f"{kept / MIB:.0f} / {(m.file_backed or 0) / MIB:.0f}"
         peak = f"{self.predicted.peak / MIB:.0f} / {(m.peak or 0) / MIB:.0f}"
         locked = f"{self.predicted.locked / MIB:.0f} / {(m.locked or 0) / MIB:.0f}"
+        if (m.locked or 0) < self.predicted.locked // 2:
+            locked += f", refused: RLIMIT_MEMLOCK is {size(resource.getrlimit(resource.RLIMIT_MEMLOCK)[1])}"
         return (
             f"| {self.mode.value} | {anonymous} | {file_backed} | {locked} | {100 * self.error:+.1f} "
             f"| {peak} | {100 * self.peak_error:+.1f} |"
@@ -103,8 +106,8 @@ async def _last(session: Session, request: Request | None) -> SessionEvent:
 async def report(sizes: Sequence[str]) -> None:
     """Print a table per size."""
     engine = BuiltInEngine()
-    for size in sizes:
-        path = cached_model(size)
+    for name in sizes:
+        path = cached_model(name)
         print(f"\n{path.name}, {path.stat().st_size / MIB:.0f} MiB; predicted / measured in MiB, closed form\n")
         print(HEAD)
         for mode in MODES:
