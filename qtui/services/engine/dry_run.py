@@ -62,6 +62,7 @@ class DryRunClient:
         self._shelf = GhostShelf()
         self._names: dict[tuple[object, ...], str] = {}
         self._asked = 0
+        self._closing = False
         self._timer: asyncio.TimerHandle | None = None
         self._retiring: asyncio.Task[None] | None = None
 
@@ -106,9 +107,15 @@ class DryRunClient:
         return allocated_footprint(answer, prepared, plan, ready, beside=beside, left_out=left_out)
 
     async def close(self) -> None:
-        """End the helper and remove its files; the next question starts another."""
-        async with self._turn:
-            await self._drop()
+        """End the helper, at once also where it is asked, and remove its files; the next question starts another."""
+        self._closing = True
+        if self._helper is not None:
+            self._helper.kill()
+        try:
+            async with self._turn:
+                await self._drop()
+        finally:
+            self._closing = False
         if self._retiring is not None:
             await self._retiring
 
@@ -130,7 +137,7 @@ class DryRunClient:
                 except HelperGoneError as gone:
                     status = await helper.end(0.0)
                     self._helper = None
-                    if fresh or gone.assertion:
+                    if fresh or gone.assertion or self._closing:
                         raise _death(gone, status, helper.log.tail()) from gone
                     continue
                 answered = True

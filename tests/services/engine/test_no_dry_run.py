@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from qtui.core.errors import BadFileError
+from qtui.core.errors import BadFileError, EngineError
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
@@ -64,6 +65,26 @@ async def test_a_helper_that_hangs_is_killed_at_its_limit_and_the_closed_form_sa
     await until(lambda: gone(helper))
     again = await stage.store.ask(model, replace(PLAN, ctx_size=8192))  # asked again, of another helper
     assert again.footprint is not None and again.footprint.origin is Origin.DRY_RUN
+
+
+async def test_a_helper_that_is_asked_does_not_hold_up_the_end(ghosts: dict[str, Path]) -> None:
+    client = DryRunClient(time_limit=60)
+    model = variant(ghosts["qwen3-dense"])
+    await client.footprint(model, PLAN)
+    helper = client.helper_pid
+    assert helper is not None
+    os.kill(helper, signal.SIGSTOP)
+    asked = asyncio.create_task(client.footprint(model, replace(PLAN, ctx_size=8192)))
+    waiting = asyncio.create_task(client.footprint(model, replace(PLAN, ctx_size=512)))
+    await until(lambda: client._asked == 2)
+    begin = time.perf_counter()
+    waiting.cancel()
+    await client.close()
+    assert time.perf_counter() - begin < 5 and client.helper_pid is None
+    with pytest.raises(EngineError):
+        await asked
+    await until(lambda: gone(helper))
+    assert left_over() == []
 
 
 async def test_a_file_system_without_sparse_files_leaves_the_closed_form_and_says_so(

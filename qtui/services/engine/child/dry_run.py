@@ -87,7 +87,7 @@ class Helper:
         model = api.llama_model_load_from_file(question.path.encode(), params.value)
         self._native.log.flush()
         if not model:
-            return Refused(question.id, *refusal(self._native.log.since(mark, ERROR)))
+            return _refused(question, self._native.log.since(mark, ERROR))
         self._model, self._key = model, key
         self._unused = unused_bytes(self._native.log.since(mark))
         return None
@@ -102,7 +102,7 @@ class Helper:
         context = api.llama_init_from_model(self._model, params)
         self._native.log.flush()
         if not context:
-            return Refused(question.id, *refusal(self._native.log.since(mark, ERROR)))
+            return _refused(question, self._native.log.since(mark, ERROR))
         try:
             lines = self._native.log.since(mark)
             asked = None if plan.flash_attn is FlashAttention.AUTO else plan.flash_attn is FlashAttention.ON
@@ -135,6 +135,12 @@ class Helper:
         memory = read_memory(lines)
         compute = sum(size for _, size in memory.compute)
         return (BufferRow("CPU", question.tensor_bytes - self._unused, memory.context, compute),)
+
+
+def _refused(question: Question, errors: list[str]) -> Refused:
+    """Return why llama.cpp refuses; where only memory was short for asking, a real load may well succeed."""
+    short = any("failed to allocate" in line or "unable to allocate" in line for line in errors)
+    return Refused(question.id, *refusal(errors), kind="engine" if short else "plan_refused")
 
 
 def limit_address_space(native: Native, more: int) -> None:
