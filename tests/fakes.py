@@ -275,7 +275,7 @@ def make_footprint(
         plan=plan,
         devices=(DeviceBytes("CPU", weights, context, compute, Origin.DRY_RUN),),
         extra=(ExtraItem("process", "ram_anonymous", process, Origin.COMPUTED, 4 * MIB),),
-        pools=pools, peak=pools.ram, reclaimable=0, locked=0, origin=Origin.DRY_RUN,
+        pools=pools, peak=pools.ram, reclaimable=0, locked=0, origin=Origin.DRY_RUN, engine=plan.engine,
     )  # fmt: skip
 
 
@@ -316,6 +316,10 @@ class FakeDryRun:
             raise self.errors[variant.path]
         total = self.totals.get(variant.path)
         return make_footprint(variant, plan, total=total, context_per_token=self.context_per_token)
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Remember nothing."""
+        return None
 
     async def close(self) -> None:
         """Note that it was closed."""

@@ -117,7 +117,7 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
     )  # fmt: skip
     search.add_argument("--ladder", action="store_true", help="growing contexts with smaller cache types")
     add_folders(fit)
-    options.add_plan(fit)
+    options.add_plan(fit, runs=False)
     options.add_simulated(fit)
     compare = _verb(
         verbs, "compare", "compare_verbs:compare", "compare variants: size, memory, context, speed and make",
@@ -125,7 +125,7 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
     )  # fmt: skip
     compare.add_argument("variants", metavar="VARIANT", nargs="+", help=VARIANT)
     add_folders(compare)
-    options.add_plan(compare)
+    options.add_plan(compare, runs=False)
     options.add_simulated(compare)
 
 

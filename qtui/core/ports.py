@@ -10,7 +10,7 @@ from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
-from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
+from qtui.core.history import MeasuredRate, PastRun, Run, Timing
 from qtui.core.hub.events import HeaderFetched, HeaderRead, Waiting
 from qtui.core.hub.query import Query, ResultPage
 from qtui.core.hub.repository import Account, Card, FilesPage, LocalCopy, Repository, RepositoryFile
@@ -21,6 +21,7 @@ from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.speed import Kernel, ReadRates
+from qtui.core.memory.unaccounted import ByCard
 from qtui.core.presets import Preset
 from qtui.core.sessions import SessionSeen
 from qtui.core.settings import Problem, Settings
@@ -85,7 +86,17 @@ class DryRun(Protocol):
         Raises:
             BadFileError: the file cannot be read as GGUF, or llama.cpp died on it.
             PlanRefusedError: llama.cpp refuses the model or the plan; the message says why.
-            EngineError: no helper can be started.
+            EngineError: no helper can be started, or it gave no answer in time.
+        """
+        ...
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what was answered before to the same question of the same file and engine; None where nothing was.
+
+        Asks no llama.cpp, and raises nothing but a refusal that is remembered.
+
+        Raises:
+            PlanRefusedError: llama.cpp refused it.
         """
         ...
 
@@ -184,7 +195,7 @@ class History(Protocol):
         """Return the generation rates that were measured of these files as they are now, newest plan first, by path."""
         ...
 
-    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+    async def unaccounted(self) -> ByCard:
         """Return what the driver reported beyond llama.cpp's own buffers, by the name of the card."""
         ...
 

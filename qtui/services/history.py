@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qtui.core.errors import QtuiError
-from qtui.core.history import LEAST_TOKENS, MeasuredRate, PastRun, Run, Timing, Unaccounted, median, speed_key
+from qtui.core.history import LEAST_TOKENS, MeasuredRate, PastRun, Run, Timing, median, speed_key
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual, Estimate, card_buffers
+from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.text import clean, clean_name
 from qtui.services.paths import data_dir, data_path
 
@@ -28,6 +29,8 @@ BUSY_S = 2.0
 """How long another process's write is waited for."""
 NEWEST = 9
 """Answers whose median is a rate: what the machine did a year ago does not count for ever."""
+NEWEST_RUNS = 25
+"""Runs whose median is what llama.cpp leaves out on a card: drivers change."""
 MIGRATIONS = (
     """
     CREATE TABLE runs (
@@ -87,7 +90,7 @@ class HistoryFile:
         """Return measured rates by path; see `core.ports.History`."""
         return await self._do(lambda db: _rates(db, variants), empty=dict[Path, Sequence[MeasuredRate]])
 
-    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+    async def unaccounted(self) -> ByCard:
         """Return what llama.cpp leaves out, by card; see `core.ports.History`."""
         return await self._do(_unaccounted, empty=dict[str, Unaccounted])
 
@@ -258,12 +261,22 @@ def _rates(database: sqlite3.Connection, variants: Sequence[Variant]) -> dict[Pa
 
 def _unaccounted(database: sqlite3.Connection) -> dict[str, Unaccounted]:
     left_out: dict[str, list[int]] = defaultdict(list)
-    for name, size in database.execute(
-        "SELECT name, run_cards.actual - run_cards.allocated FROM run_cards JOIN runs ON id = run "
+    for name, size, plan in database.execute(
+        "SELECT name, run_cards.actual - run_cards.allocated, plan FROM run_cards JOIN runs ON id = run "
         "ORDER BY time DESC LIMIT 1000"
     ):
-        left_out[name].append(size)
-    return {name: Unaccounted(round(median(sizes) or 0), len(sizes)) for name, sizes in left_out.items()}
+        if len(left_out[name]) < NEWEST_RUNS and _is_bare(plan):
+            left_out[name].append(size)
+    return {name: Unaccounted.of(sizes) for name, sizes in left_out.items() if sizes}
+
+
+def _is_bare(plan: str) -> bool:
+    """Tell whether nothing was loaded beside the model: adapters and projectors are not in llama.cpp's account."""
+    try:
+        values = json.loads(plan)
+    except ValueError:
+        return False
+    return isinstance(values, dict) and not values.get("lora") and not values.get("mmproj")
 
 
 def _mtime(paths: Sequence[str]) -> int | None:

@@ -23,7 +23,7 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Hub, Tables
+from qtui.core.ports import Described, DryRun, Hub, Tables
 from qtui.core.settings import Settings
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
@@ -123,6 +123,8 @@ class World:
     """Headers for the closed form; None: there is none."""
     hub: Callable[[], Hub] | None = None
     """Makes the Hub that is asked; None: there is none."""
+    other: tuple[Described, DryRun] | None = None
+    """A program with cards, whatever its name; None: there is none."""
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -134,10 +136,14 @@ class World:
         async def close_engine() -> None:
             self.closed += 1
 
+        async def other_build(_engine: str) -> tuple[Described, DryRun] | None:
+            return self.other
+
         store = SettingsFile(self.config) if self.config else None
         return Services(
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
+            other_build=other_build,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             presets=PresetsFile(self.config) if self.config else None,
             hub=self.hub() if self.hub else None,
