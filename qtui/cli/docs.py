@@ -26,8 +26,12 @@ second, times seconds; what is not known is `null`, never zero.
 """
 JSON = {
     "ls": '`{"variants": [{"path", "paths", "shards", "model", "quant", "architecture", "role", "parameters", "size", '
-    '"bits_per_weight", "context_length", "source", "repository", "complete", "problem", "duplicate_of", '
-    '"possible_duplicate_of", "reclaimable"}]}`',
+    '"bits_per_weight", "context_length", "source", "owner", "repository", "aliases", "complete", "problem", "sha256", '
+    '"duplicate_of", "possible_duplicate_of", "reclaimable"}], "problems"}`. Names of one inode are one row with '
+    "`paths`; a copy is a row of its own with `duplicate_of`, the path of the one to keep: that in the folder of a "
+    "program, else the oldest. `possible_duplicate_of`: size and header are equal, and a hash is not known. "
+    "`reclaimable` is what deleting a copy would free. `aliases` are what the owner calls it (Ollama). `problems`: "
+    "places that could not be looked at.",
     "show": '`{"file", "architecture", "model", "quant", "parameters", "active_parameters", "bits_per_weight", '
     '"context_length", "layers", "experts", "tensor_types": {TYPE: {"tensors", "bytes", "elements"}}, "imatrix", '
     '"chat_template", "context_bytes_per_token", "metadata", "warnings"}`',

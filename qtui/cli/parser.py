@@ -39,6 +39,9 @@ def _verb(verbs: _Verbs[QtuiParser], name: str, run: str, what: str, more: str =
 
 def _library(verbs: _Verbs[QtuiParser]) -> None:
     ls = _verb(verbs, "ls", "library_verbs:ls", "list the models on this machine")
+    ls.add_argument(
+        "--hash", action="store_true", help="read every file whose hash is not known, to tell which are copies"
+    )
     add_folders(ls)
     show = _verb(
         verbs, "show", "library_verbs:show", "show what a file's header says: metadata, tensor mix, context bytes"

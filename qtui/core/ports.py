@@ -11,6 +11,7 @@ from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
 from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
+from qtui.core.library.hashing import HashStep
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
@@ -220,6 +221,19 @@ class Library(Protocol):
 
     def places(self) -> Sequence[tuple[str, Path]]:
         """Return the places that are looked at, as (label, folder)."""
+        ...
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """Return what the last scan could not look at, and why."""
+        ...
+
+    def hash(self, variant: Variant) -> AsyncIterator[HashStep]:
+        """Yield how far the hashes of a variant's files are, the last step with all of them; closing it stops.
+
+        Raises:
+            BadFileError: a file is gone, cannot be read, or was written to meanwhile.
+        """
         ...
 
     def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
