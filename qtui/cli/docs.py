@@ -35,6 +35,9 @@ JSON = {
     "show": '`{"file", "architecture", "model", "quant", "parameters", "active_parameters", "bits_per_weight", '
     '"context_length", "layers", "experts", "tensor_types": {TYPE: {"tensors", "bytes", "elements"}}, "imatrix", '
     '"chat_template", "context_bytes_per_token", "metadata", "warnings"}`',
+    "rm": '`{"file", "model", "quant", "owner", "deletes": [{"path", "by": "unlink|huggingface_hub"}], '
+    '"keeps": [{"path", "reason"}], "frees", "commands": [[..]], "removed"}`; without `--yes` nothing is deleted and '
+    "`removed` is false.",
     "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '

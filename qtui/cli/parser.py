@@ -48,6 +48,14 @@ def _library(verbs: _Verbs[QtuiParser]) -> None:
     )
     show.add_argument("variant", metavar="VARIANT", help=VARIANT)
     add_folders(show)
+    rm = _verb(
+        verbs, "rm", "removal_verb:rm", "show what deleting a variant would take away and free, then delete it",
+        "Every name of its bytes in the known places goes; links go as links, and what they lead to outside stays. "
+        "Files of a Hugging Face cache are deleted by huggingface_hub; for Ollama's the command is shown.",
+    )  # fmt: skip
+    rm.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    rm.add_argument("--yes", action="store_true", help="delete without asking")
+    add_folders(rm)
 
 
 def _memory(verbs: _Verbs[QtuiParser]) -> None:

@@ -32,6 +32,7 @@ from qtui.core.ports import (
     Machine,
     PresetStore,
     ReadSpeeds,
+    Remover,
     Sessions,
     SettingsStore,
     Tables,
@@ -109,6 +110,8 @@ class Services:
     """Looks at sessions; None: nothing is recorded."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
+    remover: Remover | None = None
+    """Deletes variants; None: nothing is deleted."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
@@ -224,6 +227,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
+    from qtui.services.library.removal import LocalRemover
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
@@ -275,5 +279,6 @@ def local_services(options: Namespace) -> Services:
         presets=PresetsFile(),
         theme_files=read_themes,
         look_in=look_in,
+        remover=LocalRemover(library),
     )
     return services

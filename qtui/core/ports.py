@@ -12,6 +12,7 @@ from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
 from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
 from qtui.core.library.hashing import HashStep
+from qtui.core.library.removal import Removal, Removed
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
@@ -245,6 +246,27 @@ class Library(Protocol):
 
         Raises:
             BadFileError: missing, unreadable, not GGUF, damaged; a file that is only too short is read all the same.
+        """
+        ...
+
+
+class Remover(Protocol):
+    """Deletes variants, after a look at what that would mean."""
+
+    async def preview(self, name: str) -> Removal:
+        """Return what deleting the variant of this name would take away; nothing is changed.
+
+        Raises:
+            BadFileError: no such file.
+            UsageError: the name fits nothing here.
+        """
+        ...
+
+    async def remove(self, removal: Removal) -> Removed:
+        """Delete what a preview says, and nothing that has changed since.
+
+        Raises:
+            QtuiError: something has changed, or may not be deleted.
         """
         ...
 

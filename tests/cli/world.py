@@ -23,7 +23,7 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Tables
+from qtui.core.ports import Remover, Tables
 from qtui.core.settings import Settings
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
@@ -121,6 +121,8 @@ class World:
     more_engines: list[EngineInfo] = field(default_factory=list)
     tables: Tables | None = None
     """Headers for the closed form; None: there is none."""
+    remover: Remover | None = None
+    """Deletes variants; None: nothing does."""
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -137,6 +139,7 @@ class World:
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
+            remover=self.remover,
             presets=PresetsFile(self.config) if self.config else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),
         )  # fmt: skip

@@ -91,3 +91,11 @@ def repository_of(path: Path) -> tuple[str, Path] | None:
         if parts[index].startswith(PREFIX) and parts[index + 1] == "snapshots":
             return repository_name(parts[index]), Path(*parts[: index + 3])
     return None
+
+
+def cache_of(path: Path) -> Path | None:
+    """Return the cache that a path below a `models--` folder belongs to, else None."""
+    for folder in path.parents:
+        if folder.name.startswith(PREFIX):
+            return folder.parent
+    return None
