@@ -30,7 +30,8 @@ async def rm(context: Context) -> int:
     check_unused(removal, await services.sessions.list())
     removed = await services.remover.remove(removal)
     console.json(removal.as_json(removed=True))
-    console.print(f"deleted {len(removed.paths)} names, {size(removed.freed)} freed")
+    many = "1 name" if len(removed.paths) == 1 else f"{len(removed.paths)} names"
+    console.print(f"deleted {many}, {size(removed.freed)} freed")
     return 0
 
 

@@ -251,7 +251,7 @@ def local_services(options: Namespace) -> Services:
 
     store = SettingsFile()
     settings = store.load()
-    machine = LocalMachine(pids=running.pids)
+    machine = LocalMachine(pids=running.pids, loading=running.loading)
     given: list[Path] = getattr(options, "models_dir", [])
     library = LocalLibrary([*given, *map(expanded, settings.models_dirs)])
 
