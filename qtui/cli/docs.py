@@ -70,10 +70,16 @@ JSON = {
     '`{"rounds": [...]}` of these. A side has `error` only when it failed; `words_shared` is from 0 to 1.',
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
-    "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used"}, '
-    '"swap": {"total", "used"}, "gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
+    "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used", "anonymous", '
+    '"file_cache", "locked"}, "swap": {"total", "used", "in", "out"}, "major_faults", "cpu_percent", "pressure": '
+    '{"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", "gpus", '
+    '"sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
     '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
-    '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "alarms", "problems"}`',
+    '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "foreign": [{"pid", "name", '
+    '"resident", "vram", "file"}], "alarms": [{"kind": "oom_kill|faults|spill|swap|headroom|throttling", "subject", '
+    '"since", "message", "advice", "remedy": {"session", "change", "plan"}}], "problems"}`. Rates are per second and '
+    "unknown in a first sample; pressures are percent of the last 10 s. `alarms` are what holds at that moment, "
+    "however short. `--csv` has a row for each second, with unknown values empty.",
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
     '"settings", "problems"}`',

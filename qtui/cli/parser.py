@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser
+from pathlib import Path
 
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
@@ -145,6 +146,9 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
         "The sessions are those of every qtui of this user on this machine.",
     )  # fmt: skip
     monitor.add_argument("--once", action="store_true", help="print one sample and leave")
+    monitor.add_argument(
+        "--csv", metavar="FILE", type=Path, help="write a row for each sample to this file; needs no terminal"
+    )
     stop = _verb(
         verbs, "stop", "monitor_verbs:stop", "end a session, of this or any other qtui",
         "The qtui that it belongs to goes on, and says that its engine was ended.",

@@ -1,4 +1,4 @@
-"""History: the moments of the last minute, oldest first, and their values put into the cells of a line."""
+"""History: the moments of the last minutes, oldest first, and their values put into the cells of a line."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.sessions import SessionSeen
 
 SPAN_S = 60.0
+"""What a line shows."""
+KEPT_S = 900.0
+"""What is kept: alarms look back further than lines do."""
 MOST = 4096
 """Moments that are kept at most, however fast they come."""
 PATIENCE_S = 3.0
@@ -46,12 +49,19 @@ class History:
     """The moments of the last `span_s` seconds, oldest first: a ring buffer as a value."""
 
     moments: tuple[Moment, ...] = ()
-    span_s: float = SPAN_S
+    span_s: float = KEPT_S
 
     @property
     def latest(self) -> Moment | None:
         """Return the newest moment, None before the first."""
         return self.moments[-1] if self.moments else None
+
+    def last(self, seconds: float = SPAN_S) -> History:
+        """Return the history of the last seconds only."""
+        newest = self.latest
+        if newest is None:
+            return self
+        return replace(self, moments=tuple(m for m in self.moments if m.time > newest.time - seconds))
 
     def add(self, moment: Moment) -> History:
         """Return the history with one more moment, without those that are too old now.
