@@ -54,7 +54,7 @@ async def monitor(context: Context) -> int:
                     if table is not None:
                         table.write(moment, watch.alarms)
                     if drawn:
-                        console.redraw(_screen(history, watch.alarms, console.width or 80))
+                        console.redraw(screen_lines(history, watch.alarms, console.width or 80))
         finally:
             console.end_redraw()
     return 0
@@ -144,7 +144,8 @@ async def _moments(context: Context) -> AsyncGenerator[Moment, None]:
         yield Moment(sample, tuple(await context.services.sessions.list()))
 
 
-def _screen(history: History, alarms: Sequence[Alarm], width: int) -> list[str]:
+def screen_lines(history: History, alarms: Sequence[Alarm], width: int) -> list[str]:
+    """Return all lines of the live view; the history has at least one moment."""
     latest = history.latest
     assert latest is not None
     clock = time.strftime("%H:%M:%S", time.localtime(latest.time))

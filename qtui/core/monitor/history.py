@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import floor
@@ -61,15 +62,28 @@ class History:
         newest = self.latest
         if newest is None:
             return self
-        return replace(self, moments=tuple(m for m in self.moments if m.time > newest.time - seconds))
+        return replace(self, moments=self.moments[self._index(newest.time - seconds) :])
 
     def add(self, moment: Moment) -> History:
         """Return the history with one more moment, without those that are too old now.
 
         Where the clock was set back, what seems to come from the future goes.
         """
-        kept = [m for m in self.moments[1 - MOST :] if moment.time - self.span_s < m.time <= moment.time]
-        return replace(self, moments=(*kept, moment))
+        first = max(self._index(moment.time - self.span_s), len(self.moments) - MOST + 1)
+        return replace(self, moments=(*self.moments[first : self._index(moment.time)], moment))
+
+    def since(self, time: float) -> Moment | None:
+        """Return the first moment at or after a time; None when there is none."""
+        index = bisect_left(self.moments, time, key=_time)
+        return self.moments[index] if index < len(self.moments) else None
+
+    def _index(self, time: float) -> int:
+        """Return how many moments are not later than a time; they stand in order, since `add` sees to that."""
+        return bisect_right(self.moments, time, key=_time)
+
+
+def _time(moment: Moment) -> float:
+    return moment.sample.time
 
 
 def cells(points: Sequence[Point], width: int, span_s: float = SPAN_S) -> list[float | str]:

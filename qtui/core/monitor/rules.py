@@ -89,7 +89,8 @@ class View:
 
     def before(self, seconds: float = WINDOW_S) -> Moment:
         """Return the oldest moment of the last seconds."""
-        return next(moment for moment in self.history.moments if moment.time >= self.now.time - seconds)
+        now = self.now
+        return self.history.since(now.time - seconds) or now
 
 
 def ram_headroom(view: View) -> Iterator[Condition]:
@@ -193,8 +194,9 @@ def throttling(view: View) -> Iterator[Condition]:
 def oom_kill(view: View) -> Iterator[Condition]:
     """The kernel has killed a process for want of memory: in our control group, else anywhere on the machine."""
     moments = view.history.moments
+    now = view.now.time
     for before, after in zip(moments[-2::-1], moments[:0:-1], strict=False):
-        if view.now.time - after.time > KILL_SHOWN_S:
+        if now - after.time > KILL_SHOWN_S:
             return
         killed = _kills(after.sample) - _kills(before.sample)
         if killed > 0:

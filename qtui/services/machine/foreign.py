@@ -43,18 +43,20 @@ class ForeignProcesses:
         self._looked: float | None = None
         self._mapping: tuple[tuple[int, str], ...] = ()
 
-    def find(self, ours: Collection[int], gpus: Iterable[Gpu], *, rest: bool = False) -> tuple[Foreign, ...] | None:
+    def find(
+        self, ours: Collection[int], gpus: Iterable[Gpu], rest: Callable[[], bool] = bool
+    ) -> tuple[Foreign, ...] | None:
         """Return them, the largest first; None where processes cannot be looked at.
 
         Args:
             ours: process ids of qtui's own.
             gpus: as they are now, with their processes.
-            rest: do not look anew: a model loads, and nothing shall get in its way.
+            rest: asked when it is time to look anew; true: a model loads, and nothing shall get in its way.
         """
         if not psutil.LINUX:
             return None
         now = self._clock()
-        if not rest and (self._looked is None or now - self._looked >= EVERY_S):
+        if (self._looked is None or now - self._looked >= EVERY_S) and not rest():
             self._looked, self._mapping = now, tuple(self._maps())
         held: dict[int, int | None] = {}
         for gpu in gpus:

@@ -113,5 +113,5 @@ class LocalMachine:
             io_pressure=pressure("io", self._root),
             group_events=group_events(self._root),
             oom_kills=activity.oom_kills,
-            foreign=self._foreign.find(pids, gpus, rest=self._loading()),
+            foreign=self._foreign.find(pids, gpus, rest=self._loading),
         )

@@ -67,7 +67,7 @@ def test_it_looks_every_few_seconds_and_not_while_a_model_loads(tmp_path: Path) 
     now[0] += EVERY_S - 0.1
     assert processes.find([], ()) == ()
     now[0] += 0.2
-    assert processes.find([], (), rest=True) == ()
+    assert processes.find([], (), rest=lambda: True) == ()
     assert [one.pid for one in processes.find([], ()) or ()] == [77]
 
 
