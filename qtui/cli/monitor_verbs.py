@@ -107,6 +107,7 @@ async def _once(context: Context, table: CsvFile | None) -> int:
                 "total": sample.swap_total, "used": sample.swap_used, "in": sample.swap_in, "out": sample.swap_out,
             },
             "major_faults": sample.major_faults,
+            "refaults": sample.refaults,
             "cpu_percent": sample.cpu_percent,
             "pressure": {"memory": _plain(sample.memory_pressure), "io": _plain(sample.io_pressure)},
             "cgroup_events": _plain(sample.group_events),

@@ -102,11 +102,14 @@ class MemorySample:
     file_cache: int | None = None
     """Pages of files, mapped ones too, that are in RAM."""
     major_faults: float | None = None
-    """Pages per second that had to be read from a disk to go on, of all processes."""
+    """Pages per second that had to be read from a disk to go on, of all processes. Few where files are read in order:
+    the kernel then reads ahead, and whoever waits for that has a minor fault (see `refaults`)."""
     swap_in: float | None = None
     """Bytes per second read back from swap."""
     swap_out: float | None = None
     """Bytes per second written to swap."""
+    refaults: float | None = None
+    """Pages of files per second that were read back soon after they had been dropped, of all processes."""
     anonymous: int | None = None
     """Bytes of memory without a file behind it: it can only be swapped, not dropped."""
     locked: int | None = None

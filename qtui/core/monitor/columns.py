@@ -23,6 +23,7 @@ _SAMPLE: tuple[tuple[str, Callable[[MemorySample], Cell]], ...] = (
     ("swap_in_per_s", lambda s: _rounded(s.swap_in)),
     ("swap_out_per_s", lambda s: _rounded(s.swap_out)),
     ("major_faults_per_s", lambda s: _rounded(s.major_faults)),
+    ("refaults_per_s", lambda s: _rounded(s.refaults)),
     ("memory_pressure_some", lambda s: s.memory_pressure.some if s.memory_pressure else None),
     ("memory_pressure_full", lambda s: s.memory_pressure.full if s.memory_pressure else None),
     ("io_pressure_some", lambda s: s.io_pressure.some if s.io_pressure else None),

@@ -24,7 +24,7 @@ WINDOW_S = 10.0
 SWAP_GROWN, SWAP_STILL = 32 * MIB, 4 * MIB
 SWAP_OUT, SWAP_OUT_STILL = 1.0 * MIB, 0.1 * MIB
 FAULTS, FAULTS_STILL = 100.0, 20.0
-"""Major faults a second: a page is 4 KiB, so that a hundred are little on a disk and much in an answer."""
+"""Pages of files a second that come from the disk: of 4 KiB each, little for a disk and much in an answer."""
 SLOW = 0.5
 """A rate below this share of the expected one is a spill where the card is full."""
 FULL = 256 * MIB
@@ -144,7 +144,8 @@ def swap_growing(view: View) -> Iterator[Condition]:
 def faults_while_answering(view: View) -> Iterator[Condition]:
     """Pages are read from the disk again and again while a session computes."""
     sample = view.now.sample
-    faults = sample.major_faults
+    pages = [count for count in (sample.major_faults, sample.refaults) if count is not None]
+    faults = max(pages, default=None)
     for seen in view.now.sessions:
         subject = seen.record.id
         least = FAULTS_STILL if view.stands(AlarmKind.FAULTS, subject) else FAULTS

@@ -82,10 +82,16 @@ def _swap(history: History, sample: MemorySample) -> Series:
 
 
 def _disk(history: History, sample: MemorySample) -> Series:
-    points = _points(history, lambda m: m.sample.major_faults)
+    points = _points(history, lambda m: _paged(m.sample))
     top = max([FULL_FAULTS, *(point.value for point in points if point.value is not None)])
     faults = "?" if sample.major_faults is None else f"{sample.major_faults:.0f}"
-    return Series("disk", points, top, f"{faults} major faults/s")
+    back = "" if sample.refaults is None else f"   {sample.refaults:.0f} pages/s read again"
+    return Series("disk", points, top, f"{faults} major faults/s{back}")
+
+
+def _paged(sample: MemorySample) -> float | None:
+    """Return the pages per second that come from the disk: waited for, or read back after they were dropped."""
+    return max((count for count in (sample.major_faults, sample.refaults) if count is not None), default=None)
 
 
 def _waiting(history: History, sample: MemorySample) -> Series:

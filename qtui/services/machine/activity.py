@@ -31,6 +31,8 @@ class Counters:
     """Bytes."""
     swapped_out: int | None = None
     oom_kills: int | None = None
+    refaults: int | None = None
+    """Pages of files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Activity:
     swap_out: float | None = None
     oom_kills: int | None = None
     """Since the machine started."""
+    refaults: float | None = None
+    """Per second."""
 
 
 class ActivityMeter:
@@ -78,6 +82,7 @@ def between(before: Counters, now: Counters) -> Activity:
         swap_in=_rate(before.swapped_in, now.swapped_in, seconds),
         swap_out=_rate(before.swapped_out, now.swapped_out, seconds),
         oom_kills=now.oom_kills,
+        refaults=_rate(before.refaults, now.refaults, seconds),
     )
 
 
@@ -97,16 +102,18 @@ def read_counters(root: Path = ROOT) -> Counters:
     return Counters(time.monotonic(), busy, total, *_paging(root))
 
 
-def _paging(root: Path) -> tuple[int | None, int | None, int | None, int | None]:
-    """Return major faults, bytes swapped in and out, and OOM kills, of /proc/vmstat, which counts pages."""
+def _paging(root: Path) -> tuple[int | None, ...]:
+    """Return major faults, bytes swapped in and out, OOM kills and refaults, of /proc/vmstat, which counts pages."""
     try:
         text = (root / "proc/vmstat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None, None, None, None
+        return (None,) * 5
     pairs = (line.split() for line in text.splitlines())
     counts = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
     swapped = [None if name not in counts else counts[name] * mmap.PAGESIZE for name in ("pswpin", "pswpout")]
-    return counts.get("pgmajfault"), swapped[0], swapped[1], counts.get("oom_kill")
+    # Linux before 5.9 counts files and anonymous memory together.
+    refaults = counts.get("workingset_refault_file", counts.get("workingset_refault"))
+    return counts.get("pgmajfault"), swapped[0], swapped[1], counts.get("oom_kill"), refaults
 
 
 def _swapped() -> tuple[int | None, int | None]:

@@ -107,6 +107,7 @@ class LocalMachine:
             major_faults=activity.major_faults,
             swap_in=activity.swap_in,
             swap_out=activity.swap_out,
+            refaults=activity.refaults,
             anonymous=ram.anonymous,
             locked=ram.locked,
             memory_pressure=pressure("memory", self._root),

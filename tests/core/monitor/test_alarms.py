@@ -273,6 +273,13 @@ def test_first_touches_of_a_mapped_file_are_given_time() -> None:
     assert machine.run(6, plenty, session())
 
 
+def test_pages_that_the_kernel_reads_ahead_count_though_nobody_has_a_major_fault() -> None:
+    """Weights are read in order, so that few faults are major: seen on Linux 6.18 with a group that was too small."""
+    sample = replace(READING, major_faults=1.0, refaults=60_000.0, ram_available=3 * GIB)
+    alarm = only(Machine().run(5, sample, session(estimated_ram=8 * GIB)))
+    assert alarm.message.startswith("60000 pages a second")
+
+
 def test_faults_while_nothing_answers_are_not_ours() -> None:
     assert Machine().run(30, replace(READING, ram_available=20 * GIB), session(state=SessionState.READY)) == ()
 

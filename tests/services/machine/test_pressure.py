@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from qtui.core.hardware import GroupEvents, Pressure
-from qtui.services.machine.activity import read_counters
+from qtui.services.machine.activity import between, read_counters
 from qtui.services.machine.cgroup import group_events
 from qtui.services.machine.machine import LocalMachine
 from qtui.services.machine.memory import read_ram
@@ -61,6 +62,15 @@ def test_kinds_of_memory(tmp_path: Path) -> None:
 def test_kills_of_the_whole_machine(tmp_path: Path) -> None:
     put(tmp_path / "proc", vmstat="pgmajfault 5\npswpin 0\npswpout 0\noom_kill 2")
     assert read_counters(tmp_path).oom_kills == 2
+
+
+@pytest.mark.parametrize("name", ["workingset_refault_file", "workingset_refault"])
+def test_pages_that_are_read_back(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "proc", vmstat=f"pgmajfault 5\n{name} 1000\nworkingset_refault_anon 7")
+    before = read_counters(tmp_path)
+    assert before.refaults == 1000
+    later = replace(before, time=before.time + 2, refaults=1500)
+    assert between(before, later).refaults == 250.0
 
 
 async def test_a_sample_has_all_of_it(tmp_path: Path) -> None:
