@@ -79,6 +79,8 @@ def _parts(context: Context) -> Parts:
         footprints=services.footprints, sessions=services.sessions, plan=services.starting_plan(),
         presets=services.presets, known_presets=tuple(services.presets.load()) if services.presets else (),
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
+        forecast=services.forecast, hub=services.hub, downloads=services.downloads,
+        download_run=services.download_run,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 

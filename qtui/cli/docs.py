@@ -20,7 +20,8 @@ INTRODUCTION = """\
 there; progress and errors go to stderr. Exit status: 0 done, 1 failed, 2 bad usage, 130 interrupted. With `--json` a
 failure puts `"error": {"message", "hint", "kind"}` into the object, beside what was done until then.
 
-A *variant* is named by a path (any of its shards), by `REPO/FILE`, or by `REPO:QUANT`; an existing path wins.
+A *variant* is named by a path (any of its shards), by `REPO/FILE`, or by `REPO:QUANT`; an existing path wins, then
+what is here of a repository. `show`, `fit` and `compare` take what is on the Hub too: they fetch its header.
 `SIZE` takes `12GiB`, `12G` (= GiB), `12GB` (10^9). In JSON all sizes are whole numbers of bytes, rates tokens per
 second, times seconds; what is not known is `null`, never zero.
 """
@@ -38,6 +39,22 @@ JSON = {
     "rm": '`{"file", "model", "quant", "owner", "deletes": [{"path", "by": "unlink|huggingface_hub"}], '
     '"keeps": [{"path", "reason"}], "frees", "commands": [[..]], "removed"}`; without `--yes` nothing is deleted and '
     "`removed` is false.",
+    "search": '`{"query", "sort", "repositories": [{"repo", "access": "open|gated|gated, yours|private|disabled", '
+    '"licence", "architecture", "parameters", "context_length", "downloads", "likes", "updated", "created", '
+    '"base_models", "gguf"}], "next"}`; `next` goes into `--page`; null: there is no more.',
+    "quants": '`{"repo", "commit", "access", "variants": [{"file", "shards", "model", "quant", "role", "architecture", '
+    '"parameters", "bits_per_weight", "context_length", "size", "sha256", "date", "scan", "projector", '
+    '"status": "remote|partial|here", "newer", "here", "problem", "flags", "footprint": {"total", "pools", "verdict", '
+    '"pool", "short_by", "origin", "reason"}}], "others", "suggested", "notes", "simulated"}`; `others` are '
+    "projectors, importance matrices and the like, in the same shape; `suggested` is the `file` of the largest that "
+    'fits; where nothing fits, `nearest` is `{"file", "ctx_size"}` that would. A repository without GGUF files has '
+    '`kind`: `{"format", "why", "command", "advice"}`, and `alternatives` in the shape of `repositories` of `search`.',
+    "pull": '`{"repo", "commit", "state": "done|paused|failed", "files": [{"file", "size", "sha256", "path"}], "size", '
+    '"done", "kept", "received", "elapsed"}`; `kept` bytes were here before, `received` came from the server now; a '
+    "`path` is null while its file is not complete; `error` only when it was interrupted or failed.",
+    "verify": '`{"ok", "files": [{"path", "outcome": "ok|wrong_size|damaged|unknown|unreadable", "size", "sha256", '
+    '"expected_size", "expected_sha256", "source": "manifest|cache|hub", "problem"}]}`; a `sha256` of null: it was '
+    "not read, because the size is wrong already.",
     "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '
@@ -72,8 +89,8 @@ JSON = {
     '"method", "plans"}`; a result has `error` only when it failed.',
     "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used", "anonymous", '
     '"file_cache", "locked"}, "swap": {"total", "used", "in", "out"}, "major_faults", "refaults", "cpu_percent", '
-    '"pressure": {"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", "gpus", '
-    '"sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
+    '"pressure": {"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", '
+    '"gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
     '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
     '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "foreign": [{"pid", "name", '
     '"resident", "vram", "file"}], "alarms": [{"kind": "oom_kill|faults|spill|swap|headroom|throttling", "subject", '

@@ -18,17 +18,25 @@ from qtui.core.monitor.history import Moment
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.messages import ArenaChanged, ChooseForSide, EngineAnswered, MachineSampled, PutOnSide
+from qtui.ui.fetching import Fetching
+from qtui.ui.messages import (
+    ArenaChanged,
+    ChooseForSide,
+    DownloadsChanged,
+    EngineAnswered,
+    MachineSampled,
+    PutOnSide,
+)
 from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
-from qtui.ui.planning import Planning
 from qtui.ui.present.top_line import advice
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.current_plan import CurrentPlan
     from qtui.core.duel.run import Duel
+    from qtui.core.library.variant import Variant
     from qtui.core.ports import SettingsStore
     from qtui.ui.places.arena import ArenaPlace
     from qtui.ui.places.models import ModelsPlace
@@ -37,7 +45,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Planning):
+class QtuiApp(Fetching):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -79,9 +87,11 @@ class QtuiApp(Planning):
         self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
+        self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._watch_machine()
         self._ask_engine()
+        self.start_fetching()
         self.more_problems = self._parts.problems
         self.start_following()
         opening = self.screen
@@ -91,7 +101,8 @@ class QtuiApp(Planning):
             self.post_message(Key(key.key, key.character))
 
     async def on_unmount(self) -> None:
-        """End all sessions, also after a crash."""
+        """End all sessions and stop all downloads, also after a crash."""
+        await self.stop_fetching()
         if self._duel is not None:
             await self._duel.close()
 
@@ -116,6 +127,7 @@ class QtuiApp(Planning):
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
+            forecast=parts.forecast,
         )  # fmt: skip
         return self._models
 
@@ -128,6 +140,9 @@ class QtuiApp(Planning):
             prompt=self._start.prompt,
         )  # fmt: skip
         return self._arena
+
+    def _variants_here(self) -> Sequence[Variant]:
+        return tuple(self._models.shelf.variants.values()) if self._models is not None else ()
 
     def _build_monitor(self) -> Place:
         from qtui.ui.places.monitor import MonitorPlace
@@ -157,12 +172,21 @@ class QtuiApp(Planning):
     @on(PutOnSide)
     async def put_on_side(self, event: PutOnSide) -> None:
         """Put a variant on a side, and open the Arena where that was asked for."""
+        if event.variant is not None and event.variant.address:
+            self.notify(f"{event.variant.title} is on the Hub and not here: fetch it first.", severity="warning")
+            return
         sides = {label: variant for label, variant in self._standing.sides.items() if label != event.side}
         if event.variant:
             sides[event.side] = event.variant
         await self._stand(replace(self._standing, sides=sides))
         if event.then_open:
             self.switch_mode("arena")
+
+    def show_downloads(self, event: DownloadsChanged) -> None:
+        """Show in every place how downloads go; what is complete is in Models at once."""
+        self._show_vitals(replace(self._vitals, downloads=event.downloads))
+        if event.finished is not None and self._models is not None:
+            self._models.look_again()
 
     @on(ChooseForSide)
     async def choose_for_side(self, event: ChooseForSide) -> None:
@@ -177,17 +201,23 @@ class QtuiApp(Planning):
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
         if self._models is not None:
             self._models.show_standing(self._standing)
+        if self.hub_place is not None:
+            self.hub_place.show_standing(self._standing)
 
     async def _stand(self, standing: Standing) -> None:
         self._standing = standing
         if self._models is not None:
             self._models.show_standing(standing)
+        if self.hub_place is not None:
+            self.hub_place.show_standing(standing)
         if self._arena is not None:
             await self._arena.show_sides(standing.sides)
 
     def _show_plan(self, current: CurrentPlan) -> None:
         if self._models is not None:
             self._models.show_plan(current)
+        if self.hub_place is not None:
+            self.hub_place.show_plan(current)
         if self._arena is not None:
             self._arena.show_plan(current)
 

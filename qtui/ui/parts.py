@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.downloads.ports import Downloads
+    from qtui.core.downloads.run import DownloadRun
+    from qtui.core.forecast import Forecast
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
     from qtui.core.memory.plan import LoadPlan
-    from qtui.core.ports import Engine, Library, Machine, PresetStore, Sessions
+    from qtui.core.ports import Engine, Hub, Library, Machine, PresetStore, Sessions
     from qtui.core.presets import Preset
 
 
@@ -56,5 +59,13 @@ class Parts:
     """Tells when a variant's file was written, in seconds since the epoch."""
     problems: tuple[Problem, ...] = ()
     """What of settings and presets cannot be used, beyond how the settings file is written."""
+    hub: Hub | None = None
+    """None: there is no place Hub."""
+    downloads: Downloads | None = None
+    """None: nothing can be fetched."""
+    download_run: DownloadRun | None = None
+    """The queue of this process, over these downloads."""
+    forecast: Forecast | None = None
+    """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""

@@ -14,6 +14,7 @@ from qtui.core.themes import ThemeFile
 from qtui.ui.commands import HOMES, MODAL, Where, bindings
 from qtui.ui.following import Following
 from qtui.ui.places.place import Place
+from qtui.ui.running import Running
 
 if TYPE_CHECKING:  # the app paints before what panels need is imported
     from qtui.core.ports import SettingsStore
@@ -106,7 +107,7 @@ class Shell(Following):
 
     async def action_quit(self) -> None:
         """Quit; ask once if something runs."""
-        running = [one for place in self.places() for one in place.running()]
+        running = [*(one for place in self.places() for one in place.running()), *self.running()]
         if not running or self._asking_to_quit:
             self.exit()
             return
@@ -114,6 +115,10 @@ class Shell(Following):
 
         self._asking_to_quit = True
         self.push_screen(QuitPanel(running), self._quit_if)
+
+    def running(self) -> Sequence[Running]:
+        """Return what else quitting would cut off."""
+        return ()
 
     def _quit_if(self, wanted: bool | None) -> None:
         self._asking_to_quit = False

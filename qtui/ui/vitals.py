@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qtui.core.monitor.history import History
+from qtui.core.sessions import SessionState
 
 if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, MemorySample
 
 
@@ -19,3 +21,11 @@ class Vitals:
     engine: EngineInfo | None = None
     history: History = field(default_factory=History)
     """The last minute of machine and sessions."""
+
+    downloads: tuple[Download, ...] = ()
+    """The queue."""
+
+    def quiet(self) -> bool:
+        """Tell whether it is known that no session of any qtui computes now."""
+        latest = self.history.latest
+        return latest is not None and all(seen.record.state is SessionState.READY for seen in latest.sessions)

@@ -82,6 +82,13 @@ class Variant:
     """The row that may hold the same bytes: equal sizes and headers, and a hash that is not known."""
     reclaimable: int = 0
     """Bytes that deleting it would free without losing anything: `releases` of a copy."""
+    address: str = ""
+    """`REPO/FILE` of one that is on the Hub and not here: its paths are then those of its headers."""
+
+    @property
+    def file(self) -> str:
+        """Return what names it to users and other programs: its path, or its address on the Hub."""
+        return self.address or str(self.path)
 
     @property
     def loadable(self) -> bool:

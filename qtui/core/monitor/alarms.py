@@ -7,7 +7,7 @@ raises one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -133,11 +133,6 @@ def alarms_now(
         return ()
     now = history.latest.time
     return tuple(_alarm(one, now) for one in conditions(View(history, margins, expected or {})))
-
-
-def top_alarm(alarms: Sequence[Alarm]) -> Alarm | None:
-    """Return the alarm for a place that has room for one: the newest, and of equals the one that weighs most."""
-    return alarms[0] if alarms else None
 
 
 def _seen(before: _Track | None, condition: Condition, now: float) -> _Track:

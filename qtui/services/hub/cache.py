@@ -11,6 +11,7 @@ from pathlib import Path
 
 from qtui.core.errors import QtuiError
 from qtui.core.text import clean, clean_name
+from qtui.services.hub.environment import huggingface_hub
 
 
 def delete_cached(cache: Path, paths: Iterable[Path]) -> int:
@@ -21,14 +22,10 @@ def delete_cached(cache: Path, paths: Iterable[Path]) -> int:
             been deleted then, or what was deleted is whole entries.
     """
     wanted = {str(path) for path in paths}
+    hub = huggingface_hub()
     try:
-        from huggingface_hub import scan_cache_dir
-        from huggingface_hub.errors import CacheNotFound
-    except ImportError as error:
-        raise QtuiError(f"huggingface_hub cannot be used: {clean(str(error))}", "install qtui anew") from error
-    try:
-        info = scan_cache_dir(cache)
-    except (CacheNotFound, ValueError, OSError) as error:
+        info = hub.scan_cache_dir(cache)
+    except (hub.errors.CacheNotFound, ValueError, OSError) as error:
         raise QtuiError(
             f"{clean_name(str(cache))}: {clean(str(error))}", "check the folder with `hf cache ls`"
         ) from error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.style import Style
 
+from qtui.core.downloads.download import WANTED, State
 from qtui.core.text import clean_name
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
@@ -15,8 +16,8 @@ from qtui.ui.vitals import Vitals
 if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.hardware import EngineInfo, Gpu, MemorySample
 
-PLACES = (("1", "models", "Models"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
-"""Key, name and title. 2 stays free for the Hub."""
+PLACES = (("1", "models", "Models"), ("2", "hub", "Hub"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
+"""Key, name and title."""
 
 
 def places(current: str) -> Content:
@@ -90,6 +91,21 @@ def swap(sample: MemorySample) -> Content:
     return Content.styled(f"swap {brief(used)}", "$text-warning" if used and used >= 1 << 27 else "")
 
 
+def downloads(vitals: Vitals) -> Content:
+    """Return how many downloads are wanted and how far they are, or how many have failed; empty without any."""
+    wanted = [one for one in vitals.downloads if one.state in WANTED]
+    failed = sum(1 for one in vitals.downloads if one.state is State.FAILED)
+    parts: list[Content | str] = []
+    if wanted:
+        share = sum(one.done for one in wanted) / max(1, sum(one.size for one in wanted))
+        parts.append(
+            Content.styled(f"{len(wanted)} download{'s' * (len(wanted) > 1)} {100 * share:.0f} %", "$text-accent")
+        )
+    if failed:
+        parts.append(Content.styled(f"{failed} failed", "$text-error"))
+    return joined(parts)
+
+
 def advice(vitals: Vitals) -> Sequence[str]:
     """Return what is amiss with machine and engine, and what to do about it."""
     lines: list[str] = []
@@ -109,10 +125,12 @@ def advice(vitals: Vitals) -> Sequence[str]:
 
 def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> list[Content]:
     """Return the top line: two lines, or one when `compact`."""
+    right = downloads(vitals)
     if compact:
         left = places(current)
-        return [between(left, memory(vitals, width - left.cell_length - 4) + " ", width)]
+        more = right + "  " if right else right
+        return [between(left, more + memory(vitals, width - left.cell_length - more.cell_length - 4) + " ", width)]
     return [
         between(places(current), engine_name(vitals.engine) + " ", width),
-        (Content(" ") + memory(vitals, width - 2)).truncate(width, ellipsis=True),
+        between(Content(" ") + memory(vitals, width - 2 - right.cell_length), right + " " if right else right, width),
     ]
