@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.memory.speed import Speed
     from qtui.core.memory.suggestion import Suggestion
     from qtui.core.memory.verdict import Headroom
+    from qtui.core.monitor.remedies import Remedy
     from qtui.core.presets import Preset
     from qtui.core.sessions import SessionSeen
 
@@ -226,6 +227,13 @@ class DownloadsChanged(Message):
     def can_replace(self, message: Message) -> bool:
         """Let only the newest of several waiting ones be handled, but for those that tell of an end."""
         return isinstance(message, DownloadsChanged) and message.finished is None
+
+
+@dataclass(eq=False, repr=False)
+class TakeRemedy(Message):
+    """Load a session anew under the plan that would end an alarm."""
+
+    remedy: Remedy
 
 
 @dataclass(eq=False, repr=False)

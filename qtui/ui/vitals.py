@@ -11,6 +11,7 @@ from qtui.core.sessions import SessionState
 if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, MemorySample
+    from qtui.core.monitor.alarms import Alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,9 @@ class Vitals:
     sample: MemorySample | None = None
     engine: EngineInfo | None = None
     history: History = field(default_factory=History)
-    """The last minute of machine and sessions."""
-
+    """The last minutes of machine and sessions."""
+    alarms: tuple[Alarm, ...] = ()
+    """What is wrong now, the newest first."""
     downloads: tuple[Download, ...] = ()
     """The queue."""
 

@@ -10,6 +10,7 @@ from textual.style import Style
 
 from qtui.core.downloads.download import WANTED, State
 from qtui.core.text import clean_name
+from qtui.ui.present.alarms import alarm_line
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
 
@@ -126,11 +127,13 @@ def advice(vitals: Vitals) -> Sequence[str]:
 def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> list[Content]:
     """Return the top line: two lines, or one when `compact`."""
     right = downloads(vitals)
+    alarm = alarm_line(vitals.alarms, width - places(current).cell_length - 2 if compact else width)
     if compact:
         left = places(current)
+        if alarm:
+            return [between(left, alarm, width)]
         more = right + "  " if right else right
         return [between(left, more + memory(vitals, width - left.cell_length - more.cell_length - 4) + " ", width)]
-    return [
-        between(places(current), engine_name(vitals.engine) + " ", width),
-        between(Content(" ") + memory(vitals, width - 2 - right.cell_length), right + " " if right else right, width),
-    ]
+    free = Content(" ") + memory(vitals, width - 2 - right.cell_length)
+    second = alarm or between(free, right + " " if right else right, width)
+    return [between(places(current), engine_name(vitals.engine) + " ", width), second]
