@@ -19,6 +19,7 @@ from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, SessionEvent, TextArrived
 from qtui.core.gguf.facts import Facts, MixRow
 from qtui.core.hardware import Device, DeviceKind, EngineInfo, Gpu, Hardware, MemorySample, ProcessMemory
+from qtui.core.library.hashing import HashStep
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint, Pools
 from qtui.core.memory.plan import LoadPlan
@@ -449,6 +450,9 @@ class FakeLibrary:
         """When given, the scan waits for it after the first variant."""
         self.changed = asyncio.Event()
         """Set it to let `watch` tell that files came or went."""
+        self.hashes: dict[Path, str] = {}
+        """By file, what `hash` tells."""
+        self.hashed: list[Path] = []
         self.told: dict[Path, Facts] = {}
         """Facts by file; others have plain ones."""
 
@@ -469,6 +473,17 @@ class FakeLibrary:
             if name in (str(variant.path), variant.path.name, f"{variant.repository}:{variant.quant}"):
                 return variant
         raise UsageError(f"{name} is not here", f"here are: {', '.join(v.path.name for v in self.variants)}")
+
+    problems: tuple[str, ...] = ()
+
+    async def hash(self, variant: Variant) -> AsyncIterator[HashStep]:
+        """Tell the hashes that were laid out for the path, or raise what was scripted."""
+        if str(variant.path) in self.errors:
+            raise self.errors[str(variant.path)]
+        self.hashed.append(variant.path)
+        yield HashStep(0, variant.size)
+        told = self.hashes.get(variant.path, "0" * 64)
+        yield HashStep(variant.size, variant.size, tuple(replace(each, sha256=told) for each in variant.prints))
 
     def places(self) -> Sequence[tuple[str, Path]]:
         """Return one made-up place."""

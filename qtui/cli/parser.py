@@ -42,12 +42,23 @@ def _verb(verbs: _Verbs[QtuiParser], name: str, run: str, what: str, more: str =
 
 def _library(verbs: _Verbs[QtuiParser]) -> None:
     ls = _verb(verbs, "ls", "library_verbs:ls", "list the models on this machine")
+    ls.add_argument(
+        "--hash", action="store_true", help="read every file whose hash is not known, to tell which are copies"
+    )
     add_folders(ls)
     show = _verb(
         verbs, "show", "library_verbs:show", "show what a file's header says: metadata, tensor mix, context bytes"
     )
     show.add_argument("variant", metavar="VARIANT", help=VARIANT)
     add_folders(show)
+    rm = _verb(
+        verbs, "rm", "removal_verb:rm", "show what deleting a variant would take away and free, then delete it",
+        "Every name of its bytes in the known places goes; links go as links, and what they lead to outside stays. "
+        "Files of a Hugging Face cache are deleted by huggingface_hub; for Ollama's the command is shown.",
+    )  # fmt: skip
+    rm.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    rm.add_argument("--yes", action="store_true", help="delete without asking")
+    add_folders(rm)
 
 
 def _hub(verbs: _Verbs[QtuiParser]) -> None:
@@ -184,6 +195,9 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
         "The sessions are those of every qtui of this user on this machine.",
     )  # fmt: skip
     monitor.add_argument("--once", action="store_true", help="print one sample and leave")
+    monitor.add_argument(
+        "--csv", metavar="FILE", type=Path, help="write a row for each sample to this file; needs no terminal"
+    )
     stop = _verb(
         verbs, "stop", "monitor_verbs:stop", "end a session, of this or any other qtui",
         "The qtui that it belongs to goes on, and says that its engine was ended.",

@@ -38,6 +38,7 @@ from qtui.core.ports import (
     Machine,
     PresetStore,
     ReadSpeeds,
+    Remover,
     Sessions,
     SettingsStore,
     Tables,
@@ -121,6 +122,8 @@ class Services:
     """What past runs have shown that llama.cpp leaves out on cards."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
+    remover: Remover | None = None
+    """Deletes variants; None: nothing is deleted."""
     hub: Hub | None = None
     """The Hugging Face Hub; None: nothing is asked there."""
     downloads: Downloads | None = None
@@ -276,6 +279,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
+    from qtui.services.library.removal import LocalRemover
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
@@ -306,7 +310,7 @@ def local_services(options: Namespace) -> Services:
 
     store = SettingsFile()
     settings = store.load()
-    machine = LocalMachine(pids=running.pids)
+    machine = LocalMachine(pids=running.pids, loading=running.loading)
     given: list[Path] = getattr(options, "models_dir", [])
 
     def folders(settings: Settings) -> Sequence[Path]:
@@ -342,6 +346,7 @@ def local_services(options: Namespace) -> Services:
         presets=PresetsFile(),
         theme_files=read_themes,
         look_in=look_in,
+        remover=LocalRemover(library),
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),

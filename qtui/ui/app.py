@@ -25,6 +25,7 @@ from qtui.ui.messages import (
     EngineAnswered,
     MachineSampled,
     PutOnSide,
+    TakeRemedy,
 )
 from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
@@ -37,6 +38,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.duel.run import Duel
     from qtui.core.library.variant import Variant
     from qtui.core.ports import SettingsStore
+    from qtui.ui.alarming import AlarmWatch
     from qtui.ui.places.arena import ArenaPlace
     from qtui.ui.places.models import ModelsPlace
     from qtui.ui.present.models import Standing
@@ -58,6 +60,7 @@ class QtuiApp(Exploring):
         self._vitals = Vitals()
         self._places: dict[str, Place] = {}
         self._duel: Duel | None = None
+        self._alarms: AlarmWatch
         self._standing: Standing
         self._models: ModelsPlace | None = None
         self._arena: ArenaPlace | None = None
@@ -79,6 +82,7 @@ class QtuiApp(Exploring):
             self.exit(return_code=1, message=Text(clean(f"qtui: {error.message}\nhint: {error.hint}")))
             return
         from qtui.core.duel.run import Duel
+        from qtui.ui.alarming import AlarmWatch
         from qtui.ui.present.models import Standing
 
         self._duel = Duel(self._parts.engine, self._parts.guard)
@@ -89,6 +93,7 @@ class QtuiApp(Exploring):
         if self._parts.hub is not None:
             self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
+        self._alarms = AlarmWatch(self._parts)
         self._watch_machine()
         self.start_downloading()
         self._ask_engine()
@@ -220,7 +225,9 @@ class QtuiApp(Exploring):
     @work(group="machine")
     async def _watch_machine(self) -> None:
         async for sample in self._parts.machine.samples():
-            self.post_message(MachineSampled(sample, await self._parts.sessions.list()))
+            sessions = await self._parts.sessions.list()
+            await self._alarms.learn(sessions)
+            self.post_message(MachineSampled(sample, sessions))
 
     @work(group="engine")
     async def _ask_engine(self) -> None:
@@ -233,7 +240,20 @@ class QtuiApp(Exploring):
     def note_sample(self, event: MachineSampled) -> None:
         """Show a new sample everywhere."""
         history = self._vitals.history.add(Moment(event.sample, tuple(event.sessions)))
-        self._show_vitals(replace(self._vitals, sample=event.sample, history=history))
+        alarms = self._alarms.look(history, self.settings.margins)
+        self._show_vitals(replace(self._vitals, sample=event.sample, history=history, alarms=alarms))
+
+    @on(TakeRemedy)
+    async def take_remedy(self, event: TakeRemedy) -> None:
+        """Load the session of an alarm anew, under the plan that would end the alarm."""
+        label = self._labels().get(event.remedy.session_id)
+        if label is None or self._arena is None:
+            self.notify(
+                f"That session belongs to another qtui: stop it (s), and load it there with {event.remedy.words}.",
+                severity="warning",
+            )
+            return
+        await self._arena.reload(label, event.remedy.plan)
 
     @on(EngineAnswered)
     def note_engine(self, event: EngineAnswered) -> None:

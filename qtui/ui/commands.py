@@ -186,6 +186,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("field.escape", "escape", "escape", "stop, then keys", _W.FIELD, "stop what runs; once more: leave the field"),
     _C("monitor.log", "enter", "log", "log", _W.MONITOR, "what the engine of the session said last"),
     _C("monitor.stop", "s", "stop", "stop", _W.MONITOR, "stop the session, of this or any other qtui; asks first"),
+    _C("monitor.remedy", "t", "remedy", "take it", _W.MONITOR, "load anew with what would end the alarm; asks first"),
     _C("monitor.down", "down,j", "cursor(1)", "", _W.MONITOR, "next session (up, k: the one before)"),
     _C("monitor.up", "up,k", "cursor(-1)", "", _W.MONITOR, "the session before"),
     _C("monitor.page_down", "pagedown", "page(1)", "", _W.MONITOR, "a page down"),

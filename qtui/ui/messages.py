@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.memory.speed import Speed
     from qtui.core.memory.suggestion import Suggestion
     from qtui.core.memory.verdict import Headroom
+    from qtui.core.monitor.remedies import Remedy
     from qtui.core.presets import Preset
     from qtui.core.sessions import SessionSeen
 
@@ -221,6 +222,13 @@ class OfferMade(Message):
     """Of its row."""
     offer: Offer | None
     problem: str = ""
+
+
+@dataclass(eq=False, repr=False)
+class TakeRemedy(Message):
+    """Load a session anew under the plan that would end an alarm."""
+
+    remedy: Remedy
 
 
 @dataclass(eq=False, repr=False)

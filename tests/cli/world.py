@@ -23,7 +23,7 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Described, DryRun, Hub, Tables
+from qtui.core.ports import Described, DryRun, Hub, Remover, Tables
 from qtui.core.settings import Settings
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
@@ -125,6 +125,8 @@ class World:
     """Makes the Hub that is asked; None: there is none."""
     other: tuple[Described, DryRun] | None = None
     """A program with cards, whatever its name; None: there is none."""
+    remover: Remover | None = None
+    """Deletes variants; None: nothing does."""
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -145,6 +147,7 @@ class World:
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
             other_build=other_build,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
+            remover=self.remover,
             presets=PresetsFile(self.config) if self.config else None,
             hub=self.hub() if self.hub else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),

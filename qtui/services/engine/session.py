@@ -209,6 +209,7 @@ class ChildSession:
             since=time.time(),
             estimated_ram=said.pools.ram if said else None, estimated_vram=sum(said.pools.vram) if said else None,
             estimated_reclaimable=said.reclaimable if said else None,
+            estimated_context=said.context if said else None,
             log=str(self._log.path) if self._log and self._log.path else "",
         )  # fmt: skip
 
