@@ -32,7 +32,7 @@ async def ask(context: Context) -> int:
     side = ended.sides[0]
     if side.answer:
         console.note(measured_line(side))
-    report = {"prompt": ended.prompt, **side_report(side)}
+    report = {"prompt": ended.prompt, **side_report(side, ended.prompt)}
     del report["side"]
     return finish(context, report, side.failure)
 

@@ -8,7 +8,7 @@ from typing import Any
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.core.duel.conversation import Sampling
-from qtui.core.duel.report import failure_report, held_total, round_difference
+from qtui.core.duel.report import failure_report, held_total, round_difference, side_degeneration
 from qtui.core.duel.run import Duel, DuelMode, ModeChosen, RoundEnded, SideHappened, SideResult, SideWaits, SideWeighed
 from qtui.core.errors import Failure
 from qtui.core.events import Loaded, LoadProgressed, PromptProgressed, TextArrived
@@ -68,6 +68,10 @@ def show_round(context: Context, ended: RoundEnded, sampling: Sampling, *, title
     apart = round_difference(ended)
     if apart:
         console.print(f"\nthe answers: {apart.sentence}")
+    for side in ended.sides:
+        seen = side_degeneration(side, ended.prompt)
+        if seen and seen.sentence:
+            console.print(f"{side.side}: {seen.sentence}")
     console.print(method_line(ended, sampling) + ("\n" if titled else ""))
 
 
