@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qtui.cli.measured_rounds import run_measured
 from qtui.cli.options import plan_of, sampling_of
 from qtui.cli.rounds import finish, measured_line, new_duel, run_round, show_round
 from qtui.cli.running import Context
@@ -51,6 +52,8 @@ async def duel(context: Context) -> int:
         for label, variant in sides.items():
             await run.put(label, variant, plan)
         with context.interrupts.stop_first(run.stop):
+            if options.rounds:
+                return await run_measured(context, run, prompts, sampling, mode)
             for prompt in prompts:
                 run.clear()
                 rounds.append(await run_round(context, run, prompt, mode=mode, raw=options.raw))

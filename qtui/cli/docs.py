@@ -60,7 +60,11 @@ JSON = {
     '"peak_rss", "estimated_total", "actual_total", "differences": [{"pool", "estimate", "actual", "percent"}], '
     '"full_prompt", "degeneration", "seed", "plan", "warnings", "error"}], '
     '"difference": {"identical", "first_differing_word", "words_shared"}}`; with `--prompts` '
-    '`{"rounds": [...]}` of these. A side has `error` only when it failed; `words_shared` is from 0 to 1.',
+    '`{"rounds": [...]}` of these, with `--rounds` also `"measured": {"rounds", "sides": [{"side", "file", "quant", '
+    '"time_to_first_token": {"median", "mean", "stdev", "samples", "outliers"}, "prompt_rate", "generation_rate", '
+    '"peak_rss"}], "ratio": {"median", "interval", "sentence"}, "method", "outliers"}`. `degeneration` is `{"signs", '
+    '"loop": {"unit", "words", "repeats", "to_the_end"}, "variety", "script", "sentence"}`. A side has `error` only '
+    "when it failed; `words_shared` is from 0 to 1.",
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
     "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used"}, '

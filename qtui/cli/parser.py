@@ -102,6 +102,10 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         "--mode", choices=("alternating", "together", "in_turn"),
         help="who computes when (default: alternating, or in_turn when both do not fit at once)",
     )  # fmt: skip
+    duel.add_argument(
+        "--rounds", metavar="N", type=options.whole(1, 1000),
+        help="put each prompt N times, in an order drawn anew, and measure; one more round before is discarded",
+    )  # fmt: skip
     _answering(duel, DUEL_SAMPLING)
     bench = _verb(
         verbs, "bench", "bench_verbs:bench", "measure prompt and generation rates, alternated over the files",

@@ -6,7 +6,8 @@ from typing import Any
 
 from qtui.core.duel.degeneration import Degeneration, degeneration
 from qtui.core.duel.difference import Difference, difference
-from qtui.core.duel.run import RoundEnded, SideResult
+from qtui.core.duel.run import RoundEnded
+from qtui.core.duel.side import SideResult
 from qtui.core.errors import Failure
 from qtui.core.hardware import ProcessMemory
 from qtui.core.memory.actual import Difference as PoolDifference
