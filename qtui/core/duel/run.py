@@ -115,6 +115,11 @@ class Duel:
         """Return the turns of a side so far, the system prompt not counted."""
         return self._sides[label].transcript
 
+    def failure(self, label: str) -> Failure | None:
+        """Return why a side failed when it was last loaded or asked, None where it did not."""
+        side = self._sides.get(label)
+        return side.outcome.failure if side else None
+
     def session(self, label: str) -> Session | None:
         """Return a side's session, None while it is not loaded."""
         side = self._sides.get(label)
