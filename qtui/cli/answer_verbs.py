@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 
 from qtui.cli.measured_rounds import run_measured
 from qtui.cli.options import plan_of, sampling_of
 from qtui.cli.rounds import finish, measured_line, new_duel, run_round, show_round
 from qtui.cli.running import Context
+from qtui.cli.suite_verb import run_suite
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.duel.report import duel_report, side_report
 from qtui.core.duel.run import DuelMode, RoundEnded
@@ -42,7 +44,8 @@ async def duel(context: Context) -> int:
     """Put one or several prompts to two variants and compare the answers."""
     options = context.options
     plan, sampling = plan_of(options), sampling_of(options, DUEL_SAMPLING)
-    prompts = _prompts(options.prompt, options.prompts)
+    _check(options)
+    prompts = [] if options.suite else _prompts(options.prompt, options.prompts)
     library = context.services.library
     sides = {"A": await library.find(options.a), "B": await library.find(options.b)}
     mode = DuelMode(options.mode) if options.mode else None
@@ -52,6 +55,8 @@ async def duel(context: Context) -> int:
         for label, variant in sides.items():
             await run.put(label, variant, plan)
         with context.interrupts.stop_first(run.stop):
+            if options.suite:
+                return await run_suite(context, run)
             if options.rounds:
                 return await run_measured(context, run, prompts, sampling, mode)
             for prompt in prompts:
@@ -66,6 +71,22 @@ async def duel(context: Context) -> int:
     if options.prompts is None:
         return finish(context, duel_report(rounds[0]), failure)
     return finish(context, {"rounds": [duel_report(ended) for ended in rounds]}, failure)
+
+
+def _check(options: Namespace) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        UsageError: names them.
+    """
+    if not options.suite:
+        if options.allow_exec:
+            raise UsageError("--allow-exec goes with --suite", "it runs the code that a suite asks for")
+        return
+    for name in ("prompt", "prompts", "rounds", "mode"):
+        if getattr(options, name) is not None:
+            shown = "a prompt" if name == "prompt" else f"--{name}"
+            raise UsageError(f"--suite does not go with {shown}", "a suite brings its own prompts")
 
 
 def _prompts(prompt: str | None, file: str | None) -> list[str]:

@@ -103,6 +103,13 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         help="who computes when (default: alternating, or in_turn when both do not fit at once)",
     )  # fmt: skip
     duel.add_argument(
+        "--suite", metavar="NAME",
+        help="put the tasks of a suite to both and judge the answers: a name, all, or a .toml or .jsonl file",
+    )  # fmt: skip
+    duel.add_argument(
+        "--allow-exec", action="store_true", help="with --suite: run the code that the models write, in a limited child"
+    )
+    duel.add_argument(
         "--rounds", metavar="N", type=options.whole(1, 1000),
         help="put each prompt N times, in an order drawn anew, and measure; one more round before is discarded",
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
+from qtui.core.duel.suite.task import Suite
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
@@ -28,6 +29,7 @@ from qtui.core.ports import (
     DryRun,
     Engine,
     History,
+    Judge,
     Library,
     Machine,
     PresetStore,
@@ -55,6 +57,29 @@ class DemoFiles(Protocol):
 
     def clean(self) -> list[Path]:
         """Remove what was made."""
+        ...
+
+
+class CodeJudge(Judge, Protocol):
+    """A judge that may run code."""
+
+    network_open: bool
+    """Code was run that could not be cut off from the network."""
+
+
+class SuiteShelf(Protocol):
+    """The suites that there are."""
+
+    async def find(self, name: str) -> Suite:
+        """Return a suite by its name or its file."""
+        ...
+
+
+class MakeJudge(Protocol):
+    """Makes a judge."""
+
+    def __call__(self, *, run_code: bool = False) -> CodeJudge:
+        """Return a judge that runs code where a task has cases for it, or only parses it."""
         ...
 
 
@@ -88,6 +113,8 @@ class Services:
     sessions: Sessions
     facts: Callable[[Variant], Facts]
     """Reads the headers of a variant; blocks, and raises BadFileError."""
+    suites: SuiteShelf
+    judge: MakeJudge
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -221,6 +248,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
+    from qtui.services.judging.judge import LocalJudge
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
@@ -228,6 +256,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
     from qtui.services.settings import SettingsFile, expanded
+    from qtui.services.suites import SuiteFiles
     from qtui.services.themes import read_themes
 
     running = RunningSessions()
@@ -263,6 +292,8 @@ def local_services(options: Namespace) -> Services:
         engines=engines,
         sessions=running,
         facts=variant_facts,
+        suites=SuiteFiles(),
+        judge=LocalJudge,
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),

@@ -90,7 +90,7 @@ def _number(check: Number, text: str) -> Mark:
     value = float(last[0].replace(",", "").replace("−", "-"))
     if math.isclose(value, check.value, rel_tol=1e-9, abs_tol=max(check.tolerance, 1e-9)):
         return Mark(True)
-    return Mark(False, f"said {value:g}, not {check.value:g}")
+    return Mark(False, f"said {value:.12g}, not {check.value:.12g}")
 
 
 def _json(check: JsonForm, text: str) -> Mark:
