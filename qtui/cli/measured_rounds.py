@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 
+from qtui.cli.keeping import Kept
 from qtui.cli.rounds import finish, show_event, show_round
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
-from qtui.core.duel.conversation import Sampling
 from qtui.core.duel.measured import Measured, RoundBegins, RoundRepeated, SideNumbers, measured_rounds
 from qtui.core.duel.report import duel_report
 from qtui.core.duel.run import Duel, DuelMode, RoundEnded
@@ -16,9 +16,7 @@ from qtui.core.duel.spread import Spread
 from qtui.core.text import rate
 
 
-async def run_measured(
-    context: Context, duel: Duel, prompts: Sequence[str], sampling: Sampling, mode: DuelMode | None
-) -> int:
+async def run_measured(context: Context, duel: Duel, prompts: Sequence[str], kept: Kept, mode: DuelMode | None) -> int:
     """Run the rounds, print the last answers to each prompt, then the numbers; return the exit status."""
     options, console = context.options, context.console
     told: Measured | None = None
@@ -36,9 +34,12 @@ async def run_measured(
     console.end_progress()
     assert told is not None
     for ended in {ended.prompt: ended for ended in told.rounds}.values():
-        show_round(context, ended, sampling, titled=len(prompts) > 1)
+        show_round(context, ended, kept.sampling, titled=len(prompts) > 1)
     if told.rounds:
         _show_numbers(context, told)
+    for ended in told.rounds:
+        await kept.add(ended)
+    await kept.report(measured=told)
     report = {"rounds": [duel_report(ended) for ended in told.rounds], "measured": told.as_json()}
     return finish(context, report, told.failure)
 

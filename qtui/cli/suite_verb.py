@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
+from qtui.cli.keeping import Kept
 from qtui.cli.rounds import finish, show_event
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
@@ -15,13 +17,14 @@ from qtui.core.duel.suite.task import Suite
 from qtui.core.duel.suite_run import SuiteBegins, SuiteEnded, SuiteRun, TaskMarked, TaskRepeated
 from qtui.core.errors import UsageError
 from qtui.core.events import LoadProgressed
+from qtui.core.library.variant import Variant
 from qtui.core.text import clean_name, duration
 
 MOST_WRONG = 12
 """Tasks that are listed because the sides differ on them."""
 
 
-async def run_suite(context: Context, duel: Duel) -> int:
+async def run_suite(context: Context, duel: Duel, sides: Mapping[str, Variant]) -> int:
     """Run the suite that the options name, print the scores; exit status 0 whatever they say."""
     options, console = context.options, context.console
     suite = await _suite(context)
@@ -31,14 +34,17 @@ async def run_suite(context: Context, duel: Duel) -> int:
             "note: code that the models write is run, in a child with limits; it can read what you can read: "
             "use it with models that you trust"
         )
+    kept = Kept(context, duel.sampling)
+    record = await kept.keeper.begin_suite(suite, dict(sides), duel.sampling)
     ended: SuiteEnded | None = None
     told_mode = False
-    async with aclosing(SuiteRun(duel, judge, raw=options.raw).run(suite)) as events:
+    async with aclosing(SuiteRun(duel, judge, raw=options.raw).run(suite, record.results)) as events:
         async for event in events:
             if isinstance(event, SuiteEnded):
                 ended = event
             elif isinstance(event, TaskMarked):
                 _progress(context, event)
+                await kept.keeper.keep_result(record, event.result)
             elif isinstance(event, TaskRepeated):
                 console.note(f"{event.task} again: {event.side}: {event.failure.message}")
             elif isinstance(event, SuiteBegins):
@@ -56,6 +62,10 @@ async def run_suite(context: Context, duel: Duel) -> int:
     assert ended is not None
     if judge.network_open:
         console.note("note: this system could not cut the code off from the network")
+    complete = not ended.stopped and ended.failure is None
+    if complete:
+        await kept.keeper.end_suite(record)
+    await kept.report(suites=[replace(record, results=ended.results, complete=complete)])
     _show(context, ended)
     report = {"suite": suite_report(suite), "results": [result.as_json() for result in ended.results],
               "score": ended.score.as_json(), "stopped": ended.stopped}  # fmt: skip

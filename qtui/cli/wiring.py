@@ -10,6 +10,9 @@ from typing import Protocol
 
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
+from qtui.core.duel.export import Report
+from qtui.core.duel.keeper import Keeper
+from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.task import Suite
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
@@ -75,6 +78,14 @@ class SuiteShelf(Protocol):
         ...
 
 
+class WriteReport(Protocol):
+    """Writes reports."""
+
+    def __call__(self, name: str, report: Report) -> Awaitable[None]:
+        """Write a report to a file whose name says its kind."""
+        ...
+
+
 class MakeJudge(Protocol):
     """Makes a judge."""
 
@@ -115,6 +126,8 @@ class Services:
     """Reads the headers of a variant; blocks, and raises BadFileError."""
     suites: SuiteShelf
     judge: MakeJudge
+    hashes: Hashes
+    write_report: WriteReport
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -132,6 +145,8 @@ class Services:
     """Lets the library look into these folders besides the known places."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
+    rounds: Rounds | None = None
+    """Rounds, votes and suites; None: nothing is kept."""
     actuals: Actuals | None = None
     """Looks at sessions; None: nothing is recorded."""
     speeds: ReadSpeeds | None = None
@@ -230,6 +245,10 @@ class Services:
         known = self.footprints.peek(variant, plan)
         return known.footprint if known else None
 
+    def keeper(self, tell: Callable[[str], object] = _quiet) -> Keeper:
+        """Return what keeps rounds, as much of them as the settings say."""
+        return Keeper(self.rounds, self.hashes, self.engine, self.settings.keep, tell)
+
     async def close(self) -> None:
         """End every child process, once what was run is on record."""
         if self.recorder is not None:
@@ -246,6 +265,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.dry_run import DryRunClient
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
     from qtui.services.judging.judge import LocalJudge
@@ -255,11 +275,14 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
+    from qtui.services.reports import write_report
+    from qtui.services.rounds import RoundsFile
     from qtui.services.settings import SettingsFile, expanded
     from qtui.services.suites import SuiteFiles
     from qtui.services.themes import read_themes
 
     running = RunningSessions()
+    history = HistoryFile()
 
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
@@ -294,11 +317,14 @@ def local_services(options: Namespace) -> Services:
         facts=variant_facts,
         suites=SuiteFiles(),
         judge=LocalJudge,
+        hashes=FileHashes(),
+        write_report=write_report,
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
         note=note,
-        history=HistoryFile(),
+        history=history,
+        rounds=RoundsFile(history),
         actuals=machine,
         speeds=ReadSpeeds(this_machine),
         settings=settings,

@@ -25,15 +25,19 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Tables
 from qtui.core.settings import Settings
+from qtui.services.history import HistoryFile
 from qtui.services.judging.judge import LocalJudge
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
+from qtui.services.reports import write_report
+from qtui.services.rounds import RoundsFile
 from qtui.services.settings import SettingsFile
 from qtui.services.suites import SuiteFiles
 from qtui.services.themes import read_themes
 from tests.conftest import DEMO_F16
 from tests.fakes import (
     FakeDryRun,
+    FakeHashes,
     FakeLibrary,
     FakeMachine,
     FakeSessions,
@@ -123,6 +127,8 @@ class World:
     more_engines: list[EngineInfo] = field(default_factory=list)
     tables: Tables | None = None
     """Headers for the closed form; None: there is none."""
+    kept: Path | None = None
+    """The history's file; None: nothing is kept."""
     own_suites: Path = Path("/nowhere")
     closed: int = 0
     config: Path | None = None
@@ -139,7 +145,8 @@ class World:
         return Services(
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
-            suites=SuiteFiles(self.own_suites), judge=LocalJudge,
+            suites=SuiteFiles(self.own_suites), judge=LocalJudge, hashes=FakeHashes(), write_report=write_report,
+            rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             presets=PresetsFile(self.config) if self.config else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+import zlib
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -92,6 +93,11 @@ class _Pace:
             return None
         means = {group: spent / number for group, (spent, number) in self.spent.items() if number}
         return sum(means.get(group, seconds / count) for group in waiting)
+
+
+def task_seed(seed: int | None, task: Task) -> int | None:
+    """Return a task's own seed: with one for all, the same luck would decide the same place of every answer."""
+    return None if seed is None else (seed + zlib.crc32(task.id.encode())) % (1 << 32)
 
 
 class SuiteRun:
@@ -205,7 +211,8 @@ class SuiteRun:
         self, task: Task, question: str, order: Sequence[str], asked: dict[str, SideResult]
     ) -> AsyncGenerator[SuiteEvent, None]:
         """Put one question to some sides, again to those whose session died; `asked` gets what each did."""
-        self._duel.sampling = replace(self._sampling, max_tokens=self._sampling.max_tokens or task.max_tokens)
+        limit = self._sampling.max_tokens or task.max_tokens
+        self._duel.sampling = replace(self._sampling, max_tokens=limit, seed=task_seed(self._sampling.seed, task))
         left = list(order)
         for attempt in range(REPEATS + 1):
             if not left or (attempt and self._duel.stopped):

@@ -94,6 +94,14 @@ async def test_each_task_is_a_conversation_of_its_own_from_an_empty_cache_with_i
     assert world.duel.sampling.max_tokens is None
 
 
+async def test_each_task_has_a_seed_of_its_own_which_both_sides_share() -> None:
+    world = World()
+    await run(world, SUM, SKY)
+    seeds = [[request.sampling.seed for request in session.requests] for session in world.engine.sessions]
+    assert seeds[0] == seeds[1]
+    assert len(set(seeds[0])) == 2
+
+
 async def test_the_order_of_sides_is_drawn_anew() -> None:
     world = World()
     tasks = [replace(SUM, id=f"t{number}") for number in range(16)]
