@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
+from qtui.cli.blind_rounds import run_blind
 from qtui.cli.keeping import Kept
 from qtui.cli.measured_rounds import run_measured
 from qtui.cli.options import plan_of, sampling_of
@@ -63,6 +64,8 @@ async def duel(context: Context) -> int:
         with context.interrupts.stop_first(run.stop):
             if options.suite:
                 return await run_suite(context, run, sides)
+            if options.blind:
+                return await run_blind(context, run, prompts, kept)
             if options.rounds:
                 return await run_measured(context, run, prompts, kept, mode)
             for prompt in prompts:
@@ -87,6 +90,10 @@ def _check(options: Namespace) -> None:
     Raises:
         UsageError: names them.
     """
+    if options.blind:
+        for name in ("rounds", "suite", "mode"):
+            if getattr(options, name) is not None:
+                raise UsageError(f"--blind does not go with --{name}", "blind rounds are read and voted on, one by one")
     if not options.suite:
         if options.allow_exec:
             raise UsageError("--allow-exec goes with --suite", "it runs the code that a suite asks for")

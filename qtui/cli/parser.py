@@ -102,6 +102,10 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         "--mode", choices=("alternating", "together", "in_turn"),
         help="who computes when (default: alternating, or in_turn when both do not fit at once)",
     )  # fmt: skip
+    duel.add_argument(
+        "--blind", action="store_true",
+        help="show the answers without saying which is whose, read a vote for each prompt, tell at the end",
+    )  # fmt: skip
     duel.add_argument("--out", metavar="FILE", help="write a report: .html with charts, .md or .json")
     duel.add_argument(
         "--suite", metavar="NAME",
