@@ -13,6 +13,10 @@ from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
 from qtui.core.downloads.run import DownloadRun
+from qtui.core.duel.export import Report
+from qtui.core.duel.keeper import Keeper
+from qtui.core.duel.storage import Hashes, Rounds
+from qtui.core.duel.suite.task import Suite
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
@@ -34,6 +38,7 @@ from qtui.core.ports import (
     Engine,
     History,
     Hub,
+    Judge,
     Library,
     Machine,
     PresetStore,
@@ -62,6 +67,37 @@ class DemoFiles(Protocol):
 
     def clean(self) -> list[Path]:
         """Remove what was made."""
+        ...
+
+
+class CodeJudge(Judge, Protocol):
+    """A judge that may run code."""
+
+    network_open: bool
+    """Code was run that could not be cut off from the network."""
+
+
+class SuiteShelf(Protocol):
+    """The suites that there are."""
+
+    async def find(self, name: str) -> Suite:
+        """Return a suite by its name or its file."""
+        ...
+
+
+class WriteReport(Protocol):
+    """Writes reports."""
+
+    def __call__(self, name: str, report: Report) -> Awaitable[None]:
+        """Write a report to a file whose name says its kind."""
+        ...
+
+
+class MakeJudge(Protocol):
+    """Makes a judge."""
+
+    def __call__(self, *, run_code: bool = False) -> CodeJudge:
+        """Return a judge that runs code where a task has cases for it, or only parses it."""
         ...
 
 
@@ -99,6 +135,10 @@ class Services:
     sessions: Sessions
     facts: Callable[[Variant], Facts]
     """Reads the headers of a variant; blocks, and raises BadFileError."""
+    suites: SuiteShelf
+    judge: MakeJudge
+    hashes: Hashes
+    write_report: WriteReport
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -116,6 +156,8 @@ class Services:
     """Lets the library look into these folders besides the known places."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
+    rounds: Rounds | None = None
+    """Rounds, votes and suites; None: nothing is kept."""
     actuals: Actuals | None = None
     """Looks at sessions; None: nothing is recorded."""
     left_out: LeftOut = field(default_factory=LeftOut)
@@ -249,6 +291,10 @@ class Services:
         known = self.footprints.peek(variant, plan)
         return known.footprint if known else None
 
+    def keeper(self, tell: Callable[[str], object] = _quiet) -> Keeper:
+        """Return what keeps rounds, as much of them as the settings say."""
+        return Keeper(self.rounds, self.hashes, self.engine, self.settings.keep, tell)
+
     async def close(self) -> None:
         """End every child process, once what was run is on record."""
         if self.recorder is not None:
@@ -274,8 +320,10 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
+    from qtui.services.judging.judge import LocalJudge
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
@@ -283,7 +331,10 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
+    from qtui.services.reports import write_report
+    from qtui.services.rounds import RoundsFile
     from qtui.services.settings import SettingsFile, expanded
+    from qtui.services.suites import SuiteFiles
     from qtui.services.themes import read_themes
 
     running = RunningSessions()
@@ -334,11 +385,16 @@ def local_services(options: Namespace) -> Services:
         engines=engines,
         sessions=running,
         facts=variant_facts,
+        suites=SuiteFiles(),
+        judge=LocalJudge,
+        hashes=FileHashes(),
+        write_report=write_report,
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
         note=note,
         history=past,
+        rounds=RoundsFile(past),
         actuals=machine,
         speeds=ReadSpeeds(this_machine),
         settings=settings,

@@ -23,6 +23,7 @@ from qtui.core.memory.actual import Actual, Estimate, card_buffers
 from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.text import clean, clean_name
 from qtui.services.paths import data_dir, data_path
+from qtui.services.round_tables import ROUNDS
 
 FILE = "history.sqlite3"
 BUSY_S = 2.0
@@ -52,6 +53,7 @@ MIGRATIONS = (
         allocated INTEGER NOT NULL, actual INTEGER NOT NULL, PRIMARY KEY (run, card)
     ) STRICT;
     """,
+    ROUNDS,
 )
 _RUN_COLUMNS = (
     "id", "time", "path", "model", "quant", "size", "mtime_ns", "engine", "build", "plan", "speed_key", "estimate",
@@ -80,23 +82,28 @@ class HistoryFile:
 
     async def record_run(self, run: Run, timing: Timing) -> None:
         """Keep a run and one more answer; see `core.ports.History`."""
-        await self._do(lambda db: _record(db, run, timing), write=True)
+        await self.do(lambda db: _record(db, run, timing), write=True)
 
     async def runs(self, limit: int = 50, path: Path | None = None) -> Sequence[PastRun]:
         """Return the newest runs; see `core.ports.History`."""
-        return await self._do(lambda db: _runs(db, limit, path), empty=list[PastRun])
+        return await self.do(lambda db: _runs(db, limit, path), empty=list[PastRun])
 
     async def rates(self, variants: Sequence[Variant]) -> Mapping[Path, Sequence[MeasuredRate]]:
         """Return measured rates by path; see `core.ports.History`."""
-        return await self._do(lambda db: _rates(db, variants), empty=dict[Path, Sequence[MeasuredRate]])
+        return await self.do(lambda db: _rates(db, variants), empty=dict[Path, Sequence[MeasuredRate]])
 
     async def unaccounted(self) -> ByCard:
         """Return what llama.cpp leaves out, by card; see `core.ports.History`."""
-        return await self._do(_unaccounted, empty=dict[str, Unaccounted])
+        return await self.do(_unaccounted, empty=dict[str, Unaccounted])
 
-    async def _do(
+    async def do(
         self, work: Callable[[sqlite3.Connection], T], *, write: bool = False, empty: Callable[[], T] | None = None
     ) -> T:
+        """Work on the open database, in a thread; `write` in one transaction; `empty` gives what holds where it is not.
+
+        Raises:
+            QtuiError: it is damaged, busy, of a newer qtui, or cannot be used.
+        """
         return await asyncio.to_thread(self._work, work, write, empty)
 
     def _work(self, work: Callable[[sqlite3.Connection], T], write: bool, empty: Callable[[], T] | None) -> T:

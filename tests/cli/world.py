@@ -25,13 +25,19 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Described, DryRun, Hub, Remover, Tables
 from qtui.core.settings import Settings
+from qtui.services.history import HistoryFile
+from qtui.services.judging.judge import LocalJudge
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
+from qtui.services.reports import write_report
+from qtui.services.rounds import RoundsFile
 from qtui.services.settings import SettingsFile
+from qtui.services.suites import SuiteFiles
 from qtui.services.themes import read_themes
 from tests.conftest import DEMO_F16
 from tests.fakes import (
     FakeDryRun,
+    FakeHashes,
     FakeLibrary,
     FakeMachine,
     FakeSessions,
@@ -127,6 +133,9 @@ class World:
     """A program with cards, whatever its name; None: there is none."""
     remover: Remover | None = None
     """Deletes variants; None: nothing does."""
+    kept: Path | None = None
+    """The history's file; None: nothing is kept."""
+    own_suites: Path = Path("/nowhere")
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -146,6 +155,8 @@ class World:
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
             other_build=other_build,
+            suites=SuiteFiles(self.own_suites), judge=LocalJudge, hashes=FakeHashes(), write_report=write_report,
+            rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             remover=self.remover,
             presets=PresetsFile(self.config) if self.config else None,
