@@ -8,10 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from qtui.cli.hub_wiring import hub_services
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
 from qtui.core.downloads.run import DownloadRun
+from qtui.core.duel.export import Report
+from qtui.core.duel.keeper import Keeper
+from qtui.core.duel.storage import Hashes, Rounds
+from qtui.core.duel.suite.task import Suite
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
@@ -25,16 +30,20 @@ from qtui.core.memory.footprints import Footprints, difference_line
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
+from qtui.core.memory.unaccounted import LeftOut
 from qtui.core.ports import (
     Actuals,
+    Described,
     DryRun,
     Engine,
     History,
     Hub,
+    Judge,
     Library,
     Machine,
     PresetStore,
     ReadSpeeds,
+    Remover,
     Sessions,
     SettingsStore,
     Tables,
@@ -61,7 +70,42 @@ class DemoFiles(Protocol):
         ...
 
 
+class CodeJudge(Judge, Protocol):
+    """A judge that may run code."""
+
+    network_open: bool
+    """Code was run that could not be cut off from the network."""
+
+
+class SuiteShelf(Protocol):
+    """The suites that there are."""
+
+    async def find(self, name: str) -> Suite:
+        """Return a suite by its name or its file."""
+        ...
+
+
+class WriteReport(Protocol):
+    """Writes reports."""
+
+    def __call__(self, name: str, report: Report) -> Awaitable[None]:
+        """Write a report to a file whose name says its kind."""
+        ...
+
+
+class MakeJudge(Protocol):
+    """Makes a judge."""
+
+    def __call__(self, *, run_code: bool = False) -> CodeJudge:
+        """Return a judge that runs code where a task has cases for it, or only parses it."""
+        ...
+
+
 async def _nothing() -> None:
+    return None
+
+
+async def _no_other(_engine: str) -> None:
     return None
 
 
@@ -91,6 +135,10 @@ class Services:
     sessions: Sessions
     facts: Callable[[Variant], Facts]
     """Reads the headers of a variant; blocks, and raises BadFileError."""
+    suites: SuiteShelf
+    judge: MakeJudge
+    hashes: Hashes
+    write_report: WriteReport
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -108,10 +156,16 @@ class Services:
     """Lets the library look into these folders besides the known places."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
+    rounds: Rounds | None = None
+    """Rounds, votes and suites; None: nothing is kept."""
     actuals: Actuals | None = None
     """Looks at sessions; None: nothing is recorded."""
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """What past runs have shown that llama.cpp leaves out on cards."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
+    remover: Remover | None = None
+    """Deletes variants; None: nothing is deleted."""
     hub: Hub | None = None
     """The Hugging Face Hub; None: nothing is asked there."""
     downloads: Downloads | None = None
@@ -120,11 +174,14 @@ class Services:
     """Reads files to verify them; None: nothing is verified."""
     download_run: DownloadRun | None = field(init=False, default=None)
     """The queue of this process; nothing of it runs before something is added or restored."""
+    other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
+    """Finds the program of an engine's name where it has cards, and what asks its build about memory."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
+    _others: list[DryRun] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         """Make the one store of footprints and the guard that reads it, and record what the engine runs."""
@@ -135,25 +192,43 @@ class Services:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
         if self.downloads is not None:
             self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
-        formula = ClosedForm(self.tables, self.engine) if self.tables is not None else None
-        self.footprints = Footprints(self.dry_run, formula)
-        self.footprints.subscribe_differences(
-            lambda variant, computed, told: self.note(difference_line(variant, computed, told))
-        )
+        formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
+        self.footprints = self._store(self.dry_run, formula)
         self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
 
-    async def guard_of(self, ram: int | None = None, vram: Sequence[int] | None = None) -> Guard:
+    def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
+        """Make a store whose differences go to the log."""
+        footprints = Footprints(dry_run, formula)
+        footprints.subscribe_differences(
+            lambda variant, computed, told: self.note(difference_line(variant, computed, told))
+        )
+        return footprints
+
+    async def guard_of(
+        self, ram: int | None = None, vram: Sequence[int] | None = None, engine: str = BUILT_IN_ENGINE
+    ) -> Guard:
         """Return the guard, or one that takes these for what is free: of RAM, and of as many cards as are named.
+
+        `engine`: whose cards count where none are named; the built-in engine answers for a program that has none.
 
         Raises:
             UsageError: cards are named that are not here, and nothing here can compute what they would hold.
         """
+        guard, footprints = self.guard, self.footprints
+        described: Described = self.engine
+        other = await self.other_build(engine) if engine != BUILT_IN_ENGINE and vram is None else None
+        if other is not None:
+            described, dry_run = other
+            self._others.append(dry_run)
+            formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
+            footprints = self._store(dry_run, formula)
+            guard = Guard(footprints, self.machine, described, self.settings.margins)
         if ram is None and vram is None:
-            return self.guard
-        real = await self.guard.headroom()
+            return guard
+        real = await guard.headroom()
         room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
         if vram is None:
-            return Guard(self.footprints, self.machine, self.engine, self.settings.margins, room)
+            return Guard(footprints, self.machine, described, self.settings.margins, room)
         room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
         here = len(real.free_vram) == len(vram)
         if self.tables is None and not here:
@@ -162,8 +237,8 @@ class Services:
                 "give one size per GPU, divided by commas",
             )
         cards = SimulatedCards(self.engine, vram)
-        dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked(len(vram))
-        formula = ClosedForm(self.tables, cards) if self.tables is not None else None
+        dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked.about(len(vram))
+        formula = ClosedForm(self.tables, cards, self.left_out) if self.tables is not None else None
         return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
 
     def starting_plan(self) -> LoadPlan:
@@ -216,6 +291,10 @@ class Services:
         known = self.footprints.peek(variant, plan)
         return known.footprint if known else None
 
+    def keeper(self, tell: Callable[[str], object] = _quiet) -> Keeper:
+        """Return what keeps rounds, as much of them as the settings say."""
+        return Keeper(self.rounds, self.hashes, self.engine, self.settings.keep, tell)
+
     async def close(self) -> None:
         """End every child process, once what was run is on record."""
         if self.recorder is not None:
@@ -223,7 +302,8 @@ class Services:
         if self.download_run is not None:
             await self.download_run.close()
         await self.close_engine()
-        await self.dry_run.close()
+        for dry_run in (self.dry_run, *self._others):
+            await dry_run.close()
         if self.hub is not None:
             await self.hub.close()
 
@@ -232,24 +312,29 @@ def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
     from qtui.services.downloads.checksums import FileChecksums
-    from qtui.services.downloads.client import DownloadsClient, Endpoint
     from qtui.services.engine import discovery
+    from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
+    from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
+    from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
-    from qtui.services.hub.access import hub_access
-    from qtui.services.hub.client import HubClient
-    from qtui.services.hub.hub import HuggingFaceHub
     from qtui.services.journal import note
+    from qtui.services.judging.judge import LocalJudge
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
+    from qtui.services.library.removal import LocalRemover
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
+    from qtui.services.reports import write_report
+    from qtui.services.rounds import RoundsFile
     from qtui.services.settings import SettingsFile, expanded
+    from qtui.services.suites import SuiteFiles
     from qtui.services.themes import read_themes
 
     running = RunningSessions()
@@ -267,9 +352,16 @@ def local_services(options: Namespace) -> Services:
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
 
+    past = HistoryFile()
+    left_out = LeftOut(past.unaccounted)
+    answers = Answers()
+
+    async def other(name: str) -> tuple[Described, DryRun] | None:
+        return await other_build(name, engine.info, answers=answers, left_out=left_out)
+
     store = SettingsFile()
     settings = store.load()
-    machine = LocalMachine(pids=running.pids)
+    machine = LocalMachine(pids=running.pids, loading=running.loading)
     given: list[Path] = getattr(options, "models_dir", [])
 
     def folders(settings: Settings) -> Sequence[Path]:
@@ -281,30 +373,28 @@ def local_services(options: Namespace) -> Services:
     def look_in(_folders: Sequence[Path]) -> None:
         library.look_in(folders(services.settings))
 
-    def download_folders() -> Sequence[Path]:
-        folder = services.settings.downloads_dir
-        return (expanded(folder),) if folder is not None else ()
-
-    client = HubClient(token_for_mirror=lambda: services.settings.token_for_mirror)
-    hub = HuggingFaceHub(client, download_folders=download_folders)
-
-    def endpoint() -> Endpoint:
-        return Endpoint(client.endpoint, client.sends_token, hub_access().offline)
-
+    hub, downloads = hub_services(lambda: services.settings)
     services = Services(
         engine=engine,
-        dry_run=DryRunClient(),
+        dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
+        left_out=left_out,
+        other_build=other,
         machine=machine,
         library=library,
         demo=Demo(),
         engines=engines,
         sessions=running,
         facts=variant_facts,
+        suites=SuiteFiles(),
+        judge=LocalJudge,
+        hashes=FileHashes(),
+        write_report=write_report,
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
         note=note,
-        history=HistoryFile(),
+        history=past,
+        rounds=RoundsFile(past),
         actuals=machine,
         speeds=ReadSpeeds(this_machine),
         settings=settings,
@@ -312,8 +402,9 @@ def local_services(options: Namespace) -> Services:
         presets=PresetsFile(),
         theme_files=read_themes,
         look_in=look_in,
+        remover=LocalRemover(library),
         hub=hub,
-        downloads=DownloadsClient(endpoint),
+        downloads=downloads,
         checksums=FileChecksums(library),
     )
     return services

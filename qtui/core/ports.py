@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Protocol
 
 from qtui.core.duel.conversation import Request
+from qtui.core.duel.suite.checks import Check, Mark
 from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
-from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
+from qtui.core.history import MeasuredRate, PastRun, Run, Timing
 from qtui.core.hub.events import HeaderFetched, HeaderRead, Waiting
 from qtui.core.hub.query import Query, ResultPage
 from qtui.core.hub.repository import Account, Card, FilesPage, LocalCopy, Repository, RepositoryFile
+from qtui.core.library.hashing import HashStep
+from qtui.core.library.removal import Removal, Removed
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
@@ -21,6 +24,7 @@ from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.speed import Kernel, ReadRates
+from qtui.core.memory.unaccounted import ByCard
 from qtui.core.presets import Preset
 from qtui.core.sessions import SessionSeen
 from qtui.core.settings import Problem, Settings
@@ -45,6 +49,10 @@ class Session(Protocol):
 
     def ask(self, request: Request) -> AsyncIterator[SessionEvent]:
         """Answer one request: PromptProgressed…, TextArrived…, then Answered or Failed."""
+        ...
+
+    def score(self, prompt: str, options: Sequence[str]) -> AsyncIterator[SessionEvent]:
+        """Weigh the options that may follow a text: Scored or Failed (`cancelled` where it was stopped)."""
         ...
 
     async def cancel(self) -> None:
@@ -85,7 +93,17 @@ class DryRun(Protocol):
         Raises:
             BadFileError: the file cannot be read as GGUF, or llama.cpp died on it.
             PlanRefusedError: llama.cpp refuses the model or the plan; the message says why.
-            EngineError: no helper can be started.
+            EngineError: no helper can be started, or it gave no answer in time.
+        """
+        ...
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what was answered before to the same question of the same file and engine; None where nothing was.
+
+        Asks no llama.cpp, and raises nothing but a refusal that is remembered.
+
+        Raises:
+            PlanRefusedError: llama.cpp refused it.
         """
         ...
 
@@ -132,6 +150,14 @@ class Formula(Protocol):
         Raises:
             BadFileError: a header cannot be read.
         """
+        ...
+
+
+class Judge(Protocol):
+    """Judges answers by checks that may loop or crash on what a model wrote, away from qtui's own process."""
+
+    async def judge(self, check: Check, answer: str) -> Mark:
+        """Return what the check says; it is not right, with the reason, where it takes too much time or memory."""
         ...
 
 
@@ -184,7 +210,7 @@ class History(Protocol):
         """Return the generation rates that were measured of these files as they are now, newest plan first, by path."""
         ...
 
-    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+    async def unaccounted(self) -> ByCard:
         """Return what the driver reported beyond llama.cpp's own buffers, by the name of the card."""
         ...
 
@@ -225,6 +251,19 @@ class Library(Protocol):
         """Return the places that are looked at, as (label, folder)."""
         ...
 
+    @property
+    def problems(self) -> Sequence[str]:
+        """Return what the last scan could not look at, and why."""
+        ...
+
+    def hash(self, variant: Variant) -> AsyncIterator[HashStep]:
+        """Yield how far the hashes of a variant's files are, the last step with all of them; closing it stops.
+
+        Raises:
+            BadFileError: a file is gone, cannot be read, or was written to meanwhile.
+        """
+        ...
+
     def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
         """Yield each time files may have come or gone since the last scan, looked at every `interval` seconds."""
         ...
@@ -234,6 +273,27 @@ class Library(Protocol):
 
         Raises:
             BadFileError: missing, unreadable, not GGUF, damaged; a file that is only too short is read all the same.
+        """
+        ...
+
+
+class Remover(Protocol):
+    """Deletes variants, after a look at what that would mean."""
+
+    async def preview(self, name: str) -> Removal:
+        """Return what deleting the variant of this name would take away; nothing is changed.
+
+        Raises:
+            BadFileError: no such file.
+            UsageError: the name fits nothing here.
+        """
+        ...
+
+    async def remove(self, removal: Removal) -> Removed:
+        """Delete what a preview says, and nothing that has changed since.
+
+        Raises:
+            QtuiError: something has changed, or may not be deleted.
         """
         ...
 

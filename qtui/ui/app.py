@@ -18,8 +18,15 @@ from qtui.core.monitor.history import Moment
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.downloading import Downloading
-from qtui.ui.messages import ArenaChanged, ChooseForSide, EngineAnswered, MachineSampled, PutOnSide
+from qtui.ui.exploring import Exploring
+from qtui.ui.messages import (
+    ArenaChanged,
+    ChooseForSide,
+    EngineAnswered,
+    MachineSampled,
+    PutOnSide,
+    TakeRemedy,
+)
 from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
@@ -29,7 +36,9 @@ from qtui.ui.vitals import Vitals
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.current_plan import CurrentPlan
     from qtui.core.duel.run import Duel
+    from qtui.core.library.variant import Variant
     from qtui.core.ports import SettingsStore
+    from qtui.ui.alarming import AlarmWatch
     from qtui.ui.places.arena import ArenaPlace
     from qtui.ui.places.models import ModelsPlace
     from qtui.ui.present.models import Standing
@@ -37,7 +46,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Downloading):
+class QtuiApp(Exploring):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -51,6 +60,7 @@ class QtuiApp(Downloading):
         self._vitals = Vitals()
         self._places: dict[str, Place] = {}
         self._duel: Duel | None = None
+        self._alarms: AlarmWatch
         self._standing: Standing
         self._models: ModelsPlace | None = None
         self._arena: ArenaPlace | None = None
@@ -72,6 +82,7 @@ class QtuiApp(Downloading):
             self.exit(return_code=1, message=Text(clean(f"qtui: {error.message}\nhint: {error.hint}")))
             return
         from qtui.core.duel.run import Duel
+        from qtui.ui.alarming import AlarmWatch
         from qtui.ui.present.models import Standing
 
         self._duel = Duel(self._parts.engine, self._parts.guard)
@@ -79,7 +90,10 @@ class QtuiApp(Downloading):
         self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
+        if self._parts.hub is not None:
+            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
+        self._alarms = AlarmWatch(self._parts)
         self._watch_machine()
         self.start_downloading()
         self._ask_engine()
@@ -92,7 +106,7 @@ class QtuiApp(Downloading):
             self.post_message(Key(key.key, key.character))
 
     async def on_unmount(self) -> None:
-        """End all sessions and stop all downloads, also after a crash."""
+        """End all sessions and downloads, also after a crash."""
         await self.stop_downloading()
         if self._duel is not None:
             await self._duel.close()
@@ -118,6 +132,7 @@ class QtuiApp(Downloading):
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
+            forecast=parts.forecast,
         )  # fmt: skip
         return self._models
 
@@ -130,6 +145,9 @@ class QtuiApp(Downloading):
             prompt=self._start.prompt,
         )  # fmt: skip
         return self._arena
+
+    def _variants_here(self) -> Sequence[Variant]:
+        return tuple(self._models.shelf.variants.values()) if self._models is not None else ()
 
     def _build_monitor(self) -> Place:
         from qtui.ui.places.monitor import MonitorPlace
@@ -159,6 +177,9 @@ class QtuiApp(Downloading):
     @on(PutOnSide)
     async def put_on_side(self, event: PutOnSide) -> None:
         """Put a variant on a side, and open the Arena where that was asked for."""
+        if event.variant is not None and event.variant.address:
+            self.notify(f"{event.variant.title} is on the Hub and not here: fetch it first.", severity="warning")
+            return
         sides = {label: variant for label, variant in self._standing.sides.items() if label != event.side}
         if event.variant:
             sides[event.side] = event.variant
@@ -179,17 +200,23 @@ class QtuiApp(Downloading):
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
         if self._models is not None:
             self._models.show_standing(self._standing)
+        if self.hub_place is not None:
+            self.hub_place.show_standing(self._standing)
 
     async def _stand(self, standing: Standing) -> None:
         self._standing = standing
         if self._models is not None:
             self._models.show_standing(standing)
+        if self.hub_place is not None:
+            self.hub_place.show_standing(standing)
         if self._arena is not None:
             await self._arena.show_sides(standing.sides)
 
     def _show_plan(self, current: CurrentPlan) -> None:
         if self._models is not None:
             self._models.show_plan(current)
+        if self.hub_place is not None:
+            self.hub_place.show_plan(current)
         if self._arena is not None:
             self._arena.show_plan(current)
 
@@ -198,7 +225,9 @@ class QtuiApp(Downloading):
     @work(group="machine")
     async def _watch_machine(self) -> None:
         async for sample in self._parts.machine.samples():
-            self.post_message(MachineSampled(sample, await self._parts.sessions.list()))
+            sessions = await self._parts.sessions.list()
+            await self._alarms.learn(sessions)
+            self.post_message(MachineSampled(sample, sessions))
 
     @work(group="engine")
     async def _ask_engine(self) -> None:
@@ -211,7 +240,20 @@ class QtuiApp(Downloading):
     def note_sample(self, event: MachineSampled) -> None:
         """Show a new sample everywhere."""
         history = self._vitals.history.add(Moment(event.sample, tuple(event.sessions)))
-        self._show_vitals(replace(self._vitals, sample=event.sample, history=history))
+        alarms = self._alarms.look(history, self.settings.margins)
+        self._show_vitals(replace(self._vitals, sample=event.sample, history=history, alarms=alarms))
+
+    @on(TakeRemedy)
+    async def take_remedy(self, event: TakeRemedy) -> None:
+        """Load the session of an alarm anew, under the plan that would end the alarm."""
+        label = self._labels().get(event.remedy.session_id)
+        if label is None or self._arena is None:
+            self.notify(
+                f"That session belongs to another qtui: stop it (s), and load it there with {event.remedy.words}.",
+                severity="warning",
+            )
+            return
+        await self._arena.reload(label, event.remedy.plan)
 
     @on(EngineAnswered)
     def note_engine(self, event: EngineAnswered) -> None:

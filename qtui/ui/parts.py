@@ -11,11 +11,12 @@ from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.downloads.run import DownloadRun
+    from qtui.core.forecast import Forecast
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
     from qtui.core.memory.plan import LoadPlan
-    from qtui.core.ports import Engine, Library, Machine, PresetStore, Sessions
+    from qtui.core.ports import Engine, Hub, Library, Machine, PresetStore, Sessions
     from qtui.core.presets import Preset
 
 
@@ -59,5 +60,9 @@ class Parts:
     """Tells when a variant's file was written, in seconds since the epoch."""
     problems: tuple[Problem, ...] = ()
     """What of settings and presets cannot be used, beyond how the settings file is written."""
+    hub: Hub | None = None
+    """None: there is no place Hub."""
+    forecast: Forecast | None = None
+    """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""

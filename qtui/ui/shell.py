@@ -43,8 +43,10 @@ class Shell(Following):
 
     def action_go(self, place: str) -> None:
         """Go to a place."""
-        if self.opened:
+        if self.opened and place in self._modes:
             self.switch_mode(place)
+        elif self.opened:
+            self.notify("There is no such place here.", severity="warning")
 
     def action_keys(self) -> None:
         """Show the keys."""

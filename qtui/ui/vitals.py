@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qtui.core.monitor.history import History
+from qtui.core.sessions import SessionState
 
 if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, MemorySample
+    from qtui.core.monitor.alarms import Alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +23,11 @@ class Vitals:
     downloads: tuple[Download, ...] = ()
     """The queue of downloads, in its order."""
     history: History = field(default_factory=History)
-    """The last minute of machine and sessions."""
+    """The last minutes of machine and sessions."""
+    alarms: tuple[Alarm, ...] = ()
+    """What is wrong now, the newest first."""
+
+    def quiet(self) -> bool:
+        """Tell whether it is known that no session of any qtui computes now."""
+        latest = self.history.latest
+        return latest is not None and all(seen.record.state is SessionState.READY for seen in latest.sessions)

@@ -78,7 +78,9 @@ async def read_repository(
             listing = listing.with_row(event.row)
             fetched += event.fetched
             if guard is not None and event.row.header_read and event.row.variant.loadable:
-                yield RowWeighed(event.row, await guard.estimate(event.row.variant, plan(event.row.variant)), False)
+                yield RowWeighed(
+                    event.row, await guard.estimate(event.row.variant, plan(event.row.variant), fresh=False), False
+                )
     if guard is not None and exact:
         for row in listing.rows:
             if row.header_read and row.variant.loadable:

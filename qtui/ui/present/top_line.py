@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.style import Style
 
 from qtui.core.text import clean_name
+from qtui.ui.present.alarms import alarm_line
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, Gpu, MemorySample
 
-PLACES = (("1", "models", "Models"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
-"""Key, name and title. 2 stays free for the Hub."""
+PLACES = (("1", "models", "Models"), ("2", "hub", "Hub"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
+"""Key, name and title."""
 
 
 def places(current: str) -> Content:
@@ -122,10 +123,9 @@ def advice(vitals: Vitals) -> Sequence[str]:
 
 def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> list[Content]:
     """Return the top line: two lines, or one when `compact`."""
+    alarm = alarm_line(vitals.alarms, width - places(current).cell_length - 2 if compact else width)
     if compact:
         left = places(current)
-        return [between(left, memory(vitals, width - left.cell_length - 4) + " ", width)]
-    return [
-        between(places(current), engine_name(vitals.engine) + " ", width),
-        (Content(" ") + memory(vitals, width - 2)).truncate(width, ellipsis=True),
-    ]
+        return [between(left, alarm or memory(vitals, width - left.cell_length - 4) + " ", width)]
+    free = (Content(" ") + memory(vitals, width - 2)).truncate(width, ellipsis=True)
+    return [between(places(current), engine_name(vitals.engine) + " ", width), alarm or free]

@@ -24,6 +24,7 @@ class Client:
     """The Hub as qtui asks it."""
 
     hub: HuggingFaceHub
+    http: HubClient
     store: HeaderStore
     waited: list[float] = field(default_factory=list)
     """The seconds that it would have waited."""
@@ -77,4 +78,4 @@ def make_client(folder: Path, token: Callable[[], bool] = lambda: False, read_ti
         waited.append(seconds)
 
     http = HubClient(token, pause, (10.0, read_timeout))
-    return Client(HuggingFaceHub(http, store), store, waited)
+    return Client(HuggingFaceHub(http, store), http, store, waited)

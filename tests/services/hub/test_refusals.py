@@ -12,7 +12,9 @@ import pytest
 
 from qtui.core.errors import AccessError, HubError, NotOnHubError, OfflineError, QtuiError, RateLimitError
 from qtui.core.hub.query import Query
-from qtui.core.hub.repository import Access
+from qtui.core.hub.repository import Access, RepositoryFile
+from qtui.core.hub.repository import Repository as Found
+from tests.hub.content import Bytes
 from tests.hub.faults import Fault, Kind, rate_limited
 from tests.hub.repository import Repository
 from tests.hub.server import LocalHub
@@ -166,6 +168,28 @@ async def test_a_silent_server_is_not_waited_for_without_end(
     error = await error_of(client)
     assert isinstance(error, OfflineError) and "no answer within the time limit" in error.message
     await client.hub.close()
+
+
+async def test_an_answer_that_trickles_has_an_end(server: LocalHub, client: Client, repository: Repository) -> None:
+    client.http.whole_s = 0.2
+    server.fault(Fault(Kind.SLOW, "/api/models/*", port="hub", rate=20, times=-1))
+    error = await error_of(client)
+    assert isinstance(error, OfflineError) and "takes too long" in error.message
+    content = Bytes(b"GGUF" + bytes(100))
+    found = Found("acme/Model-GGUF", repository.commit({"a.gguf": content}))
+    file = RepositoryFile("a.gguf", content.size, content.sha256)
+    client.http.whole_s = 0.05
+    server.fault(Fault(Kind.SLOW, "*a.gguf", rate=1, times=-1))
+    with pytest.raises(OfflineError, match="takes too long"):
+        await client.last(client.hub.header(found, file))
+
+
+async def test_networks_that_lead_elsewhere(server: LocalHub, client: Client, repository: Repository) -> None:
+    headers = {"Location": "http://portal.example/login"}
+    server.fault(Fault(Kind.STATUS, "/api/models/*", status=302, headers=headers))
+    assert "no Hub: it leads to another server" in (await error_of(client)).message
+    server.fault(Fault(Kind.STATUS, "/api/models/*", status=307, headers={"Location": "/api/models/a/b"}, times=-1))
+    assert "no Hub" in (await error_of(client)).message, "in a circle"
 
 
 async def test_whoever_stops_waiting_is_free_at_once(server: LocalHub, client: Client, repository: Repository) -> None:

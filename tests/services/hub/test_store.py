@@ -50,7 +50,7 @@ def test_what_was_not_looked_at_for_longest_goes(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(QtuiError, match="cannot be written"):
+    with pytest.raises(QtuiError, match="cannot be kept"):
         HeaderStore(tmp_path / "file").put(file(1), TINY.header)
 
 
