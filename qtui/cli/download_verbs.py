@@ -143,13 +143,14 @@ async def _followed(context: Context, run: DownloadRun, download: Download) -> t
 
 def progress_line(download: Download) -> str:
     """Return where a download stands, in one line."""
-    doing = "checking what is here" if download.state is State.VERIFYING else download.title
-    line = f"{doing}  {download.fraction * 100:.0f} %  {size(download.done)} of {size(download.size)}"
+    parts = [f"{download.done * 100 // download.size} %", f"{size(download.done)} of {size(download.size)}"]
     if download.rate is not None:
-        line += f"  {size(round(download.rate))}/s"
+        parts.append(f"{size(round(download.rate))}/s")
     if download.time_left is not None:
-        line += f"  {left_text(download.time_left)} left"
-    return line
+        parts.append(f"{left_text(download.time_left)} left")
+    # Last, for what does not fit on the line is cut.
+    parts.append("checking what is here" if download.state is State.VERIFYING else download.title)
+    return "  ".join(parts)
 
 
 def _address(text: str) -> Address:
