@@ -24,6 +24,8 @@ from qtui.core.hub.events import Waiting
 from qtui.core.ports import Hub
 from qtui.core.text import clean_name, size
 
+DIGITS = 12
+"""Of a SHA-256 in a table; --json has all."""
 SAID = {
     Outcome.OK: "ok",
     Outcome.WRONG_SIZE: "wrong size",
@@ -44,6 +46,8 @@ async def pull(context: Context) -> int:
     started = monotonic()
     download = await run.add(found.download)
     before = download.done
+    if run.problem:
+        console.note(f"note: {run.problem}")
     with context.interrupts.stop_first(lambda: run.pause(download.id)):
         download, received = await _followed(context, run, download)
     console.end_progress()
@@ -198,7 +202,8 @@ def _table(checked: Sequence[Checked]) -> Table:
     table = Table(("FILE", ">SIZE", "SHA256", "SAYS", "RESULT"))
     for one in checked:
         told = one.expected.source.value if one.expected.source else "-"
-        table.add(str(one.expected.path), size(one.expected.here), one.sha256 or "-", told, SAID[one.outcome])
+        digest = f"{one.sha256[:DIGITS]}…" if one.sha256 else "-"
+        table.add(str(one.expected.path), size(one.expected.here), digest, told, SAID[one.outcome])
     return table
 
 
