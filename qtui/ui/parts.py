@@ -12,11 +12,12 @@ from qtui.core.settings import Problem, Settings
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.downloads.run import DownloadRun
     from qtui.core.forecast import Forecast
+    from qtui.core.hub.ports import Hub
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
     from qtui.core.memory.plan import LoadPlan
-    from qtui.core.ports import Engine, Hub, Library, Machine, PresetStore, Sessions
+    from qtui.core.ports import Engine, Library, Machine, PresetStore, Sessions
     from qtui.core.presets import Preset
 
 

@@ -12,11 +12,12 @@ from textual.widgets import Static
 from qtui.core.downloads.ports import Downloads
 from qtui.core.downloads.run import DownloadRun
 from qtui.core.forecast import Forecast
+from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Hub, Library
+from qtui.core.ports import Library
 from qtui.core.settings import Settings
 from qtui.core.text import GIB
 from qtui.core.themes import ThemeFile
