@@ -10,6 +10,8 @@ from typing import Protocol
 
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
+from qtui.core.downloads.ports import Checksums, Downloads
+from qtui.core.downloads.run import DownloadRun
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
@@ -30,6 +32,7 @@ from qtui.core.ports import (
     DryRun,
     Engine,
     History,
+    Hub,
     Library,
     Machine,
     PresetStore,
@@ -62,6 +65,9 @@ class DemoFiles(Protocol):
 
 async def _nothing() -> None:
     return None
+
+
+OtherBuilds = Callable[[str], Awaitable[tuple[Described, DryRun] | None]]
 
 
 async def _no_other(_engine: str) -> None:
@@ -117,8 +123,16 @@ class Services:
     """What past runs have shown that llama.cpp leaves out on cards."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
-    other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
+    other_build: OtherBuilds = _no_other
     """Finds the program of an engine's name where it has cards, and what asks its build about memory."""
+    hub: Hub | None = None
+    """The Hugging Face Hub; None: nothing is asked there."""
+    downloads: Downloads | None = None
+    """Fetches files; None: nothing is downloaded."""
+    checksums: Checksums | None = None
+    """Reads files to verify them; None: nothing is verified."""
+    download_run: DownloadRun | None = field(init=False, default=None)
+    """The queue of this process; nothing of it runs before something is added or restored."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
@@ -133,6 +147,8 @@ class Services:
             self.engine = RecordingEngine(self.engine, self.recorder)
         if self.tables is not None and self.speeds is not None:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
+        if self.downloads is not None:
+            self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
         formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
         self.footprints = self._store(self.dry_run, formula)
         self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
@@ -236,23 +252,43 @@ class Services:
         """End every child process, once what was run is on record."""
         if self.recorder is not None:
             await self.recorder.settle()
+        if self.download_run is not None:
+            await self.download_run.close()
         await self.close_engine()
         for dry_run in (self.dry_run, *self._others):
             await dry_run.close()
+        if self.hub is not None:
+            await self.hub.close()
+
+
+def _asked(engine: Described, left_out: LeftOut) -> tuple[DryRun, OtherBuilds]:
+    """Return what asks llama.cpp about memory: the built-in engine's build, and others' by the name of an engine."""
+    from qtui.services.engine.answers import Answers
+    from qtui.services.engine.dry_run import DryRunClient
+    from qtui.services.engine.other_builds import other_build
+    from qtui.services.engine.remembered import Remembered
+
+    answers = Answers()
+
+    async def other(name: str) -> tuple[Described, DryRun] | None:
+        return await other_build(name, engine.info, answers=answers, left_out=left_out)
+
+    return DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out), other
 
 
 def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
+    from qtui.services.downloads.checksums import FileChecksums
+    from qtui.services.downloads.client import DownloadsClient, Endpoint
     from qtui.services.engine import discovery
-    from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
-    from qtui.services.engine.dry_run import DryRunClient
-    from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
-    from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.history import HistoryFile
+    from qtui.services.hub.access import hub_access
+    from qtui.services.hub.client import HubClient
+    from qtui.services.hub.hub import HuggingFaceHub
     from qtui.services.journal import note
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
@@ -280,23 +316,34 @@ def local_services(options: Namespace) -> Services:
 
     past = HistoryFile()
     left_out = LeftOut(past.unaccounted)
-    answers = Answers()
-
-    async def other(name: str) -> tuple[Described, DryRun] | None:
-        return await other_build(name, engine.info, answers=answers, left_out=left_out)
-
+    dry_run, other = _asked(engine, left_out)
     store = SettingsFile()
     settings = store.load()
     machine = LocalMachine(pids=running.pids)
     given: list[Path] = getattr(options, "models_dir", [])
-    library = LocalLibrary([*given, *map(expanded, settings.models_dirs)])
 
-    def look_in(folders: Sequence[Path]) -> None:
-        library.look_in([*given, *map(expanded, folders)])
+    def folders(settings: Settings) -> Sequence[Path]:
+        own = (*settings.models_dirs, *filter(None, [settings.downloads_dir]))
+        return [*given, *dict.fromkeys(map(expanded, own))]
+
+    library = LocalLibrary(folders(settings))
+
+    def look_in(_folders: Sequence[Path]) -> None:
+        library.look_in(folders(services.settings))
+
+    def download_folders() -> Sequence[Path]:
+        folder = services.settings.downloads_dir
+        return (expanded(folder),) if folder is not None else ()
+
+    client = HubClient(token_for_mirror=lambda: services.settings.token_for_mirror)
+    hub = HuggingFaceHub(client, download_folders=download_folders)
+
+    def endpoint() -> Endpoint:
+        return Endpoint(client.endpoint, client.sends_token, hub_access().offline)
 
     services = Services(
         engine=engine,
-        dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
+        dry_run=dry_run,
         left_out=left_out,
         other_build=other,
         machine=machine,
@@ -317,5 +364,8 @@ def local_services(options: Namespace) -> Services:
         presets=PresetsFile(),
         theme_files=read_themes,
         look_in=look_in,
+        hub=hub,
+        downloads=DownloadsClient(endpoint),
+        checksums=FileChecksums(library),
     )
     return services

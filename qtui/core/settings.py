@@ -78,6 +78,8 @@ class Settings:
     """None: the Hugging Face cache."""
     downloads_parallel: int = 2
     """Files at once, 1 to 8."""
+    token_for_mirror: bool = False
+    """Send the Hub's token to what HF_ENDPOINT names, where that is not huggingface.co."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Command id to Textual's key names, separated by commas; empty: no key."""
 
@@ -238,6 +240,12 @@ def _parallel(value: object) -> int:
     return value
 
 
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(value, "true or false")
+    return value
+
+
 def _level(value: object) -> LogLevel:
     try:
         return LogLevel(_text(value))
@@ -262,8 +270,9 @@ _KEYS: dict[str, tuple[str, Callable[[object], object], Callable[[Any], object]]
     "margins.gpu": ("margin_gpu", _size, size_text),
     "downloads.folder": ("downloads_dir", _optional_path, str),
     "downloads.parallel": ("downloads_parallel", _parallel, int),
+    "hub.token_for_mirror": ("token_for_mirror", _switch, bool),
 }
 """Key of the file: field, how it is read, how it is written."""
-_SECTIONS = ("models", "margins", "downloads", "keys", "plan")
+_SECTIONS = ("models", "margins", "downloads", "hub", "keys", "plan")
 SETTING_KEYS = (*_KEYS, "keys.COMMAND")
 """Every key but those of plan options (`qtui.core.memory.options.OPTIONS`), for the page that describes them."""
