@@ -27,11 +27,18 @@ second, times seconds; what is not known is `null`, never zero.
 """
 JSON = {
     "ls": '`{"variants": [{"path", "paths", "shards", "model", "quant", "architecture", "role", "parameters", "size", '
-    '"bits_per_weight", "context_length", "source", "repository", "complete", "problem", "duplicate_of", '
-    '"possible_duplicate_of", "reclaimable"}]}`',
+    '"bits_per_weight", "context_length", "source", "owner", "repository", "aliases", "complete", "problem", "sha256", '
+    '"duplicate_of", "possible_duplicate_of", "reclaimable"}], "problems"}`. Names of one inode are one row with '
+    "`paths`; a copy is a row of its own with `duplicate_of`, the path of the one to keep: that in the folder of a "
+    "program, else the oldest. `possible_duplicate_of`: size and header are equal, and a hash is not known. "
+    "`reclaimable` is what deleting a copy would free. `aliases` are what the owner calls it (Ollama). `problems`: "
+    "places that could not be looked at.",
     "show": '`{"file", "architecture", "model", "quant", "parameters", "active_parameters", "bits_per_weight", '
     '"context_length", "layers", "experts", "tensor_types": {TYPE: {"tensors", "bytes", "elements"}}, "imatrix", '
     '"chat_template", "context_bytes_per_token", "metadata", "warnings"}`',
+    "rm": '`{"file", "model", "quant", "owner", "deletes": [{"path", "by": "unlink|huggingface_hub"}], '
+    '"keeps": [{"path", "reason"}], "frees", "commands": [[..]], "removed"}`; without `--yes` nothing is deleted and '
+    "`removed` is false.",
     "search": '`{"query", "sort", "repositories": [{"repo", "access": "open|gated|gated, yours|private|disabled", '
     '"licence", "architecture", "parameters", "context_length", "downloads", "likes", "updated", "created", '
     '"base_models", "gguf"}], "next"}`; `next` goes into `--page`; null: there is no more.',
@@ -77,13 +84,36 @@ JSON = {
     '"peak_rss", "estimated_total", "actual_total", "differences": [{"pool", "estimate", "actual", "percent"}], '
     '"full_prompt", "degeneration", "seed", "plan", "warnings", "error"}], '
     '"difference": {"identical", "first_differing_word", "words_shared"}}`; with `--prompts` '
-    '`{"rounds": [...]}` of these. A side has `error` only when it failed; `words_shared` is from 0 to 1.',
+    '`{"rounds": [...]}` of these, with `--rounds` also `"measured": {"rounds", "sides": [{"side", "file", "quant", '
+    '"time_to_first_token": {"median", "mean", "stdev", "samples", "outliers"}, "prompt_rate", "generation_rate", '
+    '"peak_rss"}], "ratio": {"median", "interval", "sentence"}, "method", "outliers"}`. `degeneration` is `{"signs", '
+    '"loop": {"unit", "words", "repeats", "to_the_end"}, "variety", "script", "sentence"}`. With `--blind` a '
+    "round has `vote` (`a`, `b`, `tie`, `both_bad`, `identical` or null), and beside the rounds is "
+    '`"ballot": {"a", "b", "ties", "both_bad", "identical", "p", "share_of_a", "interval", "shown", "sentence"}`. With '
+    '`--suite` `{"suite": {"name", "title", "tasks", "digest", "problems"}, "results": [{"task", "group", "side", '
+    '"right", "reason", "answer"}], "score": {"groups": [{"group", "tasks", "not_judged", "scores", "both", "only_a", '
+    '"only_b", "neither", "p", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; `right` is null where '
+    "it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has `error` only when it "
+    "failed; `words_shared` is from 0 to 1.",
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
-    "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used"}, '
-    '"swap": {"total", "used"}, "gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
+    "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used", "anonymous", '
+    '"file_cache", "locked"}, "swap": {"total", "used", "in", "out"}, "major_faults", "refaults", "cpu_percent", '
+    '"pressure": {"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", '
+    '"gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
     '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
-    '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "alarms", "problems"}`',
+    '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "foreign": [{"pid", "name", '
+    '"resident", "vram", "file"}], "alarms": [{"kind": "oom_kill|faults|spill|swap|headroom|throttling", "subject", '
+    '"since", "message", "advice", "remedy": {"session", "change", "plan"}}], "problems"}`. Rates are per second and '
+    "unknown in a first sample; pressures are percent of the last 10 s. `alarms` are what holds at that moment, "
+    "however short. `--csv` has a row for each second, with unknown values empty.",
+    "history": '`{"place", "rounds": [{"id", "time", "prompt", "mode", "sampling", "system", "engine", "build", '
+    '"blind", "vote", "sides": [{"side", "file", "model", "quant", "size", "hash", "plan", "text", "thinking", '
+    '"finish_reason", "remark", "prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", '
+    '"prompt_rate", "generation_rate", "peak_rss", "failure"}]}], "suites": [{"id", "time", "suite", "digest", '
+    '"tasks", "sampling", "engine", "build", "complete", "sides", "results", "score"}], "standings": [{"a", "b", '
+    '"rounds", "time", "ballot"}]}`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
+    "with `sha256:`, or with `partial:` where only size and ends of a large file were read.",
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
     '"settings", "problems"}`',

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
 
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
@@ -11,7 +13,9 @@ from qtui.cli.variants import find_variant
 from qtui.core.gguf.facts import Facts
 from qtui.core.gguf.names import parse_name
 from qtui.core.hub.flags import header_flags
+from qtui.core.library.copies import mark_copies
 from qtui.core.library.grouping import group_models
+from qtui.core.library.hashing import CopiesMarked, HashFailed, HashProgressed, settle_copies
 from qtui.core.library.report import library_report
 from qtui.core.library.variant import Role, Variant
 from qtui.core.text import clean_name, count, gib, size
@@ -21,16 +25,19 @@ MAX_VALUE = 120
 
 
 async def ls(context: Context) -> int:
-    """List the variants, grouped into models."""
+    """List the variants, grouped into models, and which of them are copies."""
     console, library = context.console, context.services.library
-    variants: list[Variant] = []
+    found: dict[Path, Variant] = {}
     async for variant in library.scan(context.options.models_dir):
-        variants.append(variant)
-        console.progress(f"{len(variants)} found")
+        found[variant.path] = variant
+        console.progress(f"{len(found)} found")
+    variants = await _hashed(context, tuple(found.values())) if context.options.hash else mark_copies(found.values())
     console.end_progress()
     shelves = group_models(variants)
     ordered = [variant for model in shelves.models for variant in model.variants] + list(shelves.other)
-    console.json(library_report(ordered))
+    console.json({**library_report(ordered), "problems": list(library.problems)})
+    for problem in library.problems:
+        console.note(f"note: {problem}")
     if not ordered:
         looked = context.options.models_dir or [path for _, path in library.places()]
         console.note("no models here; looked in:")
@@ -41,7 +48,42 @@ async def ls(context: Context) -> int:
     for line in _table(ordered).lines(console.width):
         console.print(line)
     console.print("sizes in GiB")
+    for line in copies_lines(ordered):
+        console.print(line)
     return 0
+
+
+async def _hashed(context: Context, variants: Sequence[Variant]) -> tuple[Variant, ...]:
+    """Return the variants marked once every hash is known; what cannot be read is a note."""
+    console, marked = context.console, tuple(variants)
+    async with aclosing(settle_copies(context.services.library, variants, every=True)) as events:
+        async for event in events:
+            match event:
+                case HashProgressed():
+                    share = 100 * event.done // event.total if event.total else 100
+                    console.progress(f"hashing {event.variant.title}: {share} % of {size(event.total)}")
+                case HashFailed():
+                    console.note(f"note: not hashed: {event.reason}")
+                case CopiesMarked():
+                    marked = event.variants
+    return marked
+
+
+def copies_lines(variants: Sequence[Variant]) -> list[str]:
+    """Return what is said of copies under a table."""
+    copies = [variant for variant in variants if variant.duplicate_of is not None]
+    possible = [variant for variant in variants if variant.possible_duplicate_of is not None]
+    lines = []
+    if copies:
+        freed = size(sum(variant.reclaimable for variant in copies))
+        lines.append(f"{_many(len(copies), 'copy', 'copies')}: `qtui rm` would free {freed}")
+    if possible:
+        lines.append(f"{_many(len(possible), 'possible copy', 'possible copies')}: `qtui ls --hash` tells")
+    return lines
+
+
+def _many(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 async def show(context: Context) -> int:
@@ -64,12 +106,20 @@ def _table(variants: Sequence[Variant]) -> Table:
     for variant in variants:
         bits = "?" if variant.bits_per_weight is None else f"{variant.bits_per_weight:.2f}"
         role = "" if variant.role is Role.MODEL else variant.role.value
-        note = "; ".join(part for part in (role, variant.problem) if part)
+        note = "; ".join(part for part in (role, variant.problem, _copy_note(variant)) if part)
         table.add(
             variant.model, variant.quant, variant.architecture or "?", count(variant.parameters),
             gib_of(variant.size, digits=digits), bits, variant.source, note,
         )  # fmt: skip
     return table
+
+
+def _copy_note(variant: Variant) -> str:
+    if variant.duplicate_of is not None:
+        return f"copy of {variant.duplicate_of}"
+    if variant.possible_duplicate_of is not None:
+        return f"perhaps a copy of {variant.possible_duplicate_of}"
+    return ""
 
 
 def _facts(variant: Variant, facts: Facts, width: int | None) -> list[str]:

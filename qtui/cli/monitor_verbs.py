@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import textwrap
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
+from pathlib import PurePath
 from typing import Any
 
+from qtui.cli.csv_file import CsvFile
 from qtui.cli.machine_verbs import memory_lines, ram_report
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, cut
 from qtui.core.errors import UsageError
-from qtui.core.hardware import MemorySample
+from qtui.core.hardware import GroupEvents, MemorySample, Pressure
+from qtui.core.monitor.alarms import Alarm, Watch, alarms_now
+from qtui.core.monitor.expected import Expected
 from qtui.core.monitor.history import History, Moment, blocks, cells
 from qtui.core.monitor.series import Series, series
-from qtui.core.monitor.session_row import session_row
+from qtui.core.monitor.session_row import gib, session_row
 from qtui.core.sessions import SessionSeen, measured_total
-from qtui.core.text import clean_name
+from qtui.core.text import clean_name, duration
 
 NARROW = 100
 """Below so many columns the table of sessions does without engine and process id."""
@@ -25,22 +31,32 @@ NAMES_WIDTH, WORDS_WIDTH = 6, 38
 
 
 async def monitor(context: Context) -> int:
-    """Print one sample of memory and sessions, or draw them anew every second until Ctrl-C."""
+    """Print one sample of memory and sessions, or draw them anew every second until Ctrl-C, or write them to a file."""
     options, console = context.options, context.console
-    if options.once:
-        return await _once(context)
-    if options.json:
-        raise UsageError("qtui monitor --json gives one sample", "qtui monitor --once --json")
-    if not console.stdout.isatty():
-        raise UsageError("qtui monitor draws itself anew every second and needs a terminal", "qtui monitor --once")
-    history = History()
-    try:
-        async with aclosing(_moments(context)) as moments:
-            async for moment in moments:
-                history = history.add(moment)
-                console.redraw(_screen(history, console.width or 80))
-    finally:
-        console.end_redraw()
+    with CsvFile(options.csv) if options.csv else contextlib.nullcontext() as table:
+        if options.once:
+            return await _once(context, table)
+        if options.json:
+            raise UsageError("qtui monitor --json gives one sample", "qtui monitor --once --json")
+        drawn = console.stdout.isatty()
+        if not drawn and table is None:
+            raise UsageError("qtui monitor draws itself anew every second and needs a terminal", "qtui monitor --once")
+        history, watch = History(), Watch()
+        expected = Expected(context.services.library, context.services.rate)
+        try:
+            async with aclosing(_moments(context)) as moments:
+                async for moment in moments:
+                    history = history.add(moment)
+                    await expected.learn(moment.sessions)
+                    watch, changes = watch.look(history, context.services.settings.margins, expected.rates)
+                    for change in changes:
+                        context.services.note(change.line)
+                    if table is not None:
+                        table.write(moment, watch.alarms)
+                    if drawn:
+                        console.redraw(screen_lines(history, watch.alarms, console.width or 80))
+        finally:
+            console.end_redraw()
     return 0
 
 
@@ -72,26 +88,56 @@ def named(name: str, sessions: Sequence[SessionSeen]) -> SessionSeen:
     raise UsageError(f"{how_many} {clean_name(name, 80) or '(nothing)'}", hint)
 
 
-async def _once(context: Context) -> int:
+async def _once(context: Context, table: CsvFile | None) -> int:
     console, services = context.console, context.services
     sample = await services.machine.sample()
-    sessions = await services.sessions.list()
+    sessions = tuple(await services.sessions.list())
+    moment = Moment(sample, sessions)
+    alarms = alarms_now(History().add(moment), services.settings.margins)
+    if table is not None:
+        table.write(moment, alarms)
     console.json(
         {
             "time": sample.time,
-            "ram": ram_report(sample),
-            "swap": {"total": sample.swap_total, "used": sample.swap_used},
+            "ram": {
+                **ram_report(sample), "anonymous": sample.anonymous, "file_cache": sample.file_cache,
+                "locked": sample.locked,
+            },
+            "swap": {
+                "total": sample.swap_total, "used": sample.swap_used, "in": sample.swap_in, "out": sample.swap_out,
+            },
+            "major_faults": sample.major_faults,
+            "refaults": sample.refaults,
+            "cpu_percent": sample.cpu_percent,
+            "pressure": {"memory": _plain(sample.memory_pressure), "io": _plain(sample.io_pressure)},
+            "cgroup_events": _plain(sample.group_events),
+            "oom_kills": sample.oom_kills,
             "gpus": [asdict(gpu) for gpu in sample.gpus],
             "sessions": [_session(seen, sample) for seen in sessions],
-            "alarms": [],
+            "foreign": None if sample.foreign is None else [asdict(one) for one in sample.foreign],
+            "alarms": [alarm.as_json() for alarm in alarms],
             "problems": list(sample.problems),
         }
-    )
-    for line in memory_lines(sample):
+    )  # fmt: skip
+    for line in [*alarm_lines(alarms, sample.time), *memory_lines(sample)]:
         console.print(line)
     for line in _sessions_lines(sessions, sample, console.width):
         console.print(line)
     return 0
+
+
+def alarm_lines(alarms: Sequence[Alarm], now: float) -> list[str]:
+    """Return each alarm as a line: what happens, for how long, and what would end it."""
+    lines = []
+    for alarm in alarms:
+        age = f", for {duration(now - alarm.since)}" if now - alarm.since >= 1 else ""
+        end = f"reload with {alarm.remedy.words}" if alarm.remedy is not None else alarm.advice
+        lines.append(f"! {alarm.message}{age}{f'. {end[0].upper()}{end[1:]}' if end else ''}")
+    return lines
+
+
+def _plain(value: Pressure | GroupEvents | None) -> dict[str, Any] | None:
+    return None if value is None else asdict(value)
 
 
 async def _moments(context: Context) -> AsyncGenerator[Moment, None]:
@@ -99,11 +145,14 @@ async def _moments(context: Context) -> AsyncGenerator[Moment, None]:
         yield Moment(sample, tuple(await context.services.sessions.list()))
 
 
-def _screen(history: History, width: int) -> list[str]:
+def screen_lines(history: History, alarms: Sequence[Alarm], width: int) -> list[str]:
+    """Return all lines of the live view; the history has at least one moment."""
     latest = history.latest
     assert latest is not None
     clock = time.strftime("%H:%M:%S", time.localtime(latest.time))
     lines = [f"qtui monitor   {clock}   the last minute   Ctrl-C ends", ""]
+    told = [part for line in alarm_lines(alarms, latest.time) for part in textwrap.wrap(line, max(40, width - 1))]
+    lines += [*told, ""] if told else []
     lines += [_series_line(line, width) for line in series(history)]
     return [*lines, "", *_sessions_lines(latest.sessions, latest.sample, width)]
 
@@ -115,7 +164,8 @@ def _series_line(line: Series, width: int) -> str:
 
 
 def _sessions_lines(sessions: Sequence[SessionSeen], sample: MemorySample, width: int | None) -> list[str]:
-    if not sessions:
+    others = sample.foreign or ()
+    if not sessions and not others:
         return ["no sessions"]
     wide = width is None or width >= NARROW
     heads = ["SESSION", "ID", "STATE", ">RAM", ">VRAM", ">NEEDS", ">OFF BY", ">T/S", ">CTX"]
@@ -124,7 +174,14 @@ def _sessions_lines(sessions: Sequence[SessionSeen], sample: MemorySample, width
         row = session_row(seen, sample.gpus)
         texts = [row.title, row.id, row.state, row.ram, row.vram, row.needs, row.apart, row.rate, row.context]
         table.add(*texts, *([row.engine, row.pid] if wide else []))
-    return [*table.lines(width), "sizes in GiB; OFF BY: measured against the estimate, known after a full prompt"]
+    for one in others:
+        what = f"{one.name}: {PurePath(one.file).name}" if one.file else one.name
+        texts = [what, "–", "not ours", gib(one.resident), gib(one.vram) if sample.gpus else "–", "?", "?", "?", "?"]
+        table.add(*texts, *(["not ours", str(one.pid)] if wide else []))
+    lines = [] if sessions else ["no sessions of qtui"]
+    return [
+        *lines, *table.lines(width), "sizes in GiB; OFF BY: measured against the estimate, known after a full prompt",
+    ]  # fmt: skip
 
 
 def _session(seen: SessionSeen, sample: MemorySample | None) -> dict[str, Any]:

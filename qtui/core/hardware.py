@@ -6,6 +6,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Throttle(StrEnum):
+    """Why a graphics card runs slower than it could."""
+
+    HEAT = "heat"
+    POWER_CAP = "power cap"
+    """Its own power limit: normal under load on many cards."""
+    POWER_BRAKE = "power brake"
+    """The system asked it to draw less: a supply that is too weak."""
+    HARDWARE = "hardware slowdown"
+    CURRENT = "current limit"
+
+
 @dataclass(frozen=True, slots=True)
 class Gpu:
     """One graphics card as its driver reports it; sizes in bytes."""
@@ -25,6 +37,47 @@ class Gpu:
     """Degrees Celsius."""
     power: float | None = None
     """Watts."""
+    throttled: tuple[Throttle, ...] | None = None
+    """What slows it down now; None: not told."""
+    divided: bool = False
+    """Divided into instances (MIG): what is told of the whole may be missing, and a process has one instance only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """Share of the last ten seconds in which tasks waited for a resource, in percent (the kernel's PSI)."""
+
+    some: float | None = None
+    """At least one task waited."""
+    full: float | None = None
+    """All of them did: nothing was computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupEvents:
+    """What the limit of our control group has led to so far; counters that only grow."""
+
+    high: int | None = None
+    """Times that it was throttled and made to give memory back."""
+    limit: int | None = None
+    """Times that it reached its limit."""
+    oom_kills: int | None = None
+    """Processes of it that the kernel has killed for memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A process that is not qtui's, and holds graphics memory or maps a GGUF file."""
+
+    pid: int
+    name: str
+    """As the system calls it; clean."""
+    resident: int | None = None
+    """Bytes in RAM."""
+    vram: int | None = None
+    """Bytes of all cards; None: holds none, or not told."""
+    file: str = ""
+    """The GGUF file that it maps; clean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +102,25 @@ class MemorySample:
     file_cache: int | None = None
     """Pages of files, mapped ones too, that are in RAM."""
     major_faults: float | None = None
-    """Pages per second that had to be read from a disk to go on, of all processes."""
+    """Pages per second that had to be read from a disk to go on, of all processes. Few where files are read in order:
+    the kernel then reads ahead, and whoever waits for that has a minor fault (see `refaults`)."""
     swap_in: float | None = None
     """Bytes per second read back from swap."""
     swap_out: float | None = None
     """Bytes per second written to swap."""
+    refaults: float | None = None
+    """Pages of files per second that were read back soon after they had been dropped, of all processes."""
+    anonymous: int | None = None
+    """Bytes of memory without a file behind it: it can only be swapped, not dropped."""
+    locked: int | None = None
+    """Bytes that may neither be dropped nor swapped."""
+    memory_pressure: Pressure | None = None
+    io_pressure: Pressure | None = None
+    group_events: GroupEvents | None = None
+    oom_kills: int | None = None
+    """Processes that the kernel has killed for memory on the whole machine since it started."""
+    foreign: tuple[Foreign, ...] | None = None
+    """Processes of others that matter, looked for every few seconds; None: cannot be told here."""
 
 
 class DeviceKind(StrEnum):

@@ -49,6 +49,8 @@ class SessionRecord:
     """The same, over all cards."""
     estimated_reclaimable: int | None = None
     """Bytes of file pages that stay resident besides, until the kernel needs the room."""
+    estimated_context: int | None = None
+    """The part of its footprint that is context, over all pools."""
     full_prompt: bool = False
     """A whole ubatch has been read, so that all memory that was planned is in use."""
     rate: float | None = None
@@ -143,6 +145,7 @@ def plausible(record: SessionRecord) -> SessionRecord:
         estimated_ram=_count(record.estimated_ram),
         estimated_vram=_count(record.estimated_vram),
         estimated_reclaimable=_count(record.estimated_reclaimable),
+        estimated_context=_count(record.estimated_context),
         rate=_number(record.rate),
         context_used=_count(record.context_used),
     )

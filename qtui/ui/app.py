@@ -18,14 +18,14 @@ from qtui.core.monitor.history import Moment
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.fetching import Fetching
+from qtui.ui.exploring import Exploring
 from qtui.ui.messages import (
     ArenaChanged,
     ChooseForSide,
-    DownloadsChanged,
     EngineAnswered,
     MachineSampled,
     PutOnSide,
+    TakeRemedy,
 )
 from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
@@ -38,6 +38,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.duel.run import Duel
     from qtui.core.library.variant import Variant
     from qtui.core.ports import SettingsStore
+    from qtui.ui.alarming import AlarmWatch
     from qtui.ui.places.arena import ArenaPlace
     from qtui.ui.places.models import ModelsPlace
     from qtui.ui.present.models import Standing
@@ -45,7 +46,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Fetching):
+class QtuiApp(Exploring):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -59,6 +60,7 @@ class QtuiApp(Fetching):
         self._vitals = Vitals()
         self._places: dict[str, Place] = {}
         self._duel: Duel | None = None
+        self._alarms: AlarmWatch
         self._standing: Standing
         self._models: ModelsPlace | None = None
         self._arena: ArenaPlace | None = None
@@ -80,6 +82,7 @@ class QtuiApp(Fetching):
             self.exit(return_code=1, message=Text(clean(f"qtui: {error.message}\nhint: {error.hint}")))
             return
         from qtui.core.duel.run import Duel
+        from qtui.ui.alarming import AlarmWatch
         from qtui.ui.present.models import Standing
 
         self._duel = Duel(self._parts.engine, self._parts.guard)
@@ -87,11 +90,13 @@ class QtuiApp(Fetching):
         self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
-        self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
+        if self._parts.hub is not None:
+            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
+        self._alarms = AlarmWatch(self._parts)
         self._watch_machine()
+        self.start_downloading()
         self._ask_engine()
-        self.start_fetching()
         self.more_problems = self._parts.problems
         self.start_following()
         opening = self.screen
@@ -101,8 +106,8 @@ class QtuiApp(Fetching):
             self.post_message(Key(key.key, key.character))
 
     async def on_unmount(self) -> None:
-        """End all sessions and stop all downloads, also after a crash."""
-        await self.stop_fetching()
+        """End all sessions and downloads, also after a crash."""
+        await self.stop_downloading()
         if self._duel is not None:
             await self._duel.close()
 
@@ -182,12 +187,6 @@ class QtuiApp(Fetching):
         if event.then_open:
             self.switch_mode("arena")
 
-    def show_downloads(self, event: DownloadsChanged) -> None:
-        """Show in every place how downloads go; what is complete is in Models at once."""
-        self._show_vitals(replace(self._vitals, downloads=event.downloads))
-        if event.finished is not None and self._models is not None:
-            self._models.look_again()
-
     @on(ChooseForSide)
     async def choose_for_side(self, event: ChooseForSide) -> None:
         """Go to Models to choose for a side."""
@@ -226,7 +225,9 @@ class QtuiApp(Fetching):
     @work(group="machine")
     async def _watch_machine(self) -> None:
         async for sample in self._parts.machine.samples():
-            self.post_message(MachineSampled(sample, await self._parts.sessions.list()))
+            sessions = await self._parts.sessions.list()
+            await self._alarms.learn(sessions)
+            self.post_message(MachineSampled(sample, sessions))
 
     @work(group="engine")
     async def _ask_engine(self) -> None:
@@ -239,13 +240,30 @@ class QtuiApp(Fetching):
     def note_sample(self, event: MachineSampled) -> None:
         """Show a new sample everywhere."""
         history = self._vitals.history.add(Moment(event.sample, tuple(event.sessions)))
-        self._show_vitals(replace(self._vitals, sample=event.sample, history=history))
+        alarms = self._alarms.look(history, self.settings.margins)
+        self._show_vitals(replace(self._vitals, sample=event.sample, history=history, alarms=alarms))
+
+    @on(TakeRemedy)
+    async def take_remedy(self, event: TakeRemedy) -> None:
+        """Load the session of an alarm anew, under the plan that would end the alarm."""
+        label = self._labels().get(event.remedy.session_id)
+        if label is None or self._arena is None:
+            self.notify(
+                f"That session belongs to another qtui: stop it (s), and load it there with {event.remedy.words}.",
+                severity="warning",
+            )
+            return
+        await self._arena.reload(label, event.remedy.plan)
 
     @on(EngineAnswered)
     def note_engine(self, event: EngineAnswered) -> None:
         """Show the engine everywhere."""
         log.info("engine: %s", event.engine)
         self._show_vitals(replace(self._vitals, engine=event.engine))
+
+    def show_downloads(self, vitals: Vitals) -> None:
+        """Show other downloads in the top line of every place."""
+        self._show_vitals(vitals)
 
     def _show_vitals(self, vitals: Vitals) -> None:
         self._vitals = vitals

@@ -11,6 +11,7 @@ from qtui.core.sessions import SessionState
 if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, MemorySample
+    from qtui.core.monitor.alarms import Alarm
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +20,12 @@ class Vitals:
 
     sample: MemorySample | None = None
     engine: EngineInfo | None = None
-    history: History = field(default_factory=History)
-    """The last minute of machine and sessions."""
-
     downloads: tuple[Download, ...] = ()
-    """The queue."""
+    """The queue of downloads, in its order."""
+    history: History = field(default_factory=History)
+    """The last minutes of machine and sessions."""
+    alarms: tuple[Alarm, ...] = ()
+    """What is wrong now, the newest first."""
 
     def quiet(self) -> bool:
         """Tell whether it is known that no session of any qtui computes now."""

@@ -22,7 +22,7 @@ from qtui.services.paths import cache_dir
 from tests.builders.gguf import Scalar, Tensor, Typed, array, build, strings
 
 SEED = 20261
-Q4_K, Q6_K, F32 = (types.TYPE_IDS[name] for name in ("Q4_K", "Q6_K", "F32"))
+Q4_K, Q6_K, F16, F32 = (types.TYPE_IDS[name] for name in ("Q4_K", "Q6_K", "F16", "F32"))
 Q4_K_M = 15
 """`LLAMA_FTYPE_MOSTLY_Q4_K_M` (llama.h)."""
 SPREAD = 0.02
@@ -47,16 +47,25 @@ class Shape:
 SIZES = {
     "60m": Shape(512, 1536, 8, 8, 4, 32_000),
     "160m": Shape(768, 2048, 12, 12, 12, 32_000),
+    "100mb": Shape(768, 2048, 16, 12, 12, 32_000),
+    "1gb": Shape(2048, 5632, 35, 32, 4, 32_000),
     "moe": Shape(1024, 1536, 12, 16, 4, 32_000, experts=16, experts_used=2),
     "cache": Shape(1024, 2048, 16, 16, 16, 32_000),
+    "pressure": Shape(1024, 2816, 12, 16, 16, 32_000),
     "1b": Shape(2048, 5632, 22, 32, 4, 32_000),
     "3b": Shape(3072, 8192, 28, 24, 8, 32_000),
 }
 
 
-def write_model(path: Path, shape: Shape) -> Path:
-    """Write the file, whole or not at all."""
-    image = build(model_metadata(path.stem, shape), _tensors(shape))
+def write_model(path: Path, shape: Shape, *, plain: bool = False) -> Path:
+    """Write the file, whole or not at all.
+
+    `plain`: all weights in F16, which the CPU computes with as they lie in the file: nothing is stored anew.
+    """
+    tensors = _tensors(shape)
+    if plain:
+        tensors = [_tensor(t.name, t.shape, t.type_id if t.type_id == F32 else F16) for t in tensors]
+    image = build(model_metadata(path.stem, shape), tensors)
     with replacing(path, mode=0o644) as part:
         image.write(part)
     return path
@@ -128,8 +137,14 @@ def _content(type_id: int, size: int) -> bytes:
     """Return a tensor's bytes; tensors of one type and size share them in memory, not in the file."""
     if type_id == F32:
         return np.ones(size // 4, dtype="<f4").tobytes()
-    blocks = _blocks(type_id)
+    blocks = _halves() if type_id == F16 else _blocks(type_id)
     return (blocks * (size // len(blocks) + 1))[:size]
+
+
+@cache
+def _halves(count: int = 1 << 20) -> bytes:
+    """Return random F16 weights."""
+    return np.random.default_rng(SEED).normal(0, SPREAD, count).astype("<f2").tobytes()
 
 
 @cache

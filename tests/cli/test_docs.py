@@ -15,6 +15,6 @@ def test_the_page_is_made_from_the_parser() -> None:
 
 def test_every_verb_has_its_json_described() -> None:
     page = cli_page()
-    for verb in ("ls", "show", "fit", "ask", "duel", "bench", "monitor", "doctor", "demo"):
+    for verb in ("ls", "show", "rm", "fit", "ask", "duel", "bench", "monitor", "doctor", "demo"):
         assert f"## `qtui {verb}`" in page
         assert verb in JSON

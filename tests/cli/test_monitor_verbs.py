@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import os
 import re
 import shutil
 from argparse import Namespace
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +17,7 @@ from qtui.cli.console import Console
 from qtui.cli.monitor_verbs import monitor
 from qtui.cli.running import run
 from qtui.core.errors import QtuiError
-from qtui.core.hardware import Gpu, MemorySample
+from qtui.core.hardware import Foreign, Gpu, MemorySample
 from qtui.core.sessions import SessionState
 from qtui.core.text import GIB, MIB
 from tests.cli.test_hostile import HOSTILE, UNSAFE
@@ -65,6 +68,53 @@ def test_without_a_terminal_it_says_what_to_do(world: World) -> None:
     assert (ran.status, ran.out) == (2, "")
     assert "needs a terminal" in ran.err and "qtui monitor --once" in ran.err
     assert "--once --json" in world.run("monitor", "--json").err
+
+
+def test_others_that_hold_memory_stand_beside_the_sessions(world: World) -> None:
+    world.machine.set(gpus=(CARD,))
+    other = Foreign(99, "python\x1b[2J", 2 * GIB, GIB, "/models/Big-Q4_0.gguf")
+    world.machine.now = replace(world.machine.now, foreign=(other,))
+    body = world.run("monitor", "--once", "--json").json
+    assert body["foreign"][0]["vram"] == GIB
+    ran = world.run("monitor", "--once")
+    assert "no sessions of qtui" in ran.out
+    line = next(line for line in ran.out.splitlines() if "Big-Q4_0.gguf" in line)
+    assert line.split()[2:] == ["–", "not", "ours", "2.00", "1.00", "?", "?", "?", "?", "not", "ours", "99"]
+    assert "\x1b" not in ran.out
+
+
+def test_one_look_tells_what_is_wrong_and_what_would_end_it(world: World) -> None:
+    world.machine.set(available=GIB)
+    world.sessions = FakeSessions(make_seen(estimated_context=8 * GIB))
+    (alarm,) = world.run("monitor", "--once", "--json").json["alarms"]
+    assert (alarm["kind"], alarm["subject"]) == ("headroom", "ram")
+    assert (alarm["remedy"]["session"], alarm["remedy"]["change"]) == ("s1", "KV q8_0")
+    assert alarm["remedy"]["plan"]["cache_type_k"] == "q8_0"
+    ran = world.run("monitor", "--once")
+    assert ran.out.startswith("! RAM 1.0 GiB free, you keep 1.6. Reload with KV q8_0\n")
+
+
+def test_a_row_is_written_for_each_sample(world: World, tmp_path: Path) -> None:
+    world.machine.set(gpus=(CARD,))
+    path = tmp_path / "samples.csv"
+    assert world.run("monitor", "--once", "--csv", str(path)).status == 0
+    head, row = csv.reader(path.read_text().splitlines())
+    values = dict(zip(head, row, strict=True))
+    assert (values["ram_available"], values["gpu0_free"]) == (str(16 * GIB), str(8 * GIB))
+    assert (values["swap_in_per_s"], values["ram_anonymous"], values["gpu0_throttled"]) == ("", "", "")
+
+
+def test_samples_go_to_a_file_without_a_terminal(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "samples.csv"
+    world.machine = TenSamples()
+    assert world.run("monitor", "--csv", str(path)).status == 0
+    assert len(path.read_text().splitlines()) == 1 + 10
+
+
+def test_a_file_that_cannot_be_written_is_said(world: World, tmp_path: Path) -> None:
+    ran = world.run("monitor", "--once", "--csv", str(tmp_path / "none/samples.csv"))
+    assert ran.status == 1
+    assert "cannot write" in ran.err
 
 
 @pytest.mark.parametrize("name", ["abc123", "abc1", "4242"])
@@ -128,7 +178,8 @@ def live(world: World, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int
     monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, lines)))
     screen = Screen()
     world.machine = TenSamples()
-    status = run(monitor, Namespace(once=False, json=False), Console(stdout=screen, stderr=io.StringIO()), world.wire)
+    options = Namespace(once=False, json=False, csv=None)
+    status = run(monitor, options, Console(stdout=screen, stderr=io.StringIO()), world.wire)
     assert status == 0
     return screen.getvalue()
 

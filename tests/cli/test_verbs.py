@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from qtui.core.errors import BadFileError, PlanRefusedError
 from qtui.core.hardware import EngineInfo, Gpu
-from qtui.core.library.variant import Role
+from qtui.core.library.variant import FilePrint, Role
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import GIB
 from tests.cli.world import BIG, World
@@ -30,7 +31,7 @@ def test_ls_groups_models_and_gives_every_key(world: World) -> None:
     ]  # fmt: skip
     assert "2 of 3 shards here" in ran.out
     body = world.run("ls", "--json").json
-    assert set(body) == {"schema", "variants"}
+    assert set(body) == {"schema", "variants", "problems"}
     assert set(body["variants"][0]) >= {
         "path", "paths", "shards", "model", "quant", "architecture", "role", "parameters", "size", "bits_per_weight",
         "context_length", "source", "complete", "duplicate_of", "possible_duplicate_of", "reclaimable",
@@ -48,7 +49,57 @@ def test_an_empty_library_says_where_it_looked(world: World) -> None:
     ran = world.run("ls")
     assert (ran.status, ran.out) == (0, "")
     assert "/models" in ran.err
-    assert world.run("ls", "--json").json == {"schema": 1, "variants": []}
+    assert world.run("ls", "--json").json == {"schema": 1, "variants": [], "problems": []}
+
+
+def copies(world: World) -> tuple[Path, Path]:
+    """Let the library hold two files of equal size and header, and one of another."""
+    alike = (FilePrint(GIB, "h"),)
+    world.library.variants = [
+        make_variant("Old", size=GIB, prints=alike, releases=GIB, written=1.0, repository="a/b"),
+        make_variant("New", size=GIB, prints=alike, releases=GIB, written=2.0),
+        make_variant("Alone", size=2 * GIB, prints=(FilePrint(2 * GIB, "h"),), releases=GIB),
+    ]
+    old, new, _ = world.library.variants
+    return old.path, new.path
+
+
+def test_ls_tells_possible_copies_without_reading_them(world: World) -> None:
+    old, new = copies(world)
+    ran = world.run("ls")
+    assert f"perhaps a copy of {old}" in ran.out
+    assert ran.out.endswith("1 possible copy: `qtui ls --hash` tells\n")
+    told = {row["path"]: row for row in world.run("ls", "--json").json["variants"]}
+    assert told[str(new)]["possible_duplicate_of"] == str(old)
+    assert (told[str(new)]["duplicate_of"], told[str(new)]["reclaimable"], told[str(new)]["sha256"]) == (None, 0, None)
+    assert world.library.hashed == []
+
+
+def test_ls_hash_reads_all_and_says_what_deleting_copies_would_free(world: World) -> None:
+    old, new = copies(world)
+    ran = world.run("ls", "--hash")
+    assert f"copy of {old}" in ran.out
+    assert ran.out.endswith("1 copy: `qtui rm` would free 1.00 GiB\n")
+    assert len(world.library.hashed) == 3
+    told = {row["path"]: row for row in world.run("ls", "--hash", "--json").json["variants"]}
+    assert (told[str(new)]["duplicate_of"], told[str(new)]["reclaimable"]) == (str(old), GIB)
+    assert told[str(old)]["sha256"] == ["0" * 64]
+
+
+def test_ls_hash_goes_on_past_a_file_that_cannot_be_read(world: World) -> None:
+    old, new = copies(world)
+    world.library.errors[str(new)] = BadFileError("New: may not be read", "")
+    ran = world.run("ls", "--hash")
+    assert ran.status == 0
+    assert "not hashed: New: may not be read" in ran.err
+    assert f"perhaps a copy of {old}" in ran.out
+
+
+def test_ls_says_which_places_do_not_answer(world: World) -> None:
+    world.library.problems = ("/mnt/nas: does not answer; it is left out",)
+    ran = world.run("ls", "--json")
+    assert ran.json["problems"] == ["/mnt/nas: does not answer; it is left out"]
+    assert "does not answer" in ran.err
 
 
 def test_show_gives_what_the_header_says(world: World) -> None:

@@ -23,13 +23,14 @@ from qtui.core.hub.events import (
 )
 from qtui.core.hub.flags import header_flags
 from qtui.core.hub.listing import Listing, list_variants, with_records
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.remote import RemoteVariant
 from qtui.core.hub.repository import FilesPage, Repository, RepositoryFile
 from qtui.core.library.record import FileRecord
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Hub, Library
+from qtui.core.ports import Library
 
 AT_ONCE = 4
 """Headers that are read at once, after the first."""

@@ -9,8 +9,9 @@ from pathlib import Path, PurePath
 
 from qtui.core.gguf.names import ParsedName, parse_name, quant_note
 from qtui.core.gguf.shards import ShardSet
+from qtui.core.library.owner import Owner
 from qtui.core.library.record import FileRecord
-from qtui.core.library.variant import Role, Variant
+from qtui.core.library.variant import FilePrint, Role, Variant
 from qtui.core.text import clean_name
 
 _MARK = re.compile(r"^(?:UD-|i1-|smol-|mix:)")
@@ -34,6 +35,13 @@ class Files:
     source: str = ""
     repository: str = ""
     """`owner/name`, where the place tells."""
+    owner: Owner = Owner.USER
+    aliases: tuple[str, ...] = ()
+    """What its owner calls it."""
+    written: float | None = None
+    hashes: tuple[str, ...] = ()
+    """The sha256 of each file as its owner tells it, empty where it does not."""
+    releases: int = 0
 
 
 def build_variant(files: Files) -> Variant:
@@ -65,6 +73,20 @@ def build_variant(files: Files) -> Variant:
         complete=files.shards.complete and total == len(files.shards.paths),
         problem=problem or quant_note(quant),
         repository=files.repository,
+        owner=files.owner,
+        aliases=files.aliases,
+        written=files.written,
+        prints=_prints(files),
+        releases=files.releases,
+    )
+
+
+def _prints(files: Files) -> tuple[FilePrint, ...]:
+    """Return what tells each file's bytes; a hash that its owner tells goes before one that was computed."""
+    hashes = files.hashes or ("",) * len(files.sizes)
+    return tuple(
+        FilePrint(size, record.header_hash if record else "", told or (record.sha256 if record else ""))
+        for size, record, told in zip(files.sizes, files.records, hashes, strict=True)
     )
 
 

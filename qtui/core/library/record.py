@@ -31,6 +31,10 @@ class FileRecord:
     """How many files belong together, as the header says."""
     problem: str = ""
     """Why the file cannot be loaded; then the rest may be missing."""
+    header_hash: str = ""
+    """Tells headers apart; only files with equal ones can be copies of each other."""
+    sha256: str = ""
+    """Of the whole file, where it was computed."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values; what has its default is left out."""

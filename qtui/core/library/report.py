@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from qtui.core.library.copies import hashes
 from qtui.core.library.variant import Variant
 
 
@@ -14,7 +15,7 @@ def library_report(variants: Iterable[Variant]) -> dict[str, Any]:
 
 
 def variant_report(variant: Variant) -> dict[str, Any]:
-    """Return one variant; copies are not looked for here, so the three keys about them are empty.
+    """Return one variant; the keys about copies are those of a marked one (`core.library.copies`).
 
     Bytes of a path that are no UTF-8 stay the lone surrogates that Python reads them as: JSON in ASCII writes those as
     escapes, so that a program that reads them back gets the file's true name.
@@ -35,7 +36,10 @@ def variant_report(variant: Variant) -> dict[str, Any]:
         "repository": variant.repository,
         "complete": variant.complete,
         "problem": variant.problem,
-        "duplicate_of": None,
-        "possible_duplicate_of": None,
-        "reclaimable": 0,
+        "owner": variant.owner.value,
+        "aliases": list(variant.aliases),
+        "sha256": list(hashes(variant) or ()) or None,
+        "duplicate_of": None if variant.duplicate_of is None else str(variant.duplicate_of),
+        "possible_duplicate_of": None if variant.possible_duplicate_of is None else str(variant.possible_duplicate_of),
+        "reclaimable": variant.reclaimable,
     }

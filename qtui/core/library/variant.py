@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from qtui.core.library.owner import Owner
+
 
 class Role(StrEnum):
     """What a GGUF file is for. Only `MODEL` and `EMBEDDING` load as models."""
@@ -19,6 +21,17 @@ class Role(StrEnum):
     VOCAB = "vocab"
     RAWPART = "rawpart"
     UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class FilePrint:
+    """What tells one file's bytes from those of others, as far as it is known."""
+
+    size: int
+    header: str = ""
+    """A hash of the header's ends (`services.library.headers`); empty: not read."""
+    sha256: str = ""
+    """Of the whole file, as its owner's file name or a computation tells; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,22 @@ class Variant:
     """Why it cannot be loaded (`2 of 3 shards here`, `truncated: …`); empty when nothing is wrong."""
     repository: str = ""
     """`owner/name` on the Hub, where the place tells."""
+    owner: Owner = Owner.USER
+    """Whose folder it lies in."""
+    aliases: tuple[str, ...] = ()
+    """What its owner calls it, where that is no file name: Ollama's `llama3.2:3b`."""
+    written: float | None = None
+    """When the newest of its files was written, seconds since the epoch."""
+    prints: tuple[FilePrint, ...] = ()
+    """One for each file that is here, in order."""
+    releases: int = 0
+    """Bytes that would be free if all its names were deleted; less than `size` where other names keep them."""
+    duplicate_of: Path | None = None
+    """The row that holds the same bytes and is the one to keep (`core.library.copies`)."""
+    possible_duplicate_of: Path | None = None
+    """The row that may hold the same bytes: equal sizes and headers, and a hash that is not known."""
+    reclaimable: int = 0
+    """Bytes that deleting it would free without losing anything: `releases` of a copy."""
     address: str = ""
     """`REPO/FILE` of one that is on the Hub and not here: its paths are then those of its headers."""
 

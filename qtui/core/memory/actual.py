@@ -78,11 +78,14 @@ class Estimate:
     reclaimable: int
     """What stays resident besides, until the kernel needs the room."""
     origin: Origin
+    context: int | None = None
+    """The part of the pools that is context, which a smaller context would save; not kept in the history."""
 
     @staticmethod
     def of(footprint: Footprint) -> Estimate:
         """Take from a footprint what can be compared."""
-        return Estimate(footprint.pools, footprint.reclaimable, footprint.origin)
+        context = footprint.kind_bytes("context")
+        return Estimate(footprint.pools, footprint.reclaimable, footprint.origin, context)
 
     @property
     def resident(self) -> Pools:

@@ -1,7 +1,8 @@
-"""History: the moments of the last minute, oldest first, and their values put into the cells of a line."""
+"""History: the moments of the last minutes, oldest first, and their values put into the cells of a line."""
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import floor
@@ -12,6 +13,9 @@ if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.sessions import SessionSeen
 
 SPAN_S = 60.0
+"""What a line shows."""
+KEPT_S = 900.0
+"""What is kept: alarms look back further than lines do."""
 MOST = 4096
 """Moments that are kept at most, however fast they come."""
 PATIENCE_S = 3.0
@@ -46,20 +50,40 @@ class History:
     """The moments of the last `span_s` seconds, oldest first: a ring buffer as a value."""
 
     moments: tuple[Moment, ...] = ()
-    span_s: float = SPAN_S
+    span_s: float = KEPT_S
 
     @property
     def latest(self) -> Moment | None:
         """Return the newest moment, None before the first."""
         return self.moments[-1] if self.moments else None
 
+    def last(self, seconds: float = SPAN_S) -> History:
+        """Return the history of the last seconds only."""
+        newest = self.latest
+        if newest is None:
+            return self
+        return replace(self, moments=self.moments[self._index(newest.time - seconds) :])
+
     def add(self, moment: Moment) -> History:
         """Return the history with one more moment, without those that are too old now.
 
         Where the clock was set back, what seems to come from the future goes.
         """
-        kept = [m for m in self.moments[1 - MOST :] if moment.time - self.span_s < m.time <= moment.time]
-        return replace(self, moments=(*kept, moment))
+        first = max(self._index(moment.time - self.span_s), len(self.moments) - MOST + 1)
+        return replace(self, moments=(*self.moments[first : self._index(moment.time)], moment))
+
+    def since(self, time: float) -> Moment | None:
+        """Return the first moment at or after a time; None when there is none."""
+        index = bisect_left(self.moments, time, key=_time)
+        return self.moments[index] if index < len(self.moments) else None
+
+    def _index(self, time: float) -> int:
+        """Return how many moments are not later than a time; they stand in order, since `add` sees to that."""
+        return bisect_right(self.moments, time, key=_time)
+
+
+def _time(moment: Moment) -> float:
+    return moment.sample.time
 
 
 def cells(points: Sequence[Point], width: int, span_s: float = SPAN_S) -> list[float | str]:

@@ -27,10 +27,11 @@ class Series:
 
 
 def series(history: History, labels: Mapping[str, str] | None = None) -> tuple[Series, ...]:
-    """Return every series that exists: RAM, cache, swap, disk, CPU, each card, the rate of each session.
+    """Return every series that exists over the last minute: RAM, cache, swap, disk, waiting, CPU, cards, rates.
 
     `labels`: short names by session id (`A`, `B`); a session without one goes by its title.
     """
+    history = history.last()
     latest = history.latest
     if latest is None:
         return ()
@@ -41,9 +42,12 @@ def series(history: History, labels: Mapping[str, str] | None = None) -> tuple[S
     ]
     if _ever(history, lambda m: m.sample.file_cache):
         now = f"{_gib(sample.file_cache)} GiB of files in RAM"
+        now += f", {_gib(sample.anonymous)} of anonymous memory" if sample.anonymous is not None else ""
         lines.append(Series("cache", _points(history, lambda m: m.sample.file_cache), float(total or 0), now))
     lines.append(_swap(history, sample))
     lines.append(_disk(history, sample))
+    if _ever(history, lambda m: _waited(m.sample)):
+        lines.append(_waiting(history, sample))
     cpu = "? %" if sample.cpu_percent is None else f"{sample.cpu_percent:.0f} %"
     lines.append(Series("CPU", _points(history, lambda m: m.sample.cpu_percent), 100.0, cpu))
     lines += [_card(history, card) for card in sample.gpus]
@@ -66,6 +70,7 @@ def ram_used(sample: MemorySample) -> int | None:
 def _ram_now(moment: Moment) -> str:
     locked = [seen.memory.locked for seen in moment.sessions]
     held = "?" if None in locked else _gib(sum(size for size in locked if size is not None))
+    held = _gib(moment.sample.locked) if moment.sample.locked is not None else held
     return f"{_gib(ram_used(moment.sample))} of {_gib(ram_total(moment.sample))} GiB   locked {held}"
 
 
@@ -77,10 +82,34 @@ def _swap(history: History, sample: MemorySample) -> Series:
 
 
 def _disk(history: History, sample: MemorySample) -> Series:
-    points = _points(history, lambda m: m.sample.major_faults)
+    points = _points(history, lambda m: _paged(m.sample))
     top = max([FULL_FAULTS, *(point.value for point in points if point.value is not None)])
     faults = "?" if sample.major_faults is None else f"{sample.major_faults:.0f}"
-    return Series("disk", points, top, f"{faults} major faults/s")
+    back = "" if sample.refaults is None else f"   {sample.refaults:.0f} pages/s read again"
+    return Series("disk", points, top, f"{faults} major faults/s{back}")
+
+
+def _paged(sample: MemorySample) -> float | None:
+    """Return the pages per second that come from the disk: waited for, or read back after they were dropped."""
+    return max((count for count in (sample.major_faults, sample.refaults) if count is not None), default=None)
+
+
+def _waiting(history: History, sample: MemorySample) -> Series:
+    """Return the share of time in which tasks waited for memory; of disks in words."""
+    parts = [
+        f"{name} {share:.0f} %"
+        for name, share in (("memory", _waited(sample)), ("disk", _io(sample)))
+        if share is not None
+    ]
+    return Series("wait", _points(history, lambda m: _waited(m.sample)), 100.0, "   ".join(parts) or "?")
+
+
+def _waited(sample: MemorySample) -> float | None:
+    return sample.memory_pressure.some if sample.memory_pressure is not None else None
+
+
+def _io(sample: MemorySample) -> float | None:
+    return sample.io_pressure.some if sample.io_pressure is not None else None
 
 
 def _card(history: History, card: Gpu) -> Series:
@@ -92,6 +121,7 @@ def _card(history: History, card: Gpu) -> Series:
     parts.append("? %" if card.busy is None else f"{card.busy:.0f} %")
     parts += [f"{card.temperature} °C"] if card.temperature is not None else []
     parts += [f"{card.power:.0f} W"] if card.power is not None else []
+    parts += [f"slowed: {', '.join(why.value for why in card.throttled)}"] if card.throttled else []
     return Series(f"GPU{card.index}", _points(history, used), float(card.total or 0), "   ".join(parts))
 
 

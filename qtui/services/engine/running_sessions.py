@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtui.core.errors import QtuiError, UsageError
-from qtui.core.sessions import SessionRecord, SessionSeen, plausible
+from qtui.core.sessions import SessionRecord, SessionSeen, SessionState, plausible
 from qtui.core.text import clean, clean_name
 from qtui.services.engine.logs import last_lines
 from qtui.services.engine.sessions import Registry, alive
@@ -36,6 +36,10 @@ class RunningSessions:
     def pids(self) -> tuple[int, ...]:
         """Return the process ids of the engines that run now."""
         return tuple(record.pid for record in self._registry.list())
+
+    def loading(self) -> bool:
+        """Tell whether a model loads now, in any qtui."""
+        return any(record.state is SessionState.LOADING for record in self._registry.list())
 
     async def stop(self, session_id: str) -> None:
         """End a session, of this process or of another, and wait until it is gone.

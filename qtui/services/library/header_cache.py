@@ -1,7 +1,8 @@
 """Remembers what headers say, so that a scan opens only files that are new or have changed.
 
-One JSON file in the cache folder, keyed by path, and valid for a file of the same size and modification time. It is
-loaded once and written whole; one that is damaged, of another version, or not writable is as good as none.
+One JSON file in the cache folder, keyed by path, and valid for a file of the same size, modification time and inode:
+another file under the same name is another file, whatever times it was given. The cache is loaded once and written
+whole; one that is damaged, of another version, or not writable is as good as none.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from qtui.services.files import write_atomic
 from qtui.services.library.walk import Found
 from qtui.services.paths import cache_dir, cache_path
 
-VERSION = 1
+VERSION = 2
 FILE = "headers.json"
 MAX_ENTRIES = 50_000
 
@@ -39,7 +40,7 @@ class HeaderCache:
     def get(self, found: Found) -> FileRecord | None:
         """Return what the header of a file said, None when it is not known or the file has changed."""
         match self._known().get(str(found.path)):
-            case [found.size, found.mtime_ns, dict() as values]:
+            case [found.size, found.mtime_ns, found.inode, dict() as values]:
                 with contextlib.suppress(TypeError, ValueError):
                     return FileRecord.from_json(values)
         return None
@@ -48,7 +49,9 @@ class HeaderCache:
         """Remember what the header of a file says."""
         known = self._known()
         with self._lock:
-            known[str(found.path)] = self._new[str(found.path)] = [found.size, found.mtime_ns, record.as_json()]
+            known[str(found.path)] = self._new[str(found.path)] = [
+                found.size, found.mtime_ns, found.inode, record.as_json(),
+            ]  # fmt: skip
 
     def save(self) -> bool:
         """Write what is new beside what others have written since; tell whether the file is up to date now."""

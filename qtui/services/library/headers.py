@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from qtui.core.errors import BadFileError
@@ -13,6 +15,9 @@ from qtui.core.library.record import FileRecord, record_of
 from qtui.core.text import clean_name
 from qtui.services.library.header_cache import HeaderCache
 from qtui.services.library.walk import Found
+
+ENDS = 1 << 16
+"""Bytes of either end of a header that are hashed: the metadata's beginning, and the table of tensors."""
 
 Opener = Callable[[Path], AbstractContextManager[ByteSource]]
 
@@ -48,8 +53,25 @@ class Headers:
             BadFileError: missing, unreadable, not a regular file, not GGUF, damaged; a short file has a record.
         """
         with self._open_file(path) as source:
-            return record_of(read_header(source, check_data=False))
+            header = read_header(source, check_data=False)
+            return replace(record_of(header), header_hash=header_hash(source, header.data_offset))
+
+    def keep_hash(self, found: Found, sha256: str) -> None:
+        """Remember the hash of a whole file beside what its header says, while the file stays as it is."""
+        self._cache.put(found, replace(self.record(found), sha256=sha256))
 
     def save(self) -> None:
         """Keep what was read for the next scan; a cache that cannot be written is no loss."""
         self._cache.save()
+
+
+def header_hash(source: ByteSource, size: int) -> str:
+    """Return a hash of both ends of a header of `size` bytes and of its size.
+
+    The vocabulary between them is megabytes and the same for all quants of a model. Only files whose hashes are equal
+    can be copies; whether they are is told by the hash of the whole file.
+    """
+    told = hashlib.sha256(str(size).encode())
+    told.update(source.read(0, min(size, ENDS)))
+    told.update(source.read(max(0, size - ENDS), min(size, ENDS)))
+    return told.hexdigest()[:32]

@@ -8,14 +8,20 @@ holds the file. llama.cpp's `-hf` writes the same layout (common/hf-cache.cpp).
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+from qtui.core.library.owner import Owner
 from qtui.core.text import clean_name
-from qtui.services.library.walk import Found, Walk, is_folder
+from qtui.services.library.walk import PARTIAL, Found, Walk, is_folder, look
 
-LABEL = "HF cache"
+LABEL = Owner.HF.label
 PREFIX = "models--"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+"""The blob of a large file is named by its sha256; small ones have a git hash, which is shorter."""
 
 
 def repository_files(folder: Path, walk: Walk) -> Iterator[Found]:
@@ -23,8 +29,35 @@ def repository_files(folder: Path, walk: Walk) -> Iterator[Found]:
     if not folder.name.startswith(PREFIX):
         return
     repository = repository_name(folder.name)
+    some = "gguf" in folder.name.lower()
     for snapshot in snapshots(folder, walk):
-        yield from walk.files(snapshot, LABEL, repository, snapshot)
+        for found in walk.files(snapshot, LABEL, repository, snapshot):
+            some = True
+            yield replace(found, owner=Owner.HF, sha256=blob_hash(found.path) if found.symlink else "")
+    if some:
+        yield from _under_way(folder, repository, walk)
+
+
+def blob_hash(path: Path) -> str:
+    """Return the sha256 that the blob behind a snapshot's name is called by; empty where it is called otherwise."""
+    try:
+        target = Path(os.readlink(path))  # noqa: PTH115 - Path.readlink makes one more object for each of thousands
+    except OSError:
+        return ""
+    return target.name if target.parent.name == "blobs" and _SHA256.fullmatch(target.name) else ""
+
+
+def _under_way(folder: Path, repository: str, walk: Walk) -> Iterator[Found]:
+    """Yield downloads that huggingface_hub has not ended: a process that was killed leaves them for good."""
+    blobs = folder / "blobs"
+    if not blobs.is_dir():
+        return
+    named = f"{repository.rpartition('/')[2]}.gguf"
+    for entry in walk.entries(blobs):
+        if entry.name.endswith(".incomplete") and not entry.is_symlink():
+            found = look(entry, LABEL, blobs, repository, Owner.HF)
+            if found is not None:
+                yield replace(found, named=named, problem=PARTIAL)
 
 
 def snapshots(folder: Path, walk: Walk) -> list[Path]:
@@ -57,4 +90,12 @@ def repository_of(path: Path) -> tuple[str, Path] | None:
     for index in range(len(parts) - 3):
         if parts[index].startswith(PREFIX) and parts[index + 1] == "snapshots":
             return repository_name(parts[index]), Path(*parts[: index + 3])
+    return None
+
+
+def cache_of(path: Path) -> Path | None:
+    """Return the cache that a path below a `models--` folder belongs to, else None."""
+    for folder in path.parents:
+        if folder.name.startswith(PREFIX):
+            return folder.parent
     return None

@@ -10,11 +10,12 @@ from pathlib import Path
 from qtui.core.errors import BadFileError, UsageError
 from qtui.core.gguf.names import parse_name, split_part
 from qtui.core.gguf.shards import group
+from qtui.core.library.owner import Owner
 from qtui.core.library.variant import Role, Variant
 from qtui.core.text import clean, clean_name
-from qtui.services.library.hf_cache import LABEL, repository_of
+from qtui.services.library.hf_cache import LABEL, blob_hash, repository_of
 from qtui.services.library.items import Item, has_header
-from qtui.services.library.places import label_of
+from qtui.services.library.places import Place, label_of
 from qtui.services.library.walk import Found
 
 MAX_LISTED = 6
@@ -39,8 +40,12 @@ class Name:
         return self.text.startswith(("/", ".", "~")) or "/" not in self.text
 
 
-def existing(text: str) -> Path | None:
+def existing(text: str, *, links: bool = False) -> Path | None:
     """Return the absolute path of what exists under this name, links kept; None when nothing does.
+
+    Args:
+        text: as the user wrote it.
+        links: a link to nothing exists too.
 
     Raises:
         BadFileError: a link to nothing, or a folder on the way may not be entered.
@@ -49,7 +54,7 @@ def existing(text: str) -> Path | None:
         return None
     try:
         path = Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - links are kept
-        path.stat()
+        path.lstat() if links else path.stat()
     except ValueError:
         return None
     except OSError as error:
@@ -85,15 +90,18 @@ def item_at(path: Path) -> Item:
     inside = repository_of(path)
     repository, root = inside or ("", path.parent)
     source = LABEL if inside else label_of(path.parent)
-    files = tuple(_found(each, source, root, repository) for each in shards.paths)
-    return Item(shards, files, shards.paths[:1])
+    files = tuple(found_at(each, source, root, repository) for each in shards.paths)
+    return Item(shards, files)
 
 
 def matching(items: Sequence[Item], name: Name, build: Callable[[Item], Variant]) -> Variant | None:
-    """Return the variant that `REPO/FILE` or `REPO:QUANT` names among those here, None when there is none.
+    """Return the variant that `REPO/FILE`, `REPO:QUANT` or its owner's name for it means; None when there is none.
 
     Only items of the repository are built, so that only their headers are read.
     """
+    aliased = next((item for item in items if name.text in item.aliases and has_header(item)), None)
+    if aliased is not None:
+        return build(aliased)
     wanted = name.quant
     if wanted is None:
         end = f"/{name.text}".casefold()
@@ -109,7 +117,7 @@ def matching(items: Sequence[Item], name: Name, build: Callable[[Item], Variant]
     return marked[0] if len({variant.quant for variant in marked}) == 1 else None
 
 
-def no_match(items: Sequence[Item], name: Name, places: Iterable[tuple[str, Path]]) -> UsageError | BadFileError:
+def no_match(items: Sequence[Item], name: Name, places: Iterable[Place]) -> UsageError | BadFileError:
     """Return the error for a name that fits nothing, with what is there as the hint."""
     shown = clean_name(name.text) or "an empty name"
     wanted = name.quant
@@ -144,11 +152,11 @@ def _in_repository(item: Item, repository: str) -> bool:
     return f"/{wanted}/" in item.first.path.as_posix().casefold()
 
 
-def _what_is_here(items: Sequence[Item], places: Iterable[tuple[str, Path]]) -> str:
+def _what_is_here(items: Sequence[Item], places: Iterable[Place]) -> str:
     models = [item for item in items if has_header(item) and parse_name(item.name).role in LOADABLE]
     if models:
         return f"Here are: {_listed([_address(item) for item in models])}; `qtui ls` lists them all."
-    looked = ", ".join(label for label, _ in places)
+    looked = ", ".join(place.label for place in places if place.always_named or place.folder.is_dir())
     return f"There is no GGUF file in the places that were looked at ({clean(looked)}); --models-dir names others."
 
 
@@ -168,9 +176,15 @@ def _listed(texts: Sequence[str]) -> str:
     return ", ".join(texts[:MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
-def _found(path: Path, source: str, root: Path, repository: str) -> Found:
+def found_at(path: Path, source: str = "", root: Path | None = None, repository: str = "") -> Found:
+    """Return a file by its path as it is now; what cannot be looked at has a problem."""
+    root = root or path.parent
     try:
         status = path.stat()
     except OSError as error:
         return Found(path, 0, 0, 0, 0, source, root, repository, clean(error.strerror or str(error)))
-    return Found(path, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, source, root, repository)
+    return Found(
+        path, status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino, source, root, repository,
+        owner=Owner.HF if repository else Owner.USER, sha256=blob_hash(path) if repository else "",
+        links=status.st_nlink, symlink=path.is_symlink(),
+    )  # fmt: skip

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qtui.core.library.homes import Platform, home_folders
+from qtui.core.library.owner import Owner
 from qtui.core.text import clean_name
-from qtui.services.library import hf_cache
+from qtui.services.library.lm_studio import lm_studio_folders
 from qtui.services.paths import cache_path
 
-DEMO_LABEL = "demo"
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder to look into, which need not exist."""
+
+    label: str
+    """How it is shown; clean."""
+    folder: Path
+    owner: Owner = Owner.USER
+
+    @property
+    def always_named(self) -> bool:
+        """Tell whether it is shown among the places that were looked at though it does not exist."""
+        return self.owner in (Owner.USER, Owner.HF, Owner.DEMO)
 
 
 def hub_cache() -> Path:
@@ -32,10 +49,22 @@ def demo_folder() -> Path:
     return cache_path() / "demo"
 
 
-def known_places(folders: Iterable[Path] = ()) -> list[tuple[str, Path]]:
-    """Return the places to look at as (label, folder), the user's own folders first; they need not exist."""
-    own = [(label_of(folder), folder) for folder in folders]
-    return [*own, (hf_cache.LABEL, hub_cache()), (DEMO_LABEL, demo_folder())]
+def own_places(folders: Iterable[Path]) -> list[Place]:
+    """Return folders of the user's as places."""
+    return [Place(label_of(folder), folder) for folder in folders]
+
+
+def known_places(folders: Iterable[Path] = ()) -> list[Place]:
+    """Return every place to look at, each folder once: the user's own first, then programs' own, then the demo's.
+
+    A program's folder that the user names too is shown by the user's name for it, and stays the program's.
+    """
+    home = os.path.expanduser("~")  # noqa: PTH111 - it never fails without a home
+    programs = [Place(Owner.HF.label, hub_cache(), Owner.HF), *_programs("" if home == "~" else home)]
+    programs.append(Place(Owner.DEMO.label, demo_folder(), Owner.DEMO))
+    places = {place.folder: place for place in reversed(programs)}
+    own = [replace(places.pop(one.folder, one), label=one.label) for one in own_places(folders)]
+    return list({place.folder: place for place in (*own, *reversed(places.values()))}.values())
 
 
 def label_of(folder: Path) -> str:
@@ -48,6 +77,12 @@ def label_of(folder: Path) -> str:
     if path != home and path.is_relative_to(home):
         return clean_name(f"~/{path.relative_to(home)}")
     return clean_name(str(path))
+
+
+def _programs(home: str) -> Iterator[Place]:
+    named = ((Owner.LM_STUDIO, str(folder)) for folder in (lm_studio_folders(Path(home)) if home else ()))
+    for owner, folder in (*named, *home_folders(Platform.of(sys.platform), os.environ, home)):
+        yield Place(owner.label, Path(folder), owner)
 
 
 def _expanded(value: str) -> Path:

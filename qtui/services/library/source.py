@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from pathlib import Path
@@ -51,6 +52,12 @@ class FileSource:
         except OSError as error:
             raise _translated(self.path, error) from error
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def forget(self, offset: int, length: int) -> None:
+        """Let the system drop what was read of the file from memory; pages that a process has mapped stay."""
+        if hasattr(os, "posix_fadvise") and length > 0:
+            with contextlib.suppress(OSError):
+                os.posix_fadvise(self._fd, offset, length, os.POSIX_FADV_DONTNEED)
 
     def close(self) -> None:
         """Close the file; harmless when it is closed."""

@@ -30,6 +30,9 @@ class Counters:
     swapped_in: int | None = None
     """Bytes."""
     swapped_out: int | None = None
+    oom_kills: int | None = None
+    refaults: int | None = None
+    """Pages of files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class Activity:
     swap_in: float | None = None
     """Bytes per second."""
     swap_out: float | None = None
+    oom_kills: int | None = None
+    """Since the machine started."""
+    refaults: float | None = None
+    """Per second."""
 
 
 class ActivityMeter:
@@ -74,6 +81,8 @@ def between(before: Counters, now: Counters) -> Activity:
         major_faults=_rate(before.major_faults, now.major_faults, seconds),
         swap_in=_rate(before.swapped_in, now.swapped_in, seconds),
         swap_out=_rate(before.swapped_out, now.swapped_out, seconds),
+        oom_kills=now.oom_kills,
+        refaults=_rate(before.refaults, now.refaults, seconds),
     )
 
 
@@ -88,20 +97,23 @@ def read_counters(root: Path = ROOT) -> Counters:
         busy = total - parts.get("idle", 0.0) - parts.get("iowait", 0.0) - parts.get("steal", 0.0)
     except (OSError, psutil.Error, RuntimeError, ValueError):
         pass
-    faults, swapped_in, swapped_out = _paging(root) if psutil.LINUX else (None, *_swapped())
-    return Counters(time.monotonic(), busy, total, faults, swapped_in, swapped_out)
+    if not psutil.LINUX:
+        return Counters(time.monotonic(), busy, total, None, *_swapped())
+    return Counters(time.monotonic(), busy, total, *_paging(root))
 
 
-def _paging(root: Path) -> tuple[int | None, int | None, int | None]:
-    """Return major faults, and bytes swapped in and out, of /proc/vmstat, which counts pages."""
+def _paging(root: Path) -> tuple[int | None, ...]:
+    """Return major faults, bytes swapped in and out, OOM kills and refaults, of /proc/vmstat, which counts pages."""
     try:
         text = (root / "proc/vmstat").read_text(encoding="ascii", errors="replace")
     except OSError:
-        return None, None, None
+        return (None,) * 5
     pairs = (line.split() for line in text.splitlines())
     counts = {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
     swapped = [None if name not in counts else counts[name] * mmap.PAGESIZE for name in ("pswpin", "pswpout")]
-    return counts.get("pgmajfault"), swapped[0], swapped[1]
+    # Linux before 5.9 counts files and anonymous memory together.
+    refaults = counts.get("workingset_refault_file", counts.get("workingset_refault"))
+    return counts.get("pgmajfault"), swapped[0], swapped[1], counts.get("oom_kill"), refaults
 
 
 def _swapped() -> tuple[int | None, int | None]:

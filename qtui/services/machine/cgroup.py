@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from qtui.core.hardware import GroupEvents
+
 ROOT = Path("/")
 
 
@@ -41,6 +43,23 @@ def group_memory(ram_total: int | None = None, root: Path = ROOT) -> GroupMemory
     groups = [group for folder, v2 in _folders("memory", root) if (group := _memory(folder, v2)) is not None]
     bound = [group for group in groups if ram_total is None or group.limit < ram_total]
     return min(bound, key=lambda group: (group.room, group.limit), default=None)
+
+
+def group_events(root: Path = ROOT) -> GroupEvents | None:
+    """Return what happened to the process's own group so far; None where it has no such counters.
+
+    Version 2 counts all groups below as well, and a kill in every group above the process that was killed.
+    """
+    for folder, v2 in _folders("memory", root):
+        if v2:
+            events = _table(folder / "memory.events")
+            if events:
+                return GroupEvents(events.get("high"), events.get("max"), events.get("oom_kill"))
+        else:
+            control, failures = _table(folder / "memory.oom_control"), _number(folder / "memory.failcnt")
+            if control or failures is not None:
+                return GroupEvents(None, failures, control.get("oom_kill"))
+    return None
 
 
 def cpu_quota(root: Path = ROOT) -> float | None:

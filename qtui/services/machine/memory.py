@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from qtui.core.text import clean
+from qtui.core.text import KIB, clean
 from qtui.services.machine.cgroup import ROOT, GroupMemory, group_memory
 
 
@@ -25,6 +25,8 @@ class Ram:
     problems: tuple[str, ...] = ()
     file_cache: int | None = None
     """Pages of files in RAM; the kernel drops clean ones when memory runs short."""
+    anonymous: int | None = None
+    locked: int | None = None
 
 
 def read_ram(root: Path = ROOT) -> Ram:
@@ -43,7 +45,31 @@ def read_ram(root: Path = ROOT) -> Ram:
     except (OSError, psutil.Error, RuntimeError, ValueError) as error:
         problems.append(f"swap: {clean(str(error))}")
     group = group_memory(total, root)
-    return Ram(total, capped(available, group), swap_total, swap_used, group, tuple(problems), cache)
+    anonymous, locked = _kinds(root)
+    return Ram(
+        total, capped(available, group), swap_total, swap_used, group, tuple(problems), cache, anonymous, locked
+    )  # fmt: skip
+
+
+def _kinds(root: Path) -> tuple[int | None, int | None]:
+    """Return anonymous and locked bytes: /proc/meminfo's AnonPages and Mlocked; on macOS what is wired."""
+    if not psutil.LINUX:
+        try:
+            wired = getattr(psutil.virtual_memory(), "wired", None)
+        except (OSError, psutil.Error, RuntimeError, ValueError):
+            wired = None
+        return None, None if wired is None else int(wired)
+    try:
+        text = (root / "proc/meminfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None, None
+    sizes: dict[str, int] = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(":")
+        number = rest.split()
+        if len(number) == 2 and number[0].isdigit():
+            sizes[name] = int(number[0]) * KIB
+    return sizes.get("AnonPages"), sizes.get("Mlocked")
 
 
 def _cached(memory: object) -> int | None:

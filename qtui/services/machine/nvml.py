@@ -6,25 +6,34 @@ and sees all of them, whatever CUDA_VISIBLE_DEVICES says; engines number theirs 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import pynvml
 
-from qtui.core.hardware import Gpu
+from qtui.core.hardware import Gpu, Throttle
 from qtui.core.text import clean, clean_name
 
 T = TypeVar("T")
 
 
 class NvmlError(Exception):
-    """NVML refused a call. `unsupported`: this card or system never answers it; `absent`: there is no NVIDIA driver."""
+    """NVML refused a call.
 
-    def __init__(self, message: str, unsupported: bool = False, absent: bool = False) -> None:
+    Args:
+        message: a sentence.
+        unsupported: this card or system never answers it.
+        absent: there is no NVIDIA driver.
+        lost: the card has fallen off the bus, and answers nothing any more.
+    """
+
+    def __init__(self, message: str, unsupported: bool = False, absent: bool = False, lost: bool = False) -> None:
         super().__init__(message)
         self.unsupported = unsupported
         self.absent = absent
+        self.lost = lost
 
 
 class NvmlReader(Protocol):
@@ -47,7 +56,7 @@ class NvmlReader(Protocol):
         ...
 
     def processes(self, index: int) -> list[tuple[int, int | None]]:
-        """Return (process id, bytes or None) of what computes on a card."""
+        """Return (process id, bytes or None) of what computes or draws on a card."""
         ...
 
     def busy(self, index: int) -> float:
@@ -62,6 +71,14 @@ class NvmlReader(Protocol):
         """Return what a card draws, in watts."""
         ...
 
+    def reasons(self, index: int) -> int:
+        """Return why a card's clocks are not higher, as NVML's bits."""
+        ...
+
+    def divided(self, index: int) -> bool:
+        """Tell whether a card is divided into instances (MIG)."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Cards:
@@ -71,10 +88,25 @@ class Cards:
     problems: tuple[str, ...] = ()
 
 
-def read_cards(reader: NvmlReader, pids: Iterable[int] = ()) -> Cards:
+_HOT = pynvml.nvmlClocksThrottleReasonSwThermalSlowdown | pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
+SLOWED = (
+    (_HOT, Throttle.HEAT),
+    (pynvml.nvmlClocksThrottleReasonSwPowerCap, Throttle.POWER_CAP),
+    (pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown, Throttle.POWER_BRAKE),
+    (pynvml.nvmlClocksThrottleReasonHwSlowdown, Throttle.HARDWARE),
+)
+"""NVML's bits that mean that a card is slowed down; idle clocks and clocks that the user has set do not."""
+
+
+def read_cards(reader: NvmlReader, pids: Iterable[int] = (), *, everyone: bool = False) -> Cards:
     """Read every card, and what the processes `pids` hold of it. Never raises.
 
     Where a card does not answer a field, the field is None; where it should have and failed, that is a problem too.
+
+    Args:
+        reader: asks the driver.
+        pids: qtui's own.
+        everyone: ask for processes although none is qtui's own.
     """
     problems: list[str] = []
     try:
@@ -84,20 +116,40 @@ def read_cards(reader: NvmlReader, pids: Iterable[int] = ()) -> Cards:
     ours = frozenset(pids)
     gpus = []
     for index in range(count):
-        total, free = _answer(reader.memory, index, "memory", problems) or (None, None)
-        name = _answer(reader.name, index, "name", problems) or f"GPU {index}"
-        uuid = _answer(reader.uuid, index, "id", problems) or ""
-        running = _answer(reader.processes, index, "processes", problems) if ours else None
-        gpus.append(
-            Gpu(
-                index, name, total, free, uuid, None if running is None else _held(running, ours),
-                processes=tuple(running or ()),
-                busy=_answer(reader.busy, index, "load", problems),
-                temperature=_answer(reader.temperature, index, "temperature", problems),
-                power=_answer(reader.power, index, "power", problems),
-            )
-        )  # fmt: skip
+        try:
+            total, free = reader.memory(index)
+        except NvmlError as error:
+            if error.lost:
+                gpus.append(Gpu(index, f"GPU {index}", None, None))
+                problems.append(f"NVML: GPU {index} is lost: {error}")
+                continue
+            total = free = None  # type: ignore[assignment]  # read as a field below
+            problems += [] if error.unsupported else [f"NVML: memory of GPU {index}: {error}"]
+        gpus.append(_card(reader, index, (total, free), problems, ours=ours, everyone=everyone))
     return Cards(tuple(gpus), tuple(problems))
+
+
+def _card(
+    reader: NvmlReader, index: int, memory: tuple[int | None, int | None], problems: list[str],
+    *, ours: frozenset[int], everyone: bool,
+) -> Gpu:  # fmt: skip
+    """Read the other fields of a card."""
+
+    def ask(what: str, how: Callable[[int], T]) -> T | None:
+        return _answer(how, index, what, problems)
+
+    name, uuid = ask("name", reader.name), ask("id", reader.uuid)
+    running = ask("processes", reader.processes) if ours or everyone else None
+    reasons = ask("clocks", reader.reasons)
+    return Gpu(
+        index, name or f"GPU {index}", *memory, uuid or "",
+        used_by_us=None if running is None or not ours else _held(running, ours),
+        processes=tuple(running or ()),
+        busy=ask("load", reader.busy), temperature=ask("temperature", reader.temperature),
+        power=ask("power", reader.power),
+        throttled=None if reasons is None else tuple(why for bits, why in SLOWED if reasons & bits),
+        divided=bool(ask("division", reader.divided)),
+    )  # fmt: skip
 
 
 def _answer(ask: Callable[[int], T], index: int, what: str, problems: list[str]) -> T | None:
@@ -142,9 +194,17 @@ class DriverReader:
         return int(memory.total), int(memory.free)
 
     def processes(self, index: int) -> list[tuple[int, int | None]]:
-        """Return (process id, bytes or None) of what computes on a card."""
-        running = self._call(pynvml.nvmlDeviceGetComputeRunningProcesses, self._handle(index))
-        return [(int(p.pid), None if p.usedGpuMemory is None else int(p.usedGpuMemory)) for p in running]
+        """Return (process id, bytes or None) of what computes or draws on a card, each process once."""
+        running = list(self._call(pynvml.nvmlDeviceGetComputeRunningProcesses, self._handle(index)))
+        with contextlib.suppress(NvmlError):  # cards without a display engine
+            running += self._call(pynvml.nvmlDeviceGetGraphicsRunningProcesses, self._handle(index))
+        held: dict[int, int | None] = {}
+        for one in running:
+            known = held.get(int(one.pid))
+            size = None if one.usedGpuMemory is None else int(one.usedGpuMemory)
+            # A process that does both is listed twice with the same sum.
+            held[int(one.pid)] = size if known is None else max(known, size or 0)
+        return list(held.items())
 
     def busy(self, index: int) -> float:
         """Return the percent of the last moments in which a card computed."""
@@ -157,6 +217,15 @@ class DriverReader:
     def power(self, index: int) -> float:
         """Return what a card draws, in watts."""
         return int(self._call(pynvml.nvmlDeviceGetPowerUsage, self._handle(index))) / 1000
+
+    def reasons(self, index: int) -> int:
+        """Return why a card's clocks are not higher, as NVML's bits."""
+        return int(self._call(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons, self._handle(index)))
+
+    def divided(self, index: int) -> bool:
+        """Tell whether a card is divided into instances (MIG)."""
+        current, _ = self._call(pynvml.nvmlDeviceGetMigMode, self._handle(index))
+        return bool(int(current) == pynvml.NVML_DEVICE_MIG_ENABLE)
 
     def _handle(self, index: int) -> Any:
         return self._call(pynvml.nvmlDeviceGetHandleByIndex, index)
@@ -185,6 +254,7 @@ class DriverReader:
                 _sentence(error, code),
                 unsupported=code in (pynvml.NVML_ERROR_NOT_SUPPORTED, pynvml.NVML_ERROR_FUNCTION_NOT_FOUND),
                 absent=code == pynvml.NVML_ERROR_LIBRARY_NOT_FOUND,
+                lost=code == pynvml.NVML_ERROR_GPU_IS_LOST,
             ) from error
         except (OSError, AttributeError) as error:
             # A library that cannot be loaded, or that lacks the symbol.

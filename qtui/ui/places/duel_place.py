@@ -140,6 +140,12 @@ class DuelPlace(Place, Ground):
         joins = others[0] if label not in self._held and others and self._talk.prompt else ""
         return Placing(variant, self._current.of(variant), joins=joins)
 
+    async def reload(self, label: str, plan: LoadPlan) -> None:
+        """Load the variant of a side anew under another plan; what it answers now is cut off, the transcript stays."""
+        variant = self._held.get(label)
+        if variant is not None:
+            await self._place({label: Placing(variant, plan)}, stop=True)
+
     async def _place(self, placings: Mapping[str, Placing | None], *, stop: bool = False) -> None:
         number = self._operations.begin()
         for label, placing in placings.items():

@@ -13,15 +13,17 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from qtui.core.errors import QtuiError
-from qtui.core.hardware import Gpu
+from qtui.core.hardware import Foreign, Gpu
+from qtui.core.monitor.alarms import Alarm
 from qtui.core.monitor.series import series
 from qtui.core.ports import Sessions
 from qtui.core.sessions import SessionSeen
 from qtui.ui.commands import Where, bindings
-from qtui.ui.messages import SessionStopped
+from qtui.ui.messages import SessionStopped, TakeRemedy
 from qtui.ui.panels.log import LogPanel
 from qtui.ui.places.place import Place
-from qtui.ui.present.monitor import COLUMNS, EMPTY, MARK_WIDTH, detail_lines, question_lines, rows
+from qtui.ui.present.alarms import MOST_LINES, alarm_lines, remedy_question
+from qtui.ui.present.monitor import COLUMNS, EMPTY, MARK_WIDTH, detail_lines, foreign_rows, question_lines, rows
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
@@ -50,9 +52,12 @@ class MonitorPlace(Place):
         self._asking = ""
         """The id of the session that shall be stopped, while that is asked."""
         self._stopping: frozenset[str] = frozenset()
+        self._remedy: Alarm | None = None
+        """The alarm whose remedy shall be taken, while that is asked."""
 
     def compose_body(self) -> Iterable[Widget]:
-        """Sessions or what stands in for them, the strip about one, the lines."""
+        """What is wrong, sessions or what stands in for them, the strip about one, the lines."""
+        yield Fitted(self._alarm_lines, classes="alarms")
         yield GroupedTable(COLUMNS, MARK_WIDTH)
         yield Static(Content(EMPTY), classes="empty")
         yield Fitted(self._detail_lines, classes="detail")
@@ -75,9 +80,12 @@ class MonitorPlace(Place):
 
     def hidden_commands(self) -> frozenset[str]:
         """Without sessions there is nothing to stop; what was asked is answered first."""
+        remedy = frozenset() if self._offered() is not None else frozenset({"monitor.remedy"})
         if not self._seen:
-            return frozenset({"monitor.log", "monitor.stop", "monitor.back"})
-        return frozenset({"monitor.log"}) if self._asking else frozenset({"monitor.back"})
+            return remedy | {"monitor.log", "monitor.stop", "monitor.back"}
+        if self._remedy is not None:
+            return frozenset({"monitor.log", "monitor.stop"})
+        return remedy | ({"monitor.log"} if self._asking else {"monitor.back"})
 
     # What can be done
 
@@ -100,6 +108,17 @@ class MonitorPlace(Place):
             self._stop(seen)
         else:
             self._ask(seen.record.id)
+
+    def action_remedy(self) -> None:
+        """Ask whether to load the session of the newest alarm anew; asked already, do it."""
+        alarm, asked = self._offered(), self._remedy
+        self._ask("")
+        if asked is not None and asked.remedy is not None:
+            self.post_message(TakeRemedy(asked.remedy))
+        elif alarm is not None:
+            self._remedy = alarm
+            self.set_class(True, "asking")
+            self._draw()
 
     def action_back(self) -> None:
         """Leave the session as it is."""
@@ -163,7 +182,7 @@ class MonitorPlace(Place):
     # Drawing
 
     def _ask(self, session_id: str) -> None:
-        self._asking = session_id
+        self._asking, self._remedy = session_id, None
         self.set_class(bool(session_id), "asking")
         self.query_one(".detail", Fitted).refresh()
         self.refresh_keys()
@@ -174,10 +193,14 @@ class MonitorPlace(Place):
         self._draw()
 
     def _draw(self) -> None:
-        self.set_class(not self._seen, "without-sessions")
+        alarms = self.query_one(".alarms", Fitted)
+        alarms.display = bool(self.vitals.alarms)
+        alarms.styles.height = min(MOST_LINES, len(self.vitals.alarms)) or 1
+        alarms.refresh()
         table = self.query_one(GroupedTable)
         labels = self._labels()
-        shown = rows(self._seen, self._cards(), labels, self._stopping)
+        shown = rows(self._seen, self._cards(), labels, self._stopping) + foreign_rows(self._foreign(), self._cards())
+        self.set_class(not shown, "without-sessions")
         if shown != table.rows:
             table.show(shown)
         if self._asking and table.key != self._asking:
@@ -191,8 +214,10 @@ class MonitorPlace(Place):
         """Give the lines what sessions and strip leave, but no more than they can use."""
         detail = self.query_one(".detail", Fitted)
         strip = detail.outer_size.height if detail.display else 0
-        free = self.size.height - FRAME - strip - BORDER
-        table = min(len(self._seen) + 1, MOST_ROWS) if self._seen else EMPTY_ROWS
+        alarms = min(MOST_LINES, len(self.vitals.alarms))
+        free = self.size.height - FRAME - strip - BORDER - alarms
+        there = len(self._seen) + len(self._foreign())
+        table = min(there + 1, MOST_ROWS) if there else EMPTY_ROWS
         lines = max(1, len(series(self.vitals.history, self._labels())))
         rows_each = max(1, min(TALLEST, (free - table) // lines))
         self.query_one(HistoryLines).styles.height = BORDER + max(1, min(rows_each * lines, free - LEAST_ROWS))
@@ -201,11 +226,28 @@ class MonitorPlace(Place):
         sample = self.vitals.sample
         return sample.gpus if sample else ()
 
+    def _foreign(self) -> tuple[Foreign, ...]:
+        sample = self.vitals.sample
+        return (sample.foreign or ()) if sample else ()
+
+    def _offered(self) -> Alarm | None:
+        """Return the newest alarm, when its remedy can be taken: it names a session that is here."""
+        alarm = self.vitals.alarms[0] if self.vitals.alarms else None
+        return alarm if alarm is not None and alarm.remedy is not None else None
+
+    def _alarm_lines(self, width: int) -> Sequence[Content]:
+        latest = self.vitals.history.latest
+        return alarm_lines(self.vitals.alarms, latest.time if latest else 0.0, width)
+
     def _under_cursor(self) -> SessionSeen | None:
         key = self.query_one(GroupedTable).key
         return next((seen for seen in self._seen if seen.record.id == key), None)
 
     def _detail_lines(self, width: int) -> Sequence[Content]:
+        if self._remedy is not None and self._remedy.remedy is not None:
+            wanted = self._remedy.remedy.session_id
+            titles = [seen.record.title for seen in self._seen if seen.record.id == wanted]
+            return remedy_question(self._remedy, titles[0] if titles else "the session")
         seen = self._under_cursor()
         if seen is not None and self._asking == seen.record.id:
             return question_lines(seen)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from textual.content import Content
 
-from qtui.core.hardware import Gpu
+from qtui.core.hardware import Foreign, Gpu
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadPlan
 from qtui.core.monitor.session_row import gib, session_row
 from qtui.core.sessions import SessionSeen, SessionState, apart, measured_total
@@ -46,6 +47,20 @@ def rows(
             Content(row.apart), Content(row.rate), Content(row.context), Content(_owner(seen)),
         )  # fmt: skip
         result.append(Row(row.id, cells, mark=labels.get(row.id, "")[:2]))
+    return tuple(result)
+
+
+def foreign_rows(others: Sequence[Foreign], cards: Sequence[Gpu]) -> tuple[Row, ...]:
+    """Return a row for each process that is not qtui's and takes memory that models need."""
+    unknown, result = Content("?"), []
+    for one in others:
+        what = f"{one.name}: {PurePath(one.file).name}" if one.file else one.name
+        vram = Content(gib(one.vram) if cards else "–")
+        cells = (
+            name(what), Content("not ours"), Content("–"), Content(gib(one.resident)), vram, unknown, unknown, unknown,
+            unknown, Content(f"pid {one.pid}"),
+        )  # fmt: skip
+        result.append(Row(f"pid {one.pid}", cells, mark="-"))
     return tuple(result)
 
 

@@ -14,8 +14,17 @@ def times(history: History) -> list[float]:
     return [m.time for m in history.moments]
 
 
-def test_it_keeps_the_last_minute() -> None:
+def test_it_keeps_the_last_minutes_and_gives_the_last_of_them() -> None:
+    assert History().last() == History()
     history = History()
+    for second in range(1000):
+        history = history.add(moment(1000.0 + second))
+    assert times(history) == [1000.0 + second for second in range(100, 1000)]
+    assert times(history.last(60.0)) == [1000.0 + second for second in range(940, 1000)]
+
+
+def test_it_keeps_what_it_is_told_to_keep() -> None:
+    history = History(span_s=60.0)
     assert history.latest is None
     for second in range(200):
         history = history.add(moment(1000.0 + second))

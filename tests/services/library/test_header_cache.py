@@ -11,7 +11,7 @@ import pytest
 
 from qtui.core.library.record import FileRecord
 from qtui.core.library.variant import Role
-from qtui.services.library.header_cache import FILE, HeaderCache
+from qtui.services.library.header_cache import FILE, VERSION, HeaderCache
 from qtui.services.library.walk import Found
 from qtui.services.paths import cache_dir
 
@@ -72,8 +72,16 @@ def test_a_damaged_cache_is_as_good_as_none(tmp_path: Path, content: bytes) -> N
 def test_fields_of_other_versions_are_ignored(tmp_path: Path) -> None:
     path = tmp_path / "headers.json"
     values = {**RECORD.as_json(), "colour": "red"}
-    path.write_text(json.dumps({"version": 1, "files": {str(FOUND.path): [FOUND.size, FOUND.mtime_ns, values]}}))
+    entry = [FOUND.size, FOUND.mtime_ns, FOUND.inode, values]
+    path.write_text(json.dumps({"version": VERSION, "files": {str(FOUND.path): entry}}))
     assert HeaderCache(path).get(FOUND) == RECORD
+
+
+def test_another_file_under_the_same_name_is_not_taken_for_the_old_one(tmp_path: Path) -> None:
+    cache = HeaderCache(tmp_path / "headers.json")
+    cache.put(FOUND, RECORD)
+    assert cache.get(FOUND) == RECORD
+    assert cache.get(replace(FOUND, inode=FOUND.inode + 1)) is None  # `cp -p` and `rsync -t` keep size and time
 
 
 def test_a_folder_that_cannot_be_written_costs_nothing_but_the_cache(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qtui.core.library.owner import Owner
 from qtui.core.library.variant import Role, Variant
 from qtui.services.library.hf_cache import repository_name, repository_of
 from tests.builders.gguf import Image
@@ -79,7 +80,7 @@ async def test_other_folders_of_the_cache_hold_no_rows(tmp_path: Path) -> None:
     for folder in (".locks/models--x--y", "trees", f"models--{REPO.replace('/', '--')}/.no_exist/c"):
         (tmp_path / folder).mkdir(parents=True)
         model_image().write(tmp_path / folder / "no.gguf")
-    model_image().write(tmp_path / f"models--{REPO.replace('/', '--')}/blobs/ab12.incomplete")
+    model_image().write(tmp_path / f"models--{REPO.replace('/', '--')}/blobs/ab12.lock")
     for kind in ("datasets", "spaces"):
         put_model(tmp_path / f"{kind}--a--b/snapshots/c/no.gguf")
     assert len(await rows(tmp_path)) == 1
@@ -127,3 +128,31 @@ def test_repository_names() -> None:
     assert repository_of(Path("/c/models--a--b/snapshots/1/d/x.gguf")) == ("a/b", Path("/c/models--a--b/snapshots/1"))
     assert repository_of(Path("/c/models--a--b/blobs/x")) is None
     assert "\x1b" not in repository_name("models--a--\x1b[2J")
+
+
+async def test_a_download_that_broke_off_is_a_row_with_its_repository(tmp_path: Path) -> None:
+    put_cached(tmp_path, REPO, "c", "Tiny-Q8_0.gguf", model_image(), digest="ab12")
+    (tmp_path / f"models--{REPO.replace('/', '--')}/blobs/cd34.0123abcd.incomplete").write_bytes(b"GG")
+    other = tmp_path / "models--a--safetensors/blobs"
+    other.mkdir(parents=True)
+    (other / "ef56.0123abcd.incomplete").write_bytes(b"xx")
+    _, partial = sorted(await rows(tmp_path), key=lambda row: row.problem)
+    assert partial.problem.startswith("partial: ")
+    assert (partial.repository, partial.size, partial.loadable) == (REPO, 2, False)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_the_blobs_name_tells_the_hash_and_what_goes_with_it(tmp_path: Path, shared: bool) -> None:
+    digest = "0123456789abcdef" * 4
+    put_cached(tmp_path, REPO, "c", "Tiny-Q8_0.gguf", model_image(), digest=digest, shared=shared)
+    put_cached(tmp_path, REPO, "d", "Tiny-Q8_0.gguf", model_image(), digest=digest, shared=shared)
+    (row,) = await rows(tmp_path)
+    assert [each.sha256 for each in row.prints] == [digest]
+    assert len(row.paths) == 2
+    assert (row.owner, row.releases) == (Owner.HF, row.size)
+
+
+async def test_the_git_hash_of_a_small_file_is_no_sha256(tmp_path: Path) -> None:
+    put_cached(tmp_path, REPO, "c", "Tiny-Q8_0.gguf", model_image(), digest="0123456789abcdef01234567" + "89abcdef" * 2)
+    (row,) = await rows(tmp_path)
+    assert row.prints[0].sha256 == ""

@@ -52,7 +52,7 @@ def make_tree(root: Path) -> None:
 async def test_a_tree_with_everything_in_it(tmp_path: Path) -> None:
     make_tree(tmp_path)
     rows = {row.path.relative_to(tmp_path).as_posix(): row for row in await scanned(tmp_path)}
-    assert len(rows) == 17
+    assert len(rows) == 18
 
     tiny = rows.pop("Tiny-Q8_0.gguf")
     assert (tiny.model, tiny.quant, tiny.role, tiny.architecture) == ("Tiny", "Q8_0", Role.MODEL, "llama")
@@ -87,6 +87,9 @@ async def test_a_tree_with_everything_in_it(tmp_path: Path) -> None:
     assert all(row.problem and not row.loadable for row in problems.values())
     assert "not a GGUF file" in problems["page.gguf"].problem
     assert rows.pop("gone-Q8_0.gguf").problem == "a link to a file that is gone"
+    partial = rows.pop("other-Q8_0.gguf.incomplete")
+    assert (partial.model, partial.quant, partial.loadable) == ("other", "Q8_0", False)
+    assert partial.problem.startswith("partial: ")
 
     ((name, hostile),) = rows.items()
     assert os.fsencode(name) == os.fsencode(HOSTILE)
@@ -222,11 +225,11 @@ async def test_known_places_are_the_users_folders_the_cache_and_the_demo(tmp_pat
     library = LocalLibrary([tmp_path / "own"])
     assert [label for label, _ in library.places()] == [str(tmp_path / "own"), "HF cache", "demo"]
     rows = await scanned(library=library)
-    assert [(row.quant, row.source) for row in rows] == [
+    assert {(row.quant, row.source) for row in rows} == {
         ("Q8_0", str(tmp_path / "own")),
         ("Q4_0", "HF cache"),
         ("Q2_K", "demo"),
-    ]
+    }
 
 
 async def test_without_any_place_there_are_no_rows() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qtui.services.library.walk import Walk, is_wanted
+from qtui.services.library.walk import PARTIAL, Walk, is_wanted
 
 
 def names(root: Path, walk: Walk | None = None) -> list[str]:
@@ -79,10 +79,19 @@ def test_two_places_that_overlap_are_walked_once(tmp_path: Path) -> None:
     assert names(tmp_path, walk) == []
 
 
-def test_fifos_and_downloads_of_aria2_are_left_alone(tmp_path: Path) -> None:
+def test_fifos_are_left_alone(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.gguf")
-    touch(tmp_path, "half.gguf", "half.gguf.aria2")
     assert names(tmp_path) == []
+
+
+def test_downloads_under_way_are_found_as_such(tmp_path: Path) -> None:
+    touch(tmp_path, "half.gguf", "half.gguf.aria2", "b-Q4_0.gguf.part", ".c-Q4_0.gguf.x.part", "notes.part", "d.gguf")
+    found = {file.path.name: (file.name, file.problem) for file in Walk().files(tmp_path, "here")}
+    assert found == {
+        "half.gguf": ("half.gguf", PARTIAL),
+        "b-Q4_0.gguf.part": ("b-Q4_0.gguf", PARTIAL),
+        "d.gguf": ("d.gguf", ""),
+    }
 
 
 def test_a_link_to_nothing_is_found_with_its_problem(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +83,24 @@ def set_main(cache: Path, repository: str, commit: str) -> None:
     refs = cache / f"models--{repository.replace('/', '--')}" / "refs"
     refs.mkdir(exist_ok=True)
     (refs / "main").write_text(commit)
+
+
+def put_ollama(
+    store: Path, name: str, image: Image, *, kind: str = "model", host: str = "registry.ollama.ai", tag: str = "latest"
+) -> Path:
+    """Put a model into an Ollama store under a name such as `library/llama3.2`; returns its blob."""
+    content = image.bytes()
+    digest = hashlib.sha256(content).hexdigest()
+    blob = store / "blobs" / f"sha256-{digest}"
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    blob.write_bytes(content)
+    manifest = store / "manifests" / host / name / tag
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    layers: list[dict[str, object]] = json.loads(manifest.read_text())["layers"] if manifest.exists() else []
+    layers.append({"mediaType": f"application/vnd.ollama.image.{kind}", "digest": f"sha256:{digest}", "size": 1})
+    layers.append({"mediaType": "application/vnd.ollama.image.license", "digest": "sha256:" + "0" * 64, "size": 1})
+    manifest.write_text(json.dumps({"schemaVersion": 2, "layers": layers}))
+    return blob
 
 
 class Opened:

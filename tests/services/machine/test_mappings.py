@@ -83,7 +83,7 @@ def test_a_process_that_has_ended_is_unknown() -> None:
 def card(*processes: tuple[int, int | None]) -> dict[str, object]:
     return {
         "name": "A card", "uuid": "GPU-1", "memory": (8 * MIB, MIB), "processes": list(processes), "busy": 0.0,
-        "temperature": 30, "power": 20.0,
+        "temperature": 30, "power": 20.0, "reasons": 1, "divided": False,
     }  # fmt: skip
 
 
