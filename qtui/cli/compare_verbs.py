@@ -8,6 +8,7 @@ from qtui.cli.memory_verbs import check_loadable
 from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
+from qtui.cli.variants import find_variant
 from qtui.core.compare import NO_QUALITY, NO_VOTES, Column, compare_report
 from qtui.core.compare import compare as compared
 from qtui.core.compare_rows import compare_notes, compare_rows, heads
@@ -20,7 +21,7 @@ async def compare(context: Context) -> int:
     plan = plan_of(options)
     if len(options.variants) < 2:
         raise UsageError("compare takes two variants or more", "qtui show VARIANT tells of one")
-    variants = [await services.library.find(name) for name in options.variants]
+    variants = [await find_variant(context, name) for name in options.variants]
     for variant in variants:
         check_loadable(variant)
     guard = await services.guard_of(options.ram, options.vram)

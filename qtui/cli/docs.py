@@ -20,7 +20,8 @@ INTRODUCTION = """\
 there; progress and errors go to stderr. Exit status: 0 done, 1 failed, 2 bad usage, 130 interrupted. With `--json` a
 failure puts `"error": {"message", "hint", "kind"}` into the object, beside what was done until then.
 
-A *variant* is named by a path (any of its shards), by `REPO/FILE`, or by `REPO:QUANT`; an existing path wins.
+A *variant* is named by a path (any of its shards), by `REPO/FILE`, or by `REPO:QUANT`; an existing path wins, then
+what is here of a repository. `show`, `fit` and `compare` take what is on the Hub too: they fetch its header.
 `SIZE` takes `12GiB`, `12G` (= GiB), `12GB` (10^9). In JSON all sizes are whole numbers of bytes, rates tokens per
 second, times seconds; what is not known is `null`, never zero.
 """
@@ -31,6 +32,22 @@ JSON = {
     "show": '`{"file", "architecture", "model", "quant", "parameters", "active_parameters", "bits_per_weight", '
     '"context_length", "layers", "experts", "tensor_types": {TYPE: {"tensors", "bytes", "elements"}}, "imatrix", '
     '"chat_template", "context_bytes_per_token", "metadata", "warnings"}`',
+    "search": '`{"query", "sort", "repositories": [{"repo", "access": "open|gated|gated, yours|private|disabled", '
+    '"licence", "architecture", "parameters", "context_length", "downloads", "likes", "updated", "created", '
+    '"base_models", "gguf"}], "next"}`; `next` goes into `--page`; null: there is no more.',
+    "quants": '`{"repo", "commit", "access", "variants": [{"file", "shards", "model", "quant", "role", "architecture", '
+    '"parameters", "bits_per_weight", "context_length", "size", "sha256", "date", "scan", "projector", '
+    '"status": "remote|partial|here", "newer", "here", "problem", "flags", "footprint": {"total", "pools", "verdict", '
+    '"pool", "short_by", "origin", "reason"}}], "others", "suggested", "notes", "simulated"}`; `others` are '
+    "projectors, importance matrices and the like, in the same shape; `suggested` is the `file` of the largest that "
+    'fits; where nothing fits, `nearest` is `{"file", "ctx_size"}` that would. A repository without GGUF files has '
+    '`kind`: `{"format", "why", "command", "advice"}`, and `alternatives` in the shape of `repositories` of `search`.',
+    "pull": '`{"repo", "commit", "state": "done|paused|failed", "files": [{"file", "size", "sha256", "path"}], "size", '
+    '"done", "kept", "received", "elapsed"}`; `kept` bytes were here before, `received` came from the server now; a '
+    "`path` is null while its file is not complete; `error` only when it was interrupted or failed.",
+    "verify": '`{"ok", "files": [{"path", "outcome": "ok|wrong_size|damaged|unknown|unreadable", "size", "sha256", '
+    '"expected_size", "expected_sha256", "source": "manifest|cache|hub", "problem"}]}`; a `sha256` of null: it was '
+    "not read, because the size is wrong already.",
     "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
+from qtui.cli.variants import find_variant
 from qtui.core.errors import BadFileError, UsageError
 from qtui.core.library.grouping import name_key
 from qtui.core.library.variant import Role, Variant
@@ -49,7 +50,7 @@ async def _variants(context: Context, names: Sequence[str]) -> list[Variant]:
     found: list[Variant] = []
     for name in names:
         try:
-            named = [await library.find(name)]
+            named = [await find_variant(context, name)]
         except UsageError:
             named = [
                 variant

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
+from qtui.cli.variants import find_variant
 from qtui.core.gguf.facts import Facts
+from qtui.core.gguf.names import parse_name
+from qtui.core.hub.flags import header_flags
 from qtui.core.library.grouping import group_models
 from qtui.core.library.report import library_report
 from qtui.core.library.variant import Role, Variant
@@ -44,13 +47,13 @@ async def ls(context: Context) -> int:
 async def show(context: Context) -> int:
     """Print what the header of a variant says."""
     console, services = context.console, context.services
-    variant = await services.library.find(context.options.variant)
+    variant = await find_variant(context, context.options.variant)
     facts = await asyncio.to_thread(services.facts, variant)
-    report = facts.as_json(str(variant.path), variant.model, variant.quant)
-    if variant.problem:
-        report["warnings"] = [variant.problem, *report["warnings"]]
+    label = parse_name(variant.file, variant.repository).quant or ""
+    warnings = [line for line in (variant.problem, *header_flags(facts, label, variant.file)) if line]
+    report = facts.as_json(variant.file, variant.model, variant.quant) | {"warnings": warnings}
     console.json(report)
-    for line in _facts(variant, facts, console.width):
+    for line in (*_facts(variant, facts, console.width), *(f"warning: {warning}" for warning in warnings)):
         console.print(line)
     return 0
 
@@ -75,7 +78,7 @@ def _facts(variant: Variant, facts: Facts, width: int | None) -> list[str]:
     per_token = "not the same for every token" if facts.context_bytes_per_token is None else None
     lines = [
         f"{facts.model or variant.model} {variant.quant}",
-        f"file           {variant.path}",
+        f"file           {variant.file}",
         f"architecture   {facts.architecture or '?'}, {facts.layers or '?'} layers, role {facts.role.value}",
         f"parameters     {count(facts.parameters)}{active}, {bits} bits per weight, {size(variant.size)}",
         f"context        trained to {facts.context_length or '?'}; one token takes "
@@ -96,5 +99,4 @@ def _facts(variant: Variant, facts: Facts, width: int | None) -> list[str]:
         for key, value in facts.metadata.items():
             table.add(key, clean_name(str(value), MAX_VALUE))
         lines += ["", *table.lines(width)]
-    problems = [variant.problem, *facts.warnings]
-    return [*lines, *(f"warning: {warning}" for warning in problems if warning)]
+    return lines

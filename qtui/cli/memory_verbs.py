@@ -6,6 +6,7 @@ from qtui.cli.ladder_verb import ladder
 from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
+from qtui.cli.variants import find_variant
 from qtui.core.errors import BadFileError, EngineError, UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.fit.propose import Proposal, plan_options, propose
@@ -13,7 +14,7 @@ from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.report import fit_report
 from qtui.core.memory.speed import Speed
-from qtui.core.memory.verdict import Fit, Headroom
+from qtui.core.memory.verdict import Headroom
 from qtui.core.origin import Origin
 from qtui.core.text import gib, size
 
@@ -28,7 +29,7 @@ async def fit(context: Context) -> int:
     plan = plan_of(options)
     if options.more:
         raise UsageError("fit weighs one variant", "--ladder takes several, and qtui compare compares them")
-    variant = await services.library.find(options.variant)
+    variant = await find_variant(context, options.variant)
     check_loadable(variant)
     guard = await services.guard_of(options.ram, options.vram)
     console.progress("searching" if options.auto else "asking llama.cpp")
@@ -40,7 +41,7 @@ async def fit(context: Context) -> int:
     if weighing.footprint is None:
         raise EngineError(f"{variant.title} could not be weighed", "qtui doctor")
     speed = await _speed(context, variant, weighing)
-    report = fit_report(str(variant.path), weighing) | {"speed": speed.as_json()}
+    report = fit_report(variant.file, weighing) | {"speed": speed.as_json()}
     if options.auto:
         report |= {"proposed": proposal.fits, "reasons": [choice.as_json() for choice in proposal.choices]}
     console.json(report)
@@ -58,9 +59,8 @@ async def _speed(context: Context, variant: Variant, weighing: Weighing) -> Spee
     forecast = context.services.forecast
     if forecast is None or context.options.vram is not None:
         return Speed(None, Origin.UNKNOWN, note="the speed of simulated cards is not known" if forecast else "")
-    short_by = weighing.verdict.short_by if weighing.verdict.fit is Fit.FROM_DISK else 0
     context.console.progress("measuring how fast this machine reads")
-    speed = await forecast.speed(variant, weighing.plan, missing=max(0, short_by or 0))
+    speed = await forecast.of(variant, weighing)
     context.console.end_progress()
     return speed
 

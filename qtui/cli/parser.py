@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from argparse import ArgumentParser
+from pathlib import Path
 
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
+from qtui.core.hub.query import Sort
 
 VARIANT = "a file (any of its shards), REPO/FILE or REPO:QUANT"
 PROMPT = "the prompt; - reads it from standard input"
@@ -18,6 +20,7 @@ def build_parser() -> ArgumentParser:
     parser = app_parser()
     verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=QtuiParser)
     _library(verbs)
+    _hub(verbs)
     _memory(verbs)
     _answers(verbs)
     _machine(verbs)
@@ -45,6 +48,53 @@ def _library(verbs: _Verbs[QtuiParser]) -> None:
     )
     show.add_argument("variant", metavar="VARIANT", help=VARIANT)
     add_folders(show)
+
+
+def _hub(verbs: _Verbs[QtuiParser]) -> None:
+    search = _verb(verbs, "search", "hub_verbs:search", "look for repositories on the Hub, those with GGUF files")
+    search.add_argument("text", metavar="TEXT", nargs="*", help="words of the name")
+    search.add_argument("--author", metavar="NAME", default="", help="whose they are")
+    search.add_argument("--architecture", metavar="NAME", default="", help="as headers name it: llama, qwen3moe")
+    search.add_argument(
+        "--parameters", metavar="RANGE", default="", help="7B-14B, 7B-, -14B, or 8B for about that many"
+    )
+    search.add_argument("--licence", metavar="NAME", default="", help="as the Hub names it: apache-2.0")
+    search.add_argument(
+        "--sort", choices=[sort.value for sort in Sort], default=Sort.TRENDING.value,
+        help="the most or the latest first (default: trending)",
+    )  # fmt: skip
+    search.add_argument(
+        "--limit", metavar="N", type=options.whole(1, 1000), default=20, help="repositories at most (default: 20)"
+    )
+    search.add_argument("--any", action="store_true", help="those without GGUF files too")
+    search.add_argument("--page", metavar="NEXT", default="", help="go on where `next` of an answer says")
+    quants = _verb(
+        verbs, "quants", "hub_verbs:quants", "list a repository's variants with what each needs, before any download",
+        "Of each file only the header is fetched; * marks the largest that fits.",
+    )  # fmt: skip
+    quants.add_argument("repository", metavar="REPO", help="OWNER/NAME, or the address of its page")
+    quants.add_argument("--names", action="store_true", help="by the names of the files alone: no header is read")
+    options.add_plan(quants)
+    options.add_simulated(quants)
+    pull = _verb(
+        verbs, "pull", "download_verbs:pull", "download a variant from the Hub, all its shards, and verify it",
+        "What came before is kept and verified: the same command goes on after anything.",
+    )  # fmt: skip
+    pull.add_argument("variant", metavar="VARIANT", help="REPO/FILE (any of its shards) or REPO:QUANT")
+    pull.add_argument(
+        "--dest", metavar="DIR", type=Path,
+        help="put it into DIR/OWNER/NAME/ instead of the folder of the settings, or the Hugging Face cache",
+    )  # fmt: skip
+    verify = _verb(
+        verbs, "verify", "download_verbs:verify", "check size and SHA-256 of a variant that is here",
+        "Exit status 1 when a file is not what it should be, or nothing tells what it should be.",
+    )  # fmt: skip
+    verify.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    verify.add_argument(
+        "--repository", metavar="REPO", default="",
+        help="compare with what the Hub lists there, for a file of which nothing here tells what it should be",
+    )  # fmt: skip
+    add_folders(verify)
 
 
 def _memory(verbs: _Verbs[QtuiParser]) -> None:

@@ -10,9 +10,12 @@ from typing import Protocol
 
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
+from qtui.core.downloads.ports import Checksums, Downloads
+from qtui.core.downloads.run import DownloadRun
 from qtui.core.duel.export import Report
 from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.storage import Hashes, Rounds
+from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.task import Suite
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
@@ -32,7 +35,7 @@ from qtui.core.ports import (
     DryRun,
     Engine,
     History,
-    Judge,
+    Hub,
     Library,
     Machine,
     PresetStore,
@@ -151,6 +154,14 @@ class Services:
     """Looks at sessions; None: nothing is recorded."""
     speeds: ReadSpeeds | None = None
     """How fast this machine reads; None: rates are not predicted."""
+    hub: Hub | None = None
+    """The Hugging Face Hub; None: nothing is asked there."""
+    downloads: Downloads | None = None
+    """Fetches files; None: nothing is downloaded."""
+    checksums: Checksums | None = None
+    """Reads files to verify them; None: nothing is verified."""
+    download_run: DownloadRun | None = field(init=False, default=None)
+    """The queue of this process; nothing of it runs before something is added or restored."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
@@ -164,6 +175,8 @@ class Services:
             self.engine = RecordingEngine(self.engine, self.recorder)
         if self.tables is not None and self.speeds is not None:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
+        if self.downloads is not None:
+            self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
         formula = ClosedForm(self.tables, self.engine) if self.tables is not None else None
         self.footprints = Footprints(self.dry_run, formula)
         self.footprints.subscribe_differences(
@@ -253,13 +266,19 @@ class Services:
         """End every child process, once what was run is on record."""
         if self.recorder is not None:
             await self.recorder.settle()
+        if self.download_run is not None:
+            await self.download_run.close()
         await self.close_engine()
         await self.dry_run.close()
+        if self.hub is not None:
+            await self.hub.close()
 
 
 def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
+    from qtui.services.downloads.checksums import FileChecksums
+    from qtui.services.downloads.client import DownloadsClient, Endpoint
     from qtui.services.engine import discovery
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
@@ -267,6 +286,9 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.running_sessions import RunningSessions
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
+    from qtui.services.hub.access import hub_access
+    from qtui.services.hub.client import HubClient
+    from qtui.services.hub.hub import HuggingFaceHub
     from qtui.services.journal import note
     from qtui.services.judging.judge import LocalJudge
     from qtui.services.library.dates import written
@@ -301,10 +323,25 @@ def local_services(options: Namespace) -> Services:
     settings = store.load()
     machine = LocalMachine(pids=running.pids)
     given: list[Path] = getattr(options, "models_dir", [])
-    library = LocalLibrary([*given, *map(expanded, settings.models_dirs)])
 
-    def look_in(folders: Sequence[Path]) -> None:
-        library.look_in([*given, *map(expanded, folders)])
+    def folders(settings: Settings) -> Sequence[Path]:
+        own = (*settings.models_dirs, *filter(None, [settings.downloads_dir]))
+        return [*given, *dict.fromkeys(map(expanded, own))]
+
+    library = LocalLibrary(folders(settings))
+
+    def look_in(_folders: Sequence[Path]) -> None:
+        library.look_in(folders(services.settings))
+
+    def download_folders() -> Sequence[Path]:
+        folder = services.settings.downloads_dir
+        return (expanded(folder),) if folder is not None else ()
+
+    client = HubClient(token_for_mirror=lambda: services.settings.token_for_mirror)
+    hub = HuggingFaceHub(client, download_folders=download_folders)
+
+    def endpoint() -> Endpoint:
+        return Endpoint(client.endpoint, client.sends_token, hub_access().offline)
 
     services = Services(
         engine=engine,
@@ -332,5 +369,8 @@ def local_services(options: Namespace) -> Services:
         presets=PresetsFile(),
         theme_files=read_themes,
         look_in=look_in,
+        hub=hub,
+        downloads=DownloadsClient(endpoint),
+        checksums=FileChecksums(library),
     )
     return services

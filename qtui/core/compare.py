@@ -204,7 +204,7 @@ def _column_report(column: Column) -> dict[str, Any]:
     variant, weighing = column.variant, column.weighing
     footprint, verdict = weighing.footprint, weighing.verdict
     return {
-        "file": str(variant.path),
+        "file": variant.file,
         "model": variant.model,
         "quant": variant.quant,
         "size": variant.size,

@@ -46,6 +46,36 @@ class EngineError(QtuiError):
     kind = "engine"
 
 
+class HubError(QtuiError):
+    """The Hub cannot be reached, refuses, or answers with what is not understood."""
+
+    kind = "hub"
+
+
+class NotOnHubError(HubError):
+    """There is no such repository, revision or file, or one that may not be seen."""
+
+    kind = "not_found"
+
+
+class AccessError(HubError):
+    """The Hub asks for a token, for another one, or for terms to be accepted."""
+
+    kind = "access"
+
+
+class OfflineError(HubError):
+    """The Hub is not asked, by the user's wish, or cannot be reached."""
+
+    kind = "offline"
+
+
+class RateLimitError(HubError):
+    """The Hub allows no more requests for a while."""
+
+    kind = "rate_limit"
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A failure as a value, for events: the same three parts as QtuiError, and the engine's last log lines."""

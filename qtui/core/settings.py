@@ -90,6 +90,8 @@ class Settings:
     """Files at once, 1 to 8."""
     keep: Keep = Keep.ALL
     """How much of rounds the history keeps."""
+    token_for_mirror: bool = False
+    """Send the Hub's token to what HF_ENDPOINT names, where that is not huggingface.co."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Command id to Textual's key names, separated by commas; empty: no key."""
 
@@ -250,6 +252,12 @@ def _parallel(value: object) -> int:
     return value
 
 
+def _switch(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(value, "true or false")
+    return value
+
+
 def _level(value: object) -> LogLevel:
     try:
         return LogLevel(_text(value))
@@ -282,8 +290,9 @@ _KEYS: dict[str, tuple[str, Callable[[object], object], Callable[[Any], object]]
     "downloads.folder": ("downloads_dir", _optional_path, str),
     "downloads.parallel": ("downloads_parallel", _parallel, int),
     "history.keep": ("keep", _keep, str),
+    "hub.token_for_mirror": ("token_for_mirror", _switch, bool),
 }
 """Key of the file: field, how it is read, how it is written."""
-_SECTIONS = ("models", "margins", "downloads", "history", "keys", "plan")
+_SECTIONS = ("models", "margins", "downloads", "history", "hub", "keys", "plan")
 SETTING_KEYS = (*_KEYS, "keys.COMMAND")
 """Every key but those of plan options (`qtui.core.memory.options.OPTIONS`), for the page that describes them."""

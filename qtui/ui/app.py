@@ -18,17 +18,24 @@ from qtui.core.monitor.history import Moment
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.messages import ArenaChanged, ChooseForSide, EngineAnswered, MachineSampled, PutOnSide
+from qtui.ui.exploring import Exploring
+from qtui.ui.messages import (
+    ArenaChanged,
+    ChooseForSide,
+    EngineAnswered,
+    MachineSampled,
+    PutOnSide,
+)
 from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
-from qtui.ui.planning import Planning
 from qtui.ui.present.top_line import advice
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.current_plan import CurrentPlan
     from qtui.core.duel.run import Duel
+    from qtui.core.library.variant import Variant
     from qtui.core.ports import SettingsStore
     from qtui.ui.places.arena import ArenaPlace
     from qtui.ui.places.models import ModelsPlace
@@ -37,7 +44,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Planning):
+class QtuiApp(Exploring):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -79,8 +86,11 @@ class QtuiApp(Planning):
         self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
+        if self._parts.hub is not None:
+            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._watch_machine()
+        self.start_downloading()
         self._ask_engine()
         self.more_problems = self._parts.problems
         self.start_following()
@@ -91,7 +101,8 @@ class QtuiApp(Planning):
             self.post_message(Key(key.key, key.character))
 
     async def on_unmount(self) -> None:
-        """End all sessions, also after a crash."""
+        """End all sessions and downloads, also after a crash."""
+        await self.stop_downloading()
         if self._duel is not None:
             await self._duel.close()
 
@@ -116,6 +127,7 @@ class QtuiApp(Planning):
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
+            forecast=parts.forecast,
         )  # fmt: skip
         return self._models
 
@@ -128,6 +140,9 @@ class QtuiApp(Planning):
             prompt=self._start.prompt,
         )  # fmt: skip
         return self._arena
+
+    def _variants_here(self) -> Sequence[Variant]:
+        return tuple(self._models.shelf.variants.values()) if self._models is not None else ()
 
     def _build_monitor(self) -> Place:
         from qtui.ui.places.monitor import MonitorPlace
@@ -157,6 +172,9 @@ class QtuiApp(Planning):
     @on(PutOnSide)
     async def put_on_side(self, event: PutOnSide) -> None:
         """Put a variant on a side, and open the Arena where that was asked for."""
+        if event.variant is not None and event.variant.address:
+            self.notify(f"{event.variant.title} is on the Hub and not here: fetch it first.", severity="warning")
+            return
         sides = {label: variant for label, variant in self._standing.sides.items() if label != event.side}
         if event.variant:
             sides[event.side] = event.variant
@@ -177,17 +195,23 @@ class QtuiApp(Planning):
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
         if self._models is not None:
             self._models.show_standing(self._standing)
+        if self.hub_place is not None:
+            self.hub_place.show_standing(self._standing)
 
     async def _stand(self, standing: Standing) -> None:
         self._standing = standing
         if self._models is not None:
             self._models.show_standing(standing)
+        if self.hub_place is not None:
+            self.hub_place.show_standing(standing)
         if self._arena is not None:
             await self._arena.show_sides(standing.sides)
 
     def _show_plan(self, current: CurrentPlan) -> None:
         if self._models is not None:
             self._models.show_plan(current)
+        if self.hub_place is not None:
+            self.hub_place.show_plan(current)
         if self._arena is not None:
             self._arena.show_plan(current)
 
@@ -216,6 +240,10 @@ class QtuiApp(Planning):
         """Show the engine everywhere."""
         log.info("engine: %s", event.engine)
         self._show_vitals(replace(self._vitals, engine=event.engine))
+
+    def show_downloads(self, vitals: Vitals) -> None:
+        """Show other downloads in the top line of every place."""
+        self._show_vitals(vitals)
 
     def _show_vitals(self, vitals: Vitals) -> None:
         self._vitals = vitals

@@ -14,6 +14,9 @@ class Where(StrEnum):
 
     EVERYWHERE = "Everywhere"
     MODELS = "Models"
+    HUB = "Hub, in the results"
+    HUB_SEARCH = "Hub, in the search box"
+    REPOSITORY = "Hub, in a repository"
     FILTER = "Models, in the filter"
     ARENA = "Arena, outside the field"
     THOUGHT = "Arena, on folded thinking"
@@ -23,6 +26,7 @@ class Where(StrEnum):
     DETAILS = "Details of a variant"
     LADDER = "Ladder"
     COMPARE = "Compare"
+    DOWNLOADS = "Downloads"
     PLAN = "Plan"
     PLAN_FIELD = "Plan, while a value is typed"
     PALETTE = "In the palette"
@@ -32,12 +36,15 @@ class Where(StrEnum):
     QUIT = "In the question before quitting"
 
 
-TYPED = frozenset({Where.FILTER, Where.FIELD, Where.PALETTE, Where.SETTING, Where.SAMPLING, Where.PLAN_FIELD})
+TYPED = frozenset(
+    {Where.FILTER, Where.HUB_SEARCH, Where.FIELD, Where.PALETTE, Where.SETTING, Where.SAMPLING, Where.PLAN_FIELD}
+)
 """Where a text field has the focus: it keeps every key that types something."""
 WITHIN: Mapping[Where, Where] = {Where.THOUGHT: Where.ARENA}
 """Spots inside of others, whose keys work there too."""
 HOMES: Mapping[Where, str] = {
     Where.MODELS: "models", Where.FILTER: "models",
+    Where.HUB: "hub", Where.HUB_SEARCH: "hub", Where.REPOSITORY: "hub",
     Where.ARENA: "arena", Where.THOUGHT: "arena", Where.FIELD: "arena",
     Where.MONITOR: "monitor",
 }  # fmt: skip
@@ -88,6 +95,14 @@ COMMANDS: tuple[Command, ...] = (
     _C("models.details", "o", "details", "details", _W.MODELS, "what its header says"),
     _C("models.sort", "s", "sort", "sort", _W.MODELS, "sort by name, size, bits per weight, memory, rate in turn"),
     _C("models.filter", "slash", "filter", "filter", _W.MODELS, "show only rows that meet the words and terms typed"),
+    _C(
+        "models.hub",
+        "u",
+        "repository",
+        "",
+        _W.MODELS,
+        "the repository on the Hub that it came from",
+    ),
     _C("models.copy", "y", "copy", "", _W.MODELS, "copy the llama-server command that loads it as the plan says"),
     _C("models.rescan", "R", "rescan", "rescan", _W.MODELS, "look for files again"),
     _C("models.down", "down,j", "cursor(1)", "", _W.MODELS, "next row (up, k: the one before)"),
@@ -100,6 +115,54 @@ COMMANDS: tuple[Command, ...] = (
     _C("filter.done", "enter", "", "to the rows", _W.FILTER, "to the rows that are left", bound=False),
     _C("filter.down", "down", "leave_filter", "", _W.FILTER, "to the rows that are left"),
     _C("filter.clear", "escape", "clear_filter", "clear", _W.FILTER, "clear the filter"),
+    _C("hub.open", "enter", "open", "open", _W.HUB, "its variants, what each needs here, and whether it fits"),
+    _C("hub.search", "slash,i", "write", "search", _W.HUB, "to the search box"),
+    _C("hub.card", "o", "card", "model card", _W.HUB, "the beginning of its model card"),
+    _C("hub.sort", "s", "sort", "sort", _W.HUB, "by trending, downloads, likes, update, creation in turn"),
+    _C("hub.down", "down,j", "cursor(1)", "", _W.HUB, "next repository (up, k: the one before)"),
+    _C("hub.up", "up,k", "cursor(-1)", "", _W.HUB, "the repository before"),
+    _C("hub.page_down", "pagedown", "page(1)", "", _W.HUB, "a page down"),
+    _C("hub.page_up", "pageup", "page(-1)", "", _W.HUB, "a page up"),
+    _C("hub.first", "g,home", "edge(-1)", "", _W.HUB, "first repository"),
+    _C("hub.last", "G,end", "edge(1)", "", _W.HUB, "last repository; more are asked for"),
+    _C("hub.back", "escape", "stop_search", "", _W.HUB, "stop searching"),
+    _C("search.go", "enter", "", "search", _W.HUB_SEARCH, "search; owner/name opens that repository", bound=False),
+    _C("search.down", "down", "leave_search", "results", _W.HUB_SEARCH, "to the results"),
+    _C("search.stop", "escape", "stop_search", "stop", _W.HUB_SEARCH, "stop searching; once more: to the results"),
+    _C(
+        "repository.get",
+        "enter",
+        "get",
+        "get, chat",
+        _W.REPOSITORY,
+        "fetch it, once shown what it takes; here: chat",
+    ),
+    _C("repository.a", "a", "put('A')", "side A", _W.REPOSITORY, "put it on side A, once it is here"),
+    _C("repository.b", "b", "put('B')", "side B", _W.REPOSITORY, "put it on side B, once it is here"),
+    _C(
+        "repository.take",
+        "t",
+        "take",
+        "take it",
+        _W.REPOSITORY,
+        "take the offer: a plan, or the variant that fits",
+    ),
+    _C("repository.compare", "c", "compare", "compare", _W.REPOSITORY, "compare it with the others"),
+    _C(
+        "repository.ladder", "l", "ladder", "ladder", _W.REPOSITORY, "what they need at growing contexts, by cache type"
+    ),
+    _C("repository.details", "o", "details", "details", _W.REPOSITORY, "what its header says"),
+    _C("repository.card", "m", "card", "card", _W.REPOSITORY, "the beginning of the model card"),
+    _C("repository.sort", "s", "sort", "sort", _W.REPOSITORY, "sort by size, name, memory, rate in turn"),
+    _C("repository.copy", "y", "copy", "", _W.REPOSITORY, "copy the command that fetches it"),
+    _C("repository.reload", "R", "reload", "", _W.REPOSITORY, "read the repository again"),
+    _C("repository.down", "down,j", "cursor(1)", "", _W.REPOSITORY, "next variant (up, k: the one before)"),
+    _C("repository.up", "up,k", "cursor(-1)", "", _W.REPOSITORY, "the variant before"),
+    _C("repository.page_down", "pagedown", "page(1)", "", _W.REPOSITORY, "a page down"),
+    _C("repository.page_up", "pageup", "page(-1)", "", _W.REPOSITORY, "a page up"),
+    _C("repository.first", "g,home", "edge(-1)", "", _W.REPOSITORY, "first variant"),
+    _C("repository.last", "G,end", "edge(1)", "", _W.REPOSITORY, "last variant"),
+    _C("repository.back", "escape", "back", "back", _W.REPOSITORY, "not to fetch it; back to the results"),
     _C("arena.write", "i,enter", "write", "write", _W.ARENA, "to the prompt field"),
     _C("arena.again", "r", "again", "again", _W.ARENA, "ask the last prompt again; a side that died is loaded again"),
     _C("arena.edit", "e", "edit", "edit", _W.ARENA, "the last prompt back into the field, to change it"),
@@ -154,6 +217,16 @@ COMMANDS: tuple[Command, ...] = (
     _C("compare.down", "down,j", "scroll(1)", "", _W.COMPARE, "scroll down (up, k: up)"),
     _C("compare.up", "up,k", "scroll(-1)", "", _W.COMPARE, "scroll up"),
     _C("compare.close", "escape,c,q", "dismiss", "close", _W.COMPARE, "close it"),
+    _C("downloads.pause", "enter", "pause", "pause or go", _W.DOWNLOADS, "pause it, or let it go on"),
+    _C("downloads.retry", "r", "retry", "retry", _W.DOWNLOADS, "try one again that has failed or was stopped"),
+    _C("downloads.sooner", "K,shift+up", "shift(-1)", "sooner", _W.DOWNLOADS, "up in the queue: it starts sooner"),
+    _C("downloads.later", "J,shift+down", "shift(1)", "later", _W.DOWNLOADS, "down in the queue"),
+    _C("downloads.cancel", "x", "cancel", "cancel", _W.DOWNLOADS, "cancel it and remove what came, when pressed twice"),
+    _C("downloads.down", "down,j", "cursor(1)", "", _W.DOWNLOADS, "next download (up, k: the one before)"),
+    _C("downloads.up", "up,k", "cursor(-1)", "", _W.DOWNLOADS, "the download before"),
+    _C("downloads.first", "g,home", "edge(-1)", "", _W.DOWNLOADS, "first download"),
+    _C("downloads.last", "G,end", "edge(1)", "", _W.DOWNLOADS, "last download"),
+    _C("downloads.close", "escape,w,q", "dismiss", "close", _W.DOWNLOADS, "close it; downloads go on"),
     _C("plan.use", "enter", "use", "use", _W.PLAN, "make it the plan: every footprint is asked again for it"),
     _C("plan.less", "left", "change(-1)", "", _W.PLAN, "the value before; on more: fold it"),
     _C("plan.next", "right", "change(1)", "", _W.PLAN, "the next value; on more: unfold it"),
@@ -193,9 +266,11 @@ COMMANDS: tuple[Command, ...] = (
     _C("quit.yes", "enter,y", "answer(True)", "quit", _W.QUIT, "quit; so does ctrl+q once more"),
     _C("quit.no", "escape,n", "answer(False)", "stay", _W.QUIT, "stay"),
     _C("go.models", "1", "go('models')", "", _W.EVERYWHERE, "Models: what is on this machine"),
+    _C("go.hub", "2", "go('hub')", "", _W.EVERYWHERE, "Hub: find a model, see what each file needs, fetch one"),
     _C("go.arena", "3", "go('arena')", "", _W.EVERYWHERE, "Arena: chat with one, compare two"),
     _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minute"),
     _C("plan", "p", "plan", "plan", _W.EVERYWHERE, "the plan: how models are loaded, and what each choice costs"),
+    _C("downloads", "w", "downloads", "", _W.EVERYWHERE, "downloads: what is fetched, paused, failed, and how fast"),
     _C("keys", "question_mark", "keys", "keys", _W.EVERYWHERE, "these keys, and what is amiss with the engine"),
     _C("settings", "comma", "settings", "", _W.EVERYWHERE, "settings: folders, margins, theme, keys"),
     _C("palette", "ctrl+p", "palette", "", _W.EVERYWHERE, "every command by name, with its key"),

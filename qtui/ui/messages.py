@@ -13,15 +13,24 @@ from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.compare import Column
+    from qtui.core.downloads.download import Download
+    from qtui.core.downloads.offer import Offer
+    from qtui.core.downloads.run import DownloadEvent
     from qtui.core.duel.run import DuelEvent
     from qtui.core.errors import Failure
     from qtui.core.gguf.facts import Facts
     from qtui.core.hardware import EngineInfo, MemorySample
+    from qtui.core.hub.choice import Nearest
+    from qtui.core.hub.events import ReadingEvent, Waiting
+    from qtui.core.hub.kinds import Kind
+    from qtui.core.hub.query import ResultPage
+    from qtui.core.hub.repository import Card, Repository
     from qtui.core.library.variant import Variant
     from qtui.core.memory.fit.propose import Proposal
     from qtui.core.memory.guard import Weighing
     from qtui.core.memory.ladder import Cell
     from qtui.core.memory.plan import LoadPlan
+    from qtui.core.memory.speed import Speed
     from qtui.core.memory.suggestion import Suggestion
     from qtui.core.memory.verdict import Headroom
     from qtui.core.presets import Preset
@@ -105,8 +114,30 @@ class VariantWeighed(Message):
 
 
 @dataclass(eq=False, repr=False)
+class VariantPaced(Message):
+    """How fast a variant would generate is known, or why it is not."""
+
+    path: Path
+    speed: Speed
+
+
+@dataclass(eq=False, repr=False)
 class FilesChanged(Message):
     """Files came or went."""
+
+
+@dataclass(eq=False, repr=False)
+class DownloadsHappened(Message, bubble=False):
+    """Downloads moved on, came, went or ended."""
+
+    event: DownloadEvent
+
+
+@dataclass(eq=False, repr=False)
+class FetchVariant(Message):
+    """Download the files of a variant of the Hub."""
+
+    download: Download
 
 
 @dataclass(eq=False, repr=False)
@@ -124,6 +155,72 @@ class SuggestionFound(Message):
 
     path: Path
     suggestion: Suggestion | None
+
+
+@dataclass(eq=False, repr=False)
+class HubSearched(Message):
+    """A search told something: a page, for how long it waits, or why it failed."""
+
+    search: int
+    """Which one, counted from 1."""
+    event: ResultPage | Waiting | Failure
+
+
+@dataclass(eq=False, repr=False)
+class HubSearchEnded(Message):
+    """A search is over."""
+
+    search: int
+
+
+@dataclass(eq=False, repr=False)
+class OpenRepository(Message):
+    """Open a repository in the Hub."""
+
+    repository: str
+    """`owner/name`."""
+
+
+@dataclass(eq=False, repr=False)
+class RepositoryTold(Message):
+    """The reading or weighing of a repository told something, or why it failed."""
+
+    reading: int
+    """Which one, counted from 1."""
+    event: ReadingEvent | Failure
+
+
+@dataclass(eq=False, repr=False)
+class NearestFound(Message):
+    """What would fit of a repository with less context; None: nothing."""
+
+    reading: int
+    nearest: Nearest | None
+
+
+@dataclass(eq=False, repr=False)
+class NoGgufFound(Message):
+    """A repository holds no GGUF files."""
+
+    repository: Repository
+    kind: Kind
+
+
+@dataclass(eq=False, repr=False)
+class CardFetched(Message):
+    """A model card came, or why it did not."""
+
+    card: Card | Failure
+
+
+@dataclass(eq=False, repr=False)
+class OfferMade(Message):
+    """What fetching a variant would take is known, or why it cannot be fetched."""
+
+    key: str
+    """Of its row."""
+    offer: Offer | None
+    problem: str = ""
 
 
 @dataclass(eq=False, repr=False)
@@ -167,6 +264,15 @@ class PlanEffect(Message):
     field: str
     """The change that was left out; empty: none."""
     weighing: Weighing
+
+
+@dataclass(eq=False, repr=False)
+class PlanPaced(Message):
+    """How fast a variant would be under a plan that is being edited."""
+
+    edit: int
+    """Which of the edits it is about, counted from 1."""
+    speed: Speed
 
 
 @dataclass(eq=False, repr=False)

@@ -17,6 +17,7 @@ from qtui.core.library.grouping import group_models, name_key
 from qtui.core.library.order import SortKey, sort_models
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Weighing
+from qtui.core.memory.speed import Speed
 from qtui.core.memory.verdict import Fit, Headroom, judge
 from qtui.ui.present.models import Standing, heading, other_heading, variant_cells
 from qtui.ui.present.table import Cells, Row
@@ -47,6 +48,7 @@ class Shelf:
         self._presets: dict[Path, str] = {}
         self.filter = ParsedFilter(EVERYTHING)
         self._weighings: dict[Path, Weighing] = {}
+        self._speeds: dict[Path, Speed] = {}
         self._known: dict[Path, LibraryRow] = {}
         self._sections: tuple[Section, ...] | None = None
         self._models = 0
@@ -85,6 +87,17 @@ class Shelf:
             self._known.pop(path, None)
             self._rows.pop(path, None)
 
+    def speed(self, path: Path) -> Speed | None:
+        """Return how fast a variant would generate, None while it is not known."""
+        return self._speeds.get(path)
+
+    def pace(self, path: Path, speed: Speed) -> None:
+        """Take how fast a variant would generate."""
+        if path in self.variants:
+            self._speeds[path] = speed
+            self._known.pop(path, None)
+            self._rows.pop(path, None)
+
     def plan_by(self, current: CurrentPlan) -> None:
         """Take another plan; what all variants need under the old one is dropped."""
         self._current = current
@@ -92,8 +105,9 @@ class Shelf:
         self.forget_weighings()
 
     def forget_weighings(self) -> None:
-        """Drop what all variants need."""
+        """Drop what all variants need, and how fast they are with it."""
         self._weighings.clear()
+        self._speeds.clear()
         self._known.clear()
         self._rows.clear()
 
@@ -194,10 +208,10 @@ class Shelf:
     def _library_row(self, path: Path) -> LibraryRow:
         row = self._known.get(path)
         if row is None:
-            weighing = self._weighings.get(path)
+            weighing, speed = self._weighings.get(path), self._speeds.get(path)
             row = LibraryRow(
                 self.variants[path], weighing.verdict if weighing else None, weighing.footprint if weighing else None,
-                self.standing.rates.get(path),
+                self.standing.rates.get(path, speed.rate if speed else None),
             )  # fmt: skip
             self._known[path] = row
         return row
@@ -212,7 +226,7 @@ class Shelf:
 
     def _cells(self, variant: Variant) -> Cells:
         weighing = self._weighings.get(variant.path)
-        return variant_cells(variant, weighing, self.standing, self._preset(variant))
+        return variant_cells(variant, weighing, self.standing, self._preset(variant), self._speeds.get(variant.path))
 
     def _preset(self, variant: Variant) -> str:
         """Return the name of the preset that a variant has of its own."""
@@ -222,5 +236,5 @@ class Shelf:
         return self._presets[variant.path]
 
     def _forget(self, path: Path) -> None:
-        for known in (self._weighings, self._known, self._presets, self._rows):
+        for known in (self._weighings, self._speeds, self._known, self._presets, self._rows):
             known.pop(path, None)

@@ -14,6 +14,7 @@ from qtui.core.themes import ThemeFile
 from qtui.ui.commands import HOMES, MODAL, Where, bindings
 from qtui.ui.following import Following
 from qtui.ui.places.place import Place
+from qtui.ui.running import Running
 
 if TYPE_CHECKING:  # the app paints before what panels need is imported
     from qtui.core.ports import SettingsStore
@@ -42,8 +43,10 @@ class Shell(Following):
 
     def action_go(self, place: str) -> None:
         """Go to a place."""
-        if self.opened:
+        if self.opened and place in self._modes:
             self.switch_mode(place)
+        elif self.opened:
+            self.notify("There is no such place here.", severity="warning")
 
     def action_keys(self) -> None:
         """Show the keys."""
@@ -54,6 +57,10 @@ class Shell(Following):
 
     def advice(self) -> Sequence[str]:
         """Return what is amiss here, and what to do about it."""
+        return ()
+
+    def at_stake(self) -> Sequence[Running]:
+        """Return what runs besides what the places run."""
         return ()
 
     def action_palette(self) -> None:
@@ -106,7 +113,7 @@ class Shell(Following):
 
     async def action_quit(self) -> None:
         """Quit; ask once if something runs."""
-        running = [one for place in self.places() for one in place.running()]
+        running = [*(one for place in self.places() for one in place.running()), *self.at_stake()]
         if not running or self._asking_to_quit:
             self.exit()
             return

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qtui.core.monitor.history import History
+from qtui.core.sessions import SessionState
 
 if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, MemorySample
 
 
@@ -17,5 +19,12 @@ class Vitals:
 
     sample: MemorySample | None = None
     engine: EngineInfo | None = None
+    downloads: tuple[Download, ...] = ()
+    """The queue of downloads, in its order."""
     history: History = field(default_factory=History)
     """The last minute of machine and sessions."""
+
+    def quiet(self) -> bool:
+        """Tell whether it is known that no session of any qtui computes now."""
+        latest = self.history.latest
+        return latest is not None and all(seen.record.state is SessionState.READY for seen in latest.sessions)

@@ -27,6 +27,7 @@ DOORS = {
     "psutil": ("qtui/services/machine/",),
     "pynvml": ("qtui/services/machine/",),
     "huggingface_hub": ("qtui/services/hub/", "qtui/services/downloads/"),
+    "httpx2": ("qtui/services/hub/",),
     "tomlkit": ("qtui/services/toml_edit.py",),
     "platformdirs": ("qtui/services/paths.py",),
     "textual": ("qtui/ui/",),
@@ -88,9 +89,13 @@ def test_the_contracts_are_kept() -> None:
         ("services/paths.py", "import qtui.services.engine.child.native", "nothing imports a child"),
         ("services/engine/child/native.py", "import qtui.services.paths", "a child knows core and no other service"),
         ("services/engine/child/native.py", "import qtui.services.engine.quantise", "a child knows core"),
+        ("services/paths.py", "import qtui.services.downloads.child.web", "nothing imports the child that downloads"),
+        ("services/downloads/child/web.py", "import qtui.services.paths", "the child that downloads knows core"),
+        ("services/downloads/child/web.py", "import qtui.services.hub.store", "the child that downloads knows core"),
         ("services/paths.py", "import llama_cpp", "llama_cpp, numpy and jinja2 are for the children"),
         ("cli/main.py", "import psutil", "psutil and pynvml have one door"),
-        ("services/paths.py", "import huggingface_hub", "huggingface_hub has two doors"),
+        ("services/paths.py", "import httpx2", "huggingface_hub has two doors, its HTTP library one"),
+        ("services/paths.py", "import huggingface_hub", "huggingface_hub has two doors, its HTTP library one"),
         ("cli/main.py", "import platformdirs", "platformdirs and tomlkit have one door each"),
         ("cli/main.py", "import textual", "only the ui imports Textual and rich"),
         ("ui/places/__init__.py", "import markdown_it", "the Markdown parser is for widgets"),
@@ -131,7 +136,10 @@ def test_the_command_starts_without_the_heavy_libraries() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert "qtui" in loaded
-    assert loaded & {"llama_cpp", "huggingface_hub", "textual", "rich", "numpy", "jinja2", "psutil", "pynvml"} == set()
+    assert (
+        loaded & {"llama_cpp", "huggingface_hub", "httpx2", "textual", "rich", "numpy", "jinja2", "psutil", "pynvml"}
+        == set()
+    )
 
 
 def test_modules_are_small_and_annotated() -> None:

@@ -9,10 +9,14 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from qtui.core.downloads.ports import Downloads
+from qtui.core.downloads.run import DownloadRun
+from qtui.core.forecast import Forecast
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.ports import Hub, Library
 from qtui.core.settings import Settings
 from qtui.core.text import GIB
 from qtui.core.themes import ThemeFile
@@ -56,6 +60,11 @@ class Stage:
     applied: list[Settings] = field(default_factory=list)
     """What was handed to library and guard."""
     presets: FakePresets = field(default_factory=FakePresets)
+    forecast: Forecast | None = None
+    hub: Hub | None = None
+    downloads: Downloads | None = None
+    real_library: Library | None = None
+    """Takes the place of the fake one."""
     library: FakeLibrary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,9 +79,10 @@ class Stage:
         files = read_themes() if theme_files is None else theme_files
         guard = Guard(footprints, self.machine, self.engine)
         parts = Parts(
-            library=self.library, machine=self.machine, engine=self.engine, guard=guard, footprints=footprints,
-            sessions=self.sessions, plan=LoadPlan(), presets=self.presets, known_presets=self.presets.load(),
-            models_dirs=folders, apply=self.applied.append,
+            library=self.real_library or self.library, machine=self.machine, engine=self.engine, guard=guard,
+            footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
+            known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
+            hub=self.hub, downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip
         return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)
 

@@ -14,6 +14,7 @@ from qtui.core.duel.run import SideHappened, SideUnloaded
 from qtui.core.errors import Failure
 from qtui.core.events import Answered, TextArrived
 from qtui.core.library.variant import Variant
+from qtui.core.settings import Settings
 from qtui.core.text import GIB, MIB
 from qtui.ui.messages import DuelHappened, PutOnSide
 from qtui.ui.panels.sampling import SamplingPanel
@@ -22,7 +23,7 @@ from qtui.ui.widgets.past import Past
 from qtui.ui.widgets.prompt_field import PromptField
 from qtui.ui.widgets.transcript import FRESH, Transcript
 from qtui.ui.widgets.turn import PROMPT_SHOWN
-from tests.fakes import LoadScript, Reply
+from tests.fakes import FakeSettings, LoadScript, Reply
 from tests.ui.stage import LARGE, OTHER, SMALL, Stage, arena, field_of, screen_lines, screen_text, sees, wait_until
 
 
@@ -462,12 +463,23 @@ async def test_a_bar_shows_only_away_from_the_end() -> None:
         await rested(pilot)
         transcript = arena(pilot).query_one(Transcript)
         assert transcript.scrollbar_size_vertical == 0
-        before = screen_lines(pilot)[:-1]
+        before = screen_lines(pilot)[:-2]  # without the field and the keys, which are others outside of it
         await pilot.press("escape", "k", "k", "k")
         await wait_until(pilot, lambda: transcript.scrollbar_size_vertical == 1)
         await pilot.press("G")
         await wait_until(pilot, lambda: transcript.scrollbar_size_vertical == 0)
-        assert screen_lines(pilot)[:-1] == before
+        assert screen_lines(pilot)[:-2] == before
+
+
+async def test_the_empty_field_says_whom_it_asks_and_outside_of_it_which_key_leads_there() -> None:
+    stage = Stage(settings=FakeSettings(Settings(keys={"arena.write": "w"})))
+    async with stage.duel(A=SMALL, B=LARGE).run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "ask both sides")
+        assert "w: ask both sides" not in screen_text(pilot)
+        await pilot.press("escape")
+        await sees(pilot, "w: ask both sides")
+        await pilot.press("w")
+        await wait_until(pilot, lambda: "w: ask" not in screen_text(pilot))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])

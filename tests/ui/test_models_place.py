@@ -161,6 +161,16 @@ async def test_the_filter_takes_words_and_goes_again() -> None:
         assert pilot.app.screen.query_one(Input).value == ""
 
 
+async def test_down_leaves_the_filter_for_the_rows_that_are_left() -> None:
+    async with Stage().app().run_test(size=(80, 24)) as pilot:
+        await sees(pilot, "Beta")
+        await pilot.press("slash", *"beta", "down")
+        await wait_until(pilot, lambda: table(pilot).has_focus)
+        assert models(pilot).query_one(Input).value == "beta"
+        await pilot.press("down", "escape")
+        await sees(pilot, "Alpha")
+
+
 async def test_letters_in_the_filter_are_letters() -> None:
     stage = Stage()
     async with stage.app().run_test(size=(120, 36)) as pilot:

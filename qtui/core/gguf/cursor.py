@@ -44,7 +44,7 @@ class Cursor:
     What is read is named in `what`, which may hold text from the file: it is cleaned when an error shows it.
     """
 
-    def __init__(self, source: ByteSource, first_read: int) -> None:
+    def __init__(self, source: ByteSource, first_read: int, most_read: int = MAX_READ) -> None:
         self.source = source
         self.size = source.size
         self.position = 0
@@ -53,6 +53,7 @@ class Cursor:
         self._window = b""
         self._start = 0
         self._next_read = first_read
+        self._most_read = most_read
 
     @property
     def remaining(self) -> int:
@@ -168,7 +169,7 @@ class Cursor:
         kept = self._window[index:] if 0 <= index <= len(self._window) else b""
         begin = self.position + len(kept)
         wanted = min(max(self._next_read, length - len(kept)), self.size - begin)
-        self._next_read = min(2 * self._next_read, MAX_READ)
+        self._next_read = min(2 * self._next_read, self._most_read)
         self._window = kept + self.source.read(begin, wanted)
         self._start = self.position
         if len(self._window) < length:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from qtui.core.errors import BadFileError
 from qtui.core.gguf import types
-from qtui.core.gguf.cursor import FETCH_AGAIN, Cursor
+from qtui.core.gguf.cursor import FETCH_AGAIN, MAX_READ, Cursor
 from qtui.core.gguf.source import ByteSource
 from qtui.core.text import clean_name
 
@@ -147,18 +147,21 @@ class Header:
         return max(0, self.needed_size - self.file_size)
 
 
-def read_header(source: ByteSource, *, check_data: bool = True, first_read: int = FIRST_READ) -> Header:
+def read_header(
+    source: ByteSource, *, check_data: bool = True, first_read: int = FIRST_READ, most_read: int = MAX_READ
+) -> Header:
     """Read a header. Arrays are stepped over and stay in the file; see `read_array`.
 
     Args:
         source: the bytes; at most `cursor.MAX_HEADER` of them are read.
         check_data: refuse a file that is shorter than its tensors; without it see `Header.missing_bytes`.
         first_read: bytes asked for at first.
+        most_read: bytes asked for at once at most, where nothing needs more.
 
     Raises:
         BadFileError: not GGUF, damaged, hostile, truncated; the message says at which byte.
     """
-    cursor = Cursor(source, first_read)
+    cursor = Cursor(source, first_read, most_read)
     version, big_endian = _read_preamble(cursor)
     tensor_count = _count(cursor, MAX_TENSORS, 24, "tensors")
     key_count = _count(cursor, MAX_KEYS, 14, "metadata keys", after=24 * tensor_count)

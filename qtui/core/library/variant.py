@@ -53,6 +53,13 @@ class Variant:
     """Why it cannot be loaded (`2 of 3 shards here`, `truncated: …`); empty when nothing is wrong."""
     repository: str = ""
     """`owner/name` on the Hub, where the place tells."""
+    address: str = ""
+    """`REPO/FILE` of one that is on the Hub and not here: its paths are then those of its headers."""
+
+    @property
+    def file(self) -> str:
+        """Return what names it to users and other programs: its path, or its address on the Hub."""
+        return self.address or str(self.path)
 
     @property
     def loadable(self) -> bool:

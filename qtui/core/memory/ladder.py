@@ -120,7 +120,7 @@ def ladder_report(
 def _variant_report(variant: Variant, cells: Sequence[Cell]) -> dict[str, Any]:
     own = [cell for cell in cells if cell.variant == variant]
     return {
-        "file": str(variant.path),
+        "file": variant.file,
         "model": variant.model,
         "quant": variant.quant,
         "size": variant.size,

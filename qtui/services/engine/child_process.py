@@ -46,8 +46,10 @@ class ChildProcess:
         self.pid = process.pid
 
     @classmethod
-    async def start(cls, command: Sequence[str], log: ChildLog) -> ChildProcess:
-        """Start a command with its standard error going to a log.
+    async def start(
+        cls, command: Sequence[str], log: ChildLog, environment: Mapping[str, str] | None = None
+    ) -> ChildProcess:
+        """Start a command with its standard error going to a log; its environment is ours without secrets by default.
 
         Raises:
             OSError: it cannot be started (no such file, no permission, no memory for a fork).
@@ -61,7 +63,7 @@ class ChildProcess:
                 stderr=stderr,
                 start_new_session=True,
                 limit=READ_LIMIT,
-                env=child_environment(),
+                env=child_environment() if environment is None else environment,
             )
         finally:
             os.close(stderr)

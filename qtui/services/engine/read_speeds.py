@@ -30,6 +30,8 @@ LIMIT_S = 60.0
 STEP = "step"
 LEAST_SHARE = 0.9
 """Of the processors' time; a measurement that got less says too little of the machine."""
+BUSY_S = 600.0
+"""What was measured on a busy machine holds so long, in this process only; then it is measured again."""
 DISK_PIECE = 4 << 20
 DISK_BYTES = 64 << 20
 DISK_S = 0.3
@@ -51,20 +53,29 @@ class ReadSpeeds:
         self._path = path
         self._command = tuple(command) or python_module(CHILD)
         self._one_at_a_time = asyncio.Lock()
+        self._while_busy: dict[str, tuple[float, dict[str, float]]] = {}
+        """By name of the machine: when it was measured while it was busy, and what."""
 
     async def rates(self, kernels: Sequence[Kernel], threads: int) -> ReadRates:
         """Return what is known, measuring what is not; see `core.ports.ReadSpeeds`."""
         async with self._one_at_a_time:  # two measurements at once would both be wrong
             name = "|".join((*await self._machine(), str(threads)))
             known = self._known(name)
-            busy = False
-            missing = [kernel for kernel in kernels if kernel.key not in known]
-            if missing or STEP not in known:
+            begun, rough = self._while_busy.get(name, (0.0, {}))
+            if time.monotonic() - begun > BUSY_S:
+                rough = {}
+            missing = [kernel for kernel in kernels if kernel.key not in known and kernel.key not in rough]
+            if missing or (STEP not in known and STEP not in rough):
                 found = await self._measure(MeasureRates.of(missing, threads))
-                known = {**known, **dict(found.rates), STEP: found.step}
-                busy = found.share < LEAST_SHARE
-                if not busy:  # of a machine that had other things to do nothing is remembered
+                measured = {**dict(found.rates), STEP: found.step}
+                if found.share < LEAST_SHARE:  # of a machine that had other things to do nothing is written down
+                    rough = {**rough, **measured}
+                    self._while_busy[name] = (time.monotonic(), rough)
+                else:
+                    known = {**known, **measured}
                     self._keep(name, known)
+            busy = STEP not in known or any(kernel.key not in known for kernel in kernels)
+            known = {**rough, **known}
         return ReadRates({kernel.key: known[kernel.key] for kernel in kernels}, known[STEP], busy)
 
     async def disk(self, path: Path) -> float | None:

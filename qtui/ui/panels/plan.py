@@ -17,17 +17,20 @@ from textual.widgets import Input, Static
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import QtuiError
+from qtui.core.forecast import Forecast
 from qtui.core.library.variant import Variant
 from qtui.core.memory.changes import PlanWeighed, weigh_changes
 from qtui.core.memory.fit.propose import propose, taken
 from qtui.core.memory.guard import Guard, Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
+from qtui.core.memory.speed import Speed
 from qtui.core.plan_draft import PlanDraft
 from qtui.core.ports import PresetStore
 from qtui.core.presets import Preset
 from qtui.ui.commands import Where, bindings, shown
-from qtui.ui.messages import PlanEffect, PlanProposed, PresetsChanged, UsePlan
+from qtui.ui.messages import PlanEffect, PlanPaced, PlanProposed, PresetsChanged, UsePlan
+from qtui.ui.pacer import HOPELESS
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.plan import (
     COLUMNS,
@@ -65,6 +68,7 @@ class PlanPanel(Panel[None]):
         around: Around,
         guard: Guard,
         presets: PresetStore | None,
+        forecast: Forecast | None = None,
     ) -> None:
         super().__init__()
         self._current = current
@@ -73,8 +77,11 @@ class PlanPanel(Panel[None]):
         self._around = around
         self._guard = guard
         self._store = presets
+        self._forecast = forecast
         self._more = any(field.more for field in self._draft.changes)
         self._whole: Weighing | None = None
+        self._pace: Speed | None = None
+        """How fast it would generate under the whole plan."""
         self._without: dict[str, Weighing] = {}
         self._edits = 0
         self._typing = ""
@@ -210,7 +217,15 @@ class PlanPanel(Panel[None]):
             self._without[event.field] = event.weighing
         else:
             self._whole = event.weighing
+            self._pace_it(event.edit, event.weighing)
         self._draw()
+
+    @on(PlanPaced)
+    def show_pace(self, event: PlanPaced) -> None:
+        """Show how fast it would be."""
+        if event.edit == self._edits:
+            self._pace = event.speed
+            self._draw_foot()
 
     @on(PlanProposed)
     def take_proposal(self, event: PlanProposed) -> None:
@@ -280,7 +295,7 @@ class PlanPanel(Panel[None]):
 
     def _ask(self) -> None:
         self._edits += 1
-        self._whole = None
+        self._whole = self._pace = None
         self._without.clear()
         edit = self._edits
         if self._variant is not None and self._variant.loadable and not self._draft.refusal:
@@ -294,6 +309,11 @@ class PlanPanel(Panel[None]):
         async for event in weigh_changes(self._guard, self._variant, draft.plan, draft.base, self._for_variant):
             field = "" if isinstance(event, PlanWeighed) else event.field.id
             self.post_message(PlanEffect(edit, field, event.weighing))
+
+    @work(exclusive=True, group="pace")
+    async def _pace_it(self, edit: int, weighing: Weighing) -> None:
+        if self._forecast is not None and self._variant is not None and weighing.verdict.fit not in HOPELESS:
+            self.post_message(PlanPaced(edit, await self._forecast.of(self._variant, weighing)))
 
     @work(exclusive=True, group="search")
     async def _search(self, edit: int) -> None:
@@ -352,6 +372,6 @@ class PlanPanel(Panel[None]):
         self.query_one(".help", Static).update(Content("\n").join(lines))
         own = self._current.own_preset(self._variant) if self._variant else None
         refusal = self._draft.refusal
-        words = name(refusal, "$text-error", 600) if refusal else outcome(self._variant, self._whole, own)
+        words = name(refusal, "$text-error", 600) if refusal else outcome(self._variant, self._whole, own, self._pace)
         self.query_one(".outcome", Static).update(words)
         self.query_one(KeyLine).show_commands(shown([Where.PLAN_FIELD if self._typing else Where.PLAN]))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from textual import on, work
 from textual.content import Content
-from textual.events import ScreenResume
+from textual.events import DescendantBlur, DescendantFocus, ScreenResume
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -281,9 +281,18 @@ class DuelPlace(Place, Ground):
     def _draw_layout(self) -> None:
         self.panes.lay_out(self._wanted)
         self.set_class(not self._wanted, "without-sides")
-        names = {0: "put a model on a side first", 1: f"ask {next(iter(self._wanted), '')}", 2: "ask both sides"}
-        self._field.placeholder = names[len(self._wanted)]
+        self.invite()
         self._refresh_both()
+
+    @on(DescendantFocus)
+    @on(DescendantBlur)
+    def invite(self) -> None:
+        """Say in the empty field whom a prompt goes to; where letters are commands, with the key that leads there."""
+        names = {0: "put a model on a side first", 1: f"ask {next(iter(self._wanted), '')}", 2: "ask both sides"}
+        text = names[len(self._wanted)]
+        key = next((c.shown_key for c in self._commands if c.id == "arena.write"), "")
+        away = bool(self._wanted and key) and not self._field.has_focus
+        self._field.placeholder = f"{key}: {text}" if away else text
 
     def _refresh_both(self) -> None:
         self.query_one(".both", Fitted).refresh()

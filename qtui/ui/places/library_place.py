@@ -10,6 +10,7 @@ from textual import on, work
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import Failure, QtuiError
+from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.library.variant import Variant
 from qtui.core.memory.fit.propose import taken
@@ -27,9 +28,11 @@ from qtui.ui.messages import (
     HeadroomMoved,
     ScanEnded,
     SuggestionFound,
+    VariantPaced,
     VariantsFound,
     VariantWeighed,
 )
+from qtui.ui.pacer import Pacer
 from qtui.ui.places.place import Place
 from qtui.ui.scanning import scanned
 from qtui.ui.shelf import OF_THE_MOMENT, Shelf
@@ -47,7 +50,7 @@ class LibraryPlace(Place):
 
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
-        folders: Sequence[Path], vitals: Vitals,
+        folders: Sequence[Path], vitals: Vitals, forecast: Forecast | None = None,
     ) -> None:  # fmt: skip
         super().__init__(vitals)
         self.library = library
@@ -62,10 +65,12 @@ class LibraryPlace(Place):
         self._guard = guard
         self._footprints = footprints
         self._weigher = Weigher(guard, current)
+        self._pacer = Pacer(forecast)
         self._steady = Steady()
         self._seen: set[Path] = set()
         self._scan_again = False
         self._weighing = False
+        self._pacing = False
         self._drawing = False
 
     # What a place of this kind says and shows
@@ -98,6 +103,7 @@ class LibraryPlace(Place):
         super().show_vitals(vitals)
         if vitals.sample and self._steady.moved(vitals.sample):
             self._measure_headroom()
+        self._pace_more()
 
     def settings_changed(self, before: Settings, after: Settings) -> None:
         """Look into other folders; judge by other margins."""
@@ -111,6 +117,7 @@ class LibraryPlace(Place):
         self.current = current
         self.shelf.plan_by(current)
         self.suggestions.clear()
+        self._pacer.clear()
         self._weigher.plan_by(current, self.shelf.variants.values())
         self._weigh_more()
         self.draw()
@@ -165,10 +172,20 @@ class LibraryPlace(Place):
         """Show what a variant needs."""
         self.shelf.weigh(event.path, event.weighing)
         self.suggestions.pop(event.path, None)
+        weighed = self.shelf.variants.get(event.path)
+        if weighed is not None:
+            self._pacer.want(weighed, event.weighing)
+            self._pace_more()
         variant = self.subject()
         if variant is not None and self._concerns(variant, event.path):
             self.suggestions.pop(variant.path, None)
             self.rest()
+        self._draw_soon()
+
+    @on(VariantPaced)
+    def take_pace(self, event: VariantPaced) -> None:
+        """Show how fast a variant would be."""
+        self.shelf.pace(event.path, event.speed)
         self._draw_soon()
 
     @on(HeadroomMoved)
@@ -227,7 +244,29 @@ class LibraryPlace(Place):
             self.notify(f"{error.message} {error.hint}", severity="error", markup=False)
         finally:
             self._weighing = False
+        self.call_later(self._pace_more)
         self.call_later(self._settle)
+
+    def _pace_more(self) -> None:
+        """Pace what was weighed, once all of it is; the machine is only measured with nothing else going on."""
+        if not self._pacing and not self._pacer.idle and not self._weighing:
+            self._pacing = True
+            self._pace()
+
+    @work(group="pace")
+    async def _pace(self) -> None:
+        told = False
+        try:
+            async for variant, speed in self._pacer.run(self.paths_on_screen, self._quiet):
+                told = True
+                self.post_message(VariantPaced(variant.path, speed))
+        finally:
+            self._pacing = False
+        if told:
+            self.call_later(self._settle)
+
+    def _quiet(self) -> bool:
+        return self.vitals.quiet()
 
     def _settle(self) -> None:
         """Put rows in order once all is known; while it becomes known they stay where they are."""
@@ -277,6 +316,7 @@ class LibraryPlace(Place):
         """Forget what was known of a file that is gone or another one now."""
         self._footprints.forget(path)
         self._weigher.drop(path)
+        self._pacer.drop(path)
         self.facts.pop(path, None)
         self.suggestions.pop(path, None)
 

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from qtui.core.compare import Dated, no_date
 from qtui.core.current_plan import CurrentPlan
+from qtui.core.forecast import Forecast
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprints import Footprints
@@ -22,7 +23,7 @@ from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library
 from qtui.ui.commands import Where, bindings
-from qtui.ui.messages import PutOnSide, UsePlan
+from qtui.ui.messages import OpenRepository, PutOnSide, UsePlan
 from qtui.ui.panels.compare import ComparePanel
 from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
@@ -54,15 +55,18 @@ class ModelsPlace(LibraryPlace):
 
     NAME = "models"
     CSS_PATH = "models.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.MODELS), *bindings(Where.FILTER)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.FILTER), *bindings(Where.MODELS)]
+    """The filter's first: of two for one key the first that may be given is taken."""
 
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
         folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
+        forecast: Forecast | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
-            library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals
-        )
+            library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals,
+            forecast=forecast,
+        )  # fmt: skip
         self.shelf.stand(standing)
         self._dated = dated
         self._words = ""
@@ -114,6 +118,10 @@ class ModelsPlace(LibraryPlace):
         variant = self.subject()
         hidden = frozenset() if variant else NEED_A_ROW
         return hidden if variant and self.suggestions.get(variant.path) else hidden | {"models.take"}
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let the keys of the filter be its own only while it has the focus."""
+        return action not in ("leave_filter", "clear_filter") or isinstance(self.focused, Input)
 
     # What can be done
 
@@ -181,6 +189,16 @@ class ModelsPlace(LibraryPlace):
         """Open what the header of the variant under the cursor says."""
         if variant := self.subject():
             self.app.push_screen(DetailsPanel(variant, self.library))
+
+    def action_repository(self) -> None:
+        """Open the repository on the Hub that the variant under the cursor came from."""
+        variant = self.subject()
+        if variant is None:
+            return
+        if variant.repository:
+            self.post_message(OpenRepository(variant.repository))
+        else:
+            self.notify(f"It is not known where {variant.title} came from: its place does not tell.", markup=False)
 
     def action_copy(self) -> None:
         """Copy the llama-server command of the variant under the cursor, under its plan."""

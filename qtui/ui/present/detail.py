@@ -137,8 +137,8 @@ def mix_parts(mix: Sequence[MixRow]) -> list[Content]:
 
 
 def file_line(variant: Variant) -> Content:
-    """Return where the file lies."""
-    return name(str(variant.path), "$foreground-muted", 400)
+    """Return where the file lies, or what its address on the Hub is."""
+    return name(variant.file, "$foreground-muted", 400)
 
 
 def _percent(share: float | None) -> str:

@@ -14,6 +14,7 @@ from qtui.core.library.variant import Model, Role, Variant
 from qtui.core.memory.changes import spare
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.speed import Speed
 from qtui.core.memory.verdict import Fit, Verdict
 from qtui.core.text import clean_name, count, rate
 from qtui.ui.present.table import Cells, Column
@@ -99,14 +100,16 @@ def other_heading() -> Content:
     return Content.styled("other", "bold") + Content.styled("  files that do not chat", "$foreground-muted")
 
 
-def variant_cells(variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "") -> Cells:
+def variant_cells(
+    variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "", pace: Speed | None = None
+) -> Cells:
     """Return the cells of one variant's row; `preset` is one that it has of its own."""
     label = name(variant.quant)
     if variant.role is not Role.MODEL:
         label = joined([name(variant.model), Content.styled(clean_name(variant.quant), "$foreground-muted")], " ")
     elif preset:
         label = joined([label, Content.styled(f"preset: {clean_name(preset, 60)}", "$text-accent")], "  ")
-    where = name(variant.source, "$foreground-muted")
+    where = name(_folder(variant.source), "$foreground-muted")
     size = Content(gib(variant.size))
     bpw = Content("?" if variant.bits_per_weight is None else f"{variant.bits_per_weight:.2f}")
     trained = Content(str(variant.context_length or "?"))
@@ -117,10 +120,16 @@ def variant_cells(variant: Variant, weighing: Weighing | None, standing: Standin
         return (label, size, bpw, why, None, None, None, None, where)
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
     measured = standing.rates.get(variant.path)
-    speed: Content | None = Content(rate(measured)) if measured is not None else _muted("?")
+    speed: Content | None = Content(rate(measured)) if measured is not None else paced(pace)
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
     return (label, size, bpw, needs(weighing), fit, speed, spare_cell(weighing), trained, where)
+
+
+def _folder(source: str) -> str:
+    """Return a place as a narrow column shows it: of a long path its last folder, which tells more than its first."""
+    head, slash, last = source.rstrip("/").rpartition("/")
+    return f"…/{last}" if slash and last and "/" in head.removeprefix("~") else source
 
 
 def role_name(variant: Variant) -> str:
@@ -143,6 +152,13 @@ def needs(weighing: Weighing | None) -> Content:
     if weighing is None or weighing.footprint is None:
         return Content.styled("?", "$foreground-muted")
     return Content(weighing.footprint.origin.sign + gib(weighing.footprint.total))
+
+
+def paced(speed: Speed | None) -> Content:
+    """Return a rate with the sign of its origin; `?` while unknown."""
+    if speed is None or speed.rate is None:
+        return _muted("?")
+    return Content(speed.origin.sign + rate(speed.rate))
 
 
 def fit_word(weighing: Weighing | None, *, loaded: bool = False) -> Content:

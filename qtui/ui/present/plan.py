@@ -15,11 +15,12 @@ from qtui.core.memory.options import changed_options
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, DEFAULT_CTX_SIZE, LoadPlan
 from qtui.core.memory.plan_fields import FIELDS, Around, PlanField, changed_fields
 from qtui.core.memory.plan_texts import cache_text
+from qtui.core.memory.speed import Speed
 from qtui.core.memory.verdict import Fit
 from qtui.core.origin import Origin, weakest
 from qtui.core.plan_draft import PlanDraft
 from qtui.core.presets import Preset
-from qtui.core.text import clean_name
+from qtui.core.text import clean_name, rate
 from qtui.ui.present.models import verdict_word
 from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import gib, joined, name
@@ -108,8 +109,10 @@ def effect_text(whole: Weighing | None, without: Weighing | None) -> Content:
     return Content.styled(f"{sign}{'+' if difference > 0 else '-'}{gib(abs(difference))}", style)
 
 
-def outcome(variant: Variant | None, weighing: Weighing | None, own_preset: Preset | None = None) -> Content:
-    """Return what the variant needs under the plan, the verdict, and what is left in the worst pool."""
+def outcome(
+    variant: Variant | None, weighing: Weighing | None, own_preset: Preset | None = None, pace: Speed | None = None
+) -> Content:
+    """Return what the variant needs under the plan, the verdict, what is left in the worst pool, how fast it is."""
     if variant is None:
         return _muted("no variant under the cursor: the plan is for whatever is loaded next")
     title = name(variant.title, "bold", 60)
@@ -126,6 +129,8 @@ def outcome(variant: Variant | None, weighing: Weighing | None, own_preset: Pres
         parts.append(f"{gib(left[1])} to spare in {left[0]}")
     elif weighing.verdict.fit is not Fit.FITS:
         parts.append(name(weighing.verdict.reason, limit=200))
+    if pace is not None and pace.rate is not None:
+        parts.append(f"{pace.origin.sign}{rate(pace.rate)} t/s")
     return title + ": " + joined(parts, ", ")
 
 

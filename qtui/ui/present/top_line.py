@@ -13,10 +13,11 @@ from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, Gpu, MemorySample
 
-PLACES = (("1", "models", "Models"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
-"""Key, name and title. 2 stays free for the Hub."""
+PLACES = (("1", "models", "Models"), ("2", "hub", "Hub"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
+"""Key, name and title."""
 
 
 def places(current: str) -> Content:
@@ -49,14 +50,26 @@ def memory(vitals: Vitals, width: int) -> Content:
     unused = ""
     if vitals.engine is not None and not vitals.engine.gpus:
         unused = "this llama.cpp is CPU-only" if vitals.engine.usable else "no engine"
+    tail = [line] if (line := downloading(vitals.downloads)) else []
     forms = (
         [_ram(sample), *(_card(card, unused) for card in sample.gpus), swap(sample)],
         [_ram(sample), *(_card(card, "" if not unused else "(?)") for card in sample.gpus), swap(sample)],
         [*_short(sample, unused), swap(sample)],
         _short(sample, unused),
     )
-    lines = [joined(form, "  ") for form in forms]
+    lines = [joined([*form, *tail], "  ") for form in forms] + [joined(form, "  ") for form in forms[-2:]]
     return next((line for line in lines if line.cell_length <= width), lines[-1])
+
+
+def downloading(downloads: Sequence[Download]) -> Content:
+    """Return how many downloads go on and how far they are together, else that one needs looking after."""
+    wanted = [one for one in downloads if one.state in ("queued", "running", "verifying")]
+    if wanted:
+        share = sum(one.done for one in wanted) * 100 // sum(one.size for one in wanted)
+        return Content(f"{len(wanted)} download{'s' * (len(wanted) > 1)} {share} %")
+    if any(one.failure is not None for one in downloads):
+        return Content.styled("a download stopped (w)", "$text-warning")
+    return Content()
 
 
 def _ram(sample: MemorySample) -> Content:

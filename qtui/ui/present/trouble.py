@@ -12,7 +12,7 @@ from qtui.core.memory.guard import Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean_name, size
 from qtui.ui.present.arena import failure_text
-from qtui.ui.present.words import gib, name
+from qtui.ui.present.words import gib, key, name
 from qtui.ui.side import Side
 
 
@@ -57,8 +57,3 @@ def join_text(other: str, turns: int) -> Content:
     many = "1 turn" if turns == 1 else f"{turns} turns"
     text = f"joins with the {many} of {clean_name(other)}, answers from the next prompt on"
     return Content.styled(text, "$foreground-muted")
-
-
-def key(shown: str, text: str) -> Content:
-    """Return a key and what it does."""
-    return Content.assemble((shown, "bold $text-accent"), f" {text}")

@@ -16,6 +16,11 @@ def name(text: str, style: str = "", limit: int = 200) -> Content:
     return Content.styled(clean_name(text, limit), style)
 
 
+def key(shown: str, text: str) -> Content:
+    """Return a key and what it does."""
+    return Content.assemble((shown, "bold $text-accent"), f" {text}")
+
+
 def prose(text: str, style: str = "") -> Content:
     """Return foreign text of several lines."""
     return Content.styled(clean(text), style)

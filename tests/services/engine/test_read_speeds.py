@@ -78,6 +78,8 @@ async def test_what_a_busy_machine_did_is_told_and_not_remembered(tmp_path: Path
     busy = ReadSpeeds(machine, path, saying(tmp_path, MeasuredRates(((Q8.key, 1e8),), 1e-5, share=0.4)))
     found = await busy.rates([Q8], 4)
     assert (found.busy, found.kernels, path.exists()) == (True, {Q8.key: 1e8}, False)
+    again = await busy.rates([Q8], 4)  # a busy machine is not kept busier by asking it again and again
+    assert (again.busy, again.kernels, (tmp_path / "starts").read_text()) == (True, {Q8.key: 1e8}, "x")
     calm = ReadSpeeds(machine, path, saying(tmp_path, MeasuredRates(((Q8.key, 1e9),), 1e-6)))
     assert (await calm.rates([Q8], 4)).kernels == {Q8.key: 1e9}
     assert path.exists()

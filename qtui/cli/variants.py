@@ -1,0 +1,60 @@
+"""The variant that a name on the command line means: a file of this machine, else one on the Hub."""
+
+from __future__ import annotations
+
+from qtui.cli.running import Context
+from qtui.core.errors import NotOnHubError, OfflineError, UsageError
+from qtui.core.hub.address import Address, parse_address
+from qtui.core.hub.events import RepositoryFound, Waiting
+from qtui.core.hub.finding import Found
+from qtui.core.hub.finding import find_variant as find_on_hub
+from qtui.core.library.variant import Variant
+from qtui.core.ports import Hub
+from qtui.core.text import clean_name, duration
+
+
+async def find_variant(context: Context, name: str) -> Variant:
+    """Return the variant of a name; of one that is on the Hub, its header was read.
+
+    Raises:
+        BadFileError: the file, or the header on the Hub, cannot be read.
+        UsageError: neither here nor on the Hub there is such a variant.
+        HubError: the Hub cannot be asked.
+    """
+    services = context.services
+    try:
+        return await services.library.find(name)
+    except UsageError:
+        address = parse_address(name)
+        if address is None or services.hub is None:
+            raise
+    return (await _on_hub(context, services.hub, address, name)).row.variant
+
+
+def tell_waiting(context: Context, waiting: Waiting) -> None:
+    """Say on stderr what is waited for: a rate limit as a line that stays, all else as progress."""
+    text = f"{waiting.reason} ({duration(waiting.seconds)})"
+    if waiting.limited:
+        context.console.note(text)
+    else:
+        context.console.progress(text)
+
+
+async def _on_hub(context: Context, hub: Hub, address: Address, name: str) -> Found:
+    console = context.console
+    console.progress(f"asking {hub.endpoint}")
+    try:
+        async for event in find_on_hub(hub, context.services.library, address):
+            if isinstance(event, Waiting):
+                tell_waiting(context, event)
+            elif isinstance(event, RepositoryFound):
+                console.progress(f"reading {event.repository.id}")
+            elif isinstance(event, Found):
+                return event
+    except OfflineError as error:
+        raise OfflineError(f"{clean_name(name)} is not here, and {error.message}", error.hint) from error
+    except NotOnHubError as error:
+        raise NotOnHubError(f"{error.message}, and nothing here is called so", error.hint) from error
+    finally:
+        console.end_progress()
+    raise AssertionError("the run ends with what it found or raises")

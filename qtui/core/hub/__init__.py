@@ -1,0 +1,1 @@
+"""The Hub: what is looked for there, what is found, and what each file really is."""

@@ -1,0 +1,1 @@
+"""What runs in a downloading child: our own byte loop, with the user's token only where huggingface_hub puts it."""
