@@ -47,7 +47,7 @@ async def monitor(context: Context) -> int:
             async with aclosing(_moments(context)) as moments:
                 async for moment in moments:
                     history = history.add(moment)
-                    await expected.learn(moment.sessions)
+                    expected.learn(moment.sessions)
                     watch, changes = watch.look(history, context.services.settings.margins, expected.rates)
                     for change in changes:
                         context.services.note(change.line)
