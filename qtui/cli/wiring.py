@@ -17,6 +17,7 @@ from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
 from qtui.core.history import rate_under
+from qtui.core.library.removal import Remover
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
 from qtui.core.memory.closed_form.formula import ClosedForm
@@ -35,7 +36,6 @@ from qtui.core.ports import (
     Machine,
     PresetStore,
     ReadSpeeds,
-    Remover,
     Sessions,
     SettingsStore,
     Tables,

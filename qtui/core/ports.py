@@ -15,7 +15,6 @@ from qtui.core.hub.events import HeaderFetched, HeaderRead, Waiting
 from qtui.core.hub.query import Query, ResultPage
 from qtui.core.hub.repository import Account, Card, FilesPage, LocalCopy, Repository, RepositoryFile
 from qtui.core.library.hashing import HashStep
-from qtui.core.library.removal import Removal, Removed
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
@@ -233,11 +232,7 @@ class Library(Protocol):
         ...
 
     def hash(self, variant: Variant) -> AsyncIterator[HashStep]:
-        """Yield how far the hashes of a variant's files are, the last step with all of them; closing it stops.
-
-        Raises:
-            BadFileError: a file is gone, cannot be read, or was written to meanwhile.
-        """
+        """Yield how far the hashes of its files are, at last all of them; closing stops. Raises BadFileError."""
         ...
 
     def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
@@ -249,27 +244,6 @@ class Library(Protocol):
 
         Raises:
             BadFileError: missing, unreadable, not GGUF, damaged; a file that is only too short is read all the same.
-        """
-        ...
-
-
-class Remover(Protocol):
-    """Deletes variants, after a look at what that would mean."""
-
-    async def preview(self, name: str) -> Removal:
-        """Return what deleting the variant of this name would take away; nothing is changed.
-
-        Raises:
-            BadFileError: no such file.
-            UsageError: the name fits nothing here.
-        """
-        ...
-
-    async def remove(self, removal: Removal) -> Removed:
-        """Delete what a preview says, and nothing that has changed since.
-
-        Raises:
-            QtuiError: something has changed, or may not be deleted.
         """
         ...
 

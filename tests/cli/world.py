@@ -21,9 +21,10 @@ from qtui.core.events import SessionEvent, TextArrived
 from qtui.core.gguf.facts import Facts, facts_of
 from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
+from qtui.core.library.removal import Remover
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Remover, Tables
+from qtui.core.ports import Tables
 from qtui.core.settings import Settings
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
