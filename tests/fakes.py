@@ -10,13 +10,22 @@ import asyncio
 import itertools
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qtui.core.duel.conversation import Answer, Request
 from qtui.core.errors import Failure, QtuiError, UsageError
-from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, SessionEvent, TextArrived
+from qtui.core.events import (
+    Answered,
+    Failed,
+    Loaded,
+    LoadProgressed,
+    PromptProgressed,
+    Scored,
+    SessionEvent,
+    TextArrived,
+)
 from qtui.core.gguf.facts import Facts, MixRow
 from qtui.core.hardware import Device, DeviceKind, EngineInfo, Gpu, Hardware, MemorySample, ProcessMemory
 from qtui.core.library.hashing import HashStep
@@ -89,6 +98,8 @@ class LoadScript:
     failure: Failure | None = None
     hold: asyncio.Event | None = None
     load_time: float = 0.5
+    template: str = "file"
+    """`chatml`: the file has no chat template."""
     raises: QtuiError | None = None
     """Raised by `load()` itself, as an engine does that cannot start a child."""
 
@@ -133,7 +144,7 @@ class ScriptedSession:
         yield LoadProgressed(1.0, script.load_time)
         self._alive = True
         plan = {**self.plan.as_json(), "flash_attn": "on"}
-        yield Loaded(script.load_time, plan, vocabulary=512, template="file", memory=RESIDENT)
+        yield Loaded(script.load_time, plan, vocabulary=512, template=script.template, memory=RESIDENT)
 
     async def ask(self, request: Request) -> AsyncIterator[SessionEvent]:
         """Play the next reply for this file."""
@@ -169,6 +180,18 @@ class ScriptedSession:
             return
         self._note("answered")
         yield Answered(_answer(reply, said, request, cancelled))
+
+    async def score(self, prompt: str, options: Sequence[str]) -> AsyncIterator[SessionEvent]:
+        """Weigh options by the engine's rule for this file."""
+        assert self._alive, "asked before it was loaded, or after it died"
+        self._note("score")
+        scorer = self._engine.scorers.get(self.variant.path, _first_option)
+        told = scorer(prompt, options)
+        if isinstance(told, Failed):
+            self._alive = not told.fatal
+            yield told
+            return
+        yield Scored(tuple(told), tuple(1 for _ in options))
 
     async def _paced(self, reply: Reply, rate: float) -> AsyncIterator[TextArrived]:
         """Yield what a model of that rate would have written since the last event."""
@@ -225,6 +248,11 @@ def _answer(reply: Reply, said: str, request: Request, cancelled: bool) -> Answe
     )  # fmt: skip
 
 
+def _first_option(_prompt: str, options: Sequence[str]) -> Sequence[float]:
+    """Find the first option the likeliest."""
+    return [-float(place) for place, _ in enumerate(options)]
+
+
 class ScriptedEngine:
     """An engine that answers what it was told; without a script, `default`."""
 
@@ -235,6 +263,8 @@ class ScriptedEngine:
         """(what, quant of the variant): open, load, ask, answered, cancel, close."""
         self.sessions: list[ScriptedSession] = []
         self.loads: dict[Path, LoadScript] = {}
+        self.scorers: dict[Path, Callable[[str, Sequence[str]], Sequence[float] | Failed]] = {}
+        """How likely each file finds options; without one the first is the likeliest."""
         self._replies: dict[Path | None, deque[Reply]] = defaultdict(deque)
         self._numbers = itertools.count(1)
 
@@ -276,7 +306,7 @@ def make_footprint(
         plan=plan,
         devices=(DeviceBytes("CPU", weights, context, compute, Origin.DRY_RUN),),
         extra=(ExtraItem("process", "ram_anonymous", process, Origin.COMPUTED, 4 * MIB),),
-        pools=pools, peak=pools.ram, reclaimable=0, locked=0, origin=Origin.DRY_RUN,
+        pools=pools, peak=pools.ram, reclaimable=0, locked=0, origin=Origin.DRY_RUN, engine=plan.engine,
     )  # fmt: skip
 
 
@@ -317,6 +347,10 @@ class FakeDryRun:
             raise self.errors[variant.path]
         total = self.totals.get(variant.path)
         return make_footprint(variant, plan, total=total, context_per_token=self.context_per_token)
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Remember nothing."""
+        return None
 
     async def close(self) -> None:
         """Note that it was closed."""
@@ -497,6 +531,14 @@ class FakeLibrary:
         if str(variant.path) in self.errors:
             raise self.errors[str(variant.path)]
         return self.told.get(variant.path) or make_facts(variant)
+
+
+class FakeHashes:
+    """Hashes files by their names."""
+
+    async def hash(self, variant: Variant) -> str:
+        """Return a hash that is made of the path."""
+        return f"sha256:{variant.path.name}"
 
 
 class FakePresets:

@@ -78,9 +78,9 @@ def _parts(context: Context) -> Parts:
         library=services.library, machine=services.machine, engine=services.engine, guard=services.guard,
         footprints=services.footprints, sessions=services.sessions, plan=services.starting_plan(),
         presets=services.presets, known_presets=tuple(services.presets.load()) if services.presets else (),
+        downloads=services.download_run,
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
-        forecast=services.forecast, hub=services.hub, downloads=services.downloads,
-        download_run=services.download_run,
+        forecast=services.forecast, hub=services.hub,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 

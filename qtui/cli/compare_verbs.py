@@ -18,13 +18,13 @@ from qtui.core.errors import UsageError
 async def compare(context: Context) -> int:
     """Print what differs between the variants."""
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options)
+    plan = plan_of(options, runs=False)
     if len(options.variants) < 2:
         raise UsageError("compare takes two variants or more", "qtui show VARIANT tells of one")
     variants = [await find_variant(context, name) for name in options.variants]
     for variant in variants:
         check_loadable(variant)
-    guard = await services.guard_of(options.ram, options.vram)
+    guard = await services.guard_of(options.ram, options.vram, plan.engine)
     console.progress("asking llama.cpp")
     columns = await compared(
         guard, services.library, variants, lambda _variant: plan, rate=services.rate, dated=services.dated

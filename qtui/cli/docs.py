@@ -84,7 +84,17 @@ JSON = {
     '"peak_rss", "estimated_total", "actual_total", "differences": [{"pool", "estimate", "actual", "percent"}], '
     '"full_prompt", "degeneration", "seed", "plan", "warnings", "error"}], '
     '"difference": {"identical", "first_differing_word", "words_shared"}}`; with `--prompts` '
-    '`{"rounds": [...]}` of these. A side has `error` only when it failed; `words_shared` is from 0 to 1.',
+    '`{"rounds": [...]}` of these, with `--rounds` also `"measured": {"rounds", "sides": [{"side", "file", "quant", '
+    '"time_to_first_token": {"median", "mean", "stdev", "samples", "outliers"}, "prompt_rate", "generation_rate", '
+    '"peak_rss"}], "ratio": {"median", "interval", "sentence"}, "method", "outliers"}`. `degeneration` is `{"signs", '
+    '"loop": {"unit", "words", "repeats", "to_the_end"}, "variety", "script", "sentence"}`. With `--blind` a '
+    "round has `vote` (`a`, `b`, `tie`, `both_bad`, `identical` or null), and beside the rounds is "
+    '`"ballot": {"a", "b", "ties", "both_bad", "identical", "p", "share_of_a", "interval", "shown", "sentence"}`. With '
+    '`--suite` `{"suite": {"name", "title", "tasks", "digest", "problems"}, "results": [{"task", "group", "side", '
+    '"right", "reason", "answer"}], "score": {"groups": [{"group", "tasks", "not_judged", "scores", "both", "only_a", '
+    '"only_b", "neither", "p", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; `right` is null where '
+    "it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has `error` only when it "
+    "failed; `words_shared` is from 0 to 1.",
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
     "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used", "anonymous", '
@@ -97,6 +107,13 @@ JSON = {
     '"since", "message", "advice", "remedy": {"session", "change", "plan"}}], "problems"}`. Rates are per second and '
     "unknown in a first sample; pressures are percent of the last 10 s. `alarms` are what holds at that moment, "
     "however short. `--csv` has a row for each second, with unknown values empty.",
+    "history": '`{"place", "rounds": [{"id", "time", "prompt", "mode", "sampling", "system", "engine", "build", '
+    '"blind", "vote", "sides": [{"side", "file", "model", "quant", "size", "hash", "plan", "text", "thinking", '
+    '"finish_reason", "remark", "prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", '
+    '"prompt_rate", "generation_rate", "peak_rss", "failure"}]}], "suites": [{"id", "time", "suite", "digest", '
+    '"tasks", "sampling", "engine", "build", "complete", "sides", "results", "score"}], "standings": [{"a", "b", '
+    '"rounds", "time", "ballot"}]}`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
+    "with `sha256:`, or with `partial:` where only size and ends of a large file were read.",
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
     '"settings", "problems"}`',

@@ -23,9 +23,9 @@ LEGEND = (
 async def ladder(context: Context) -> int:
     """Weigh the variants on every rung and print the table."""
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options)
+    plan = plan_of(options, runs=False)
     variants = await _variants(context, [options.variant, *options.more])
-    guard = await services.guard_of(options.ram, options.vram)
+    guard = await services.guard_of(options.ram, options.vram, plan.engine)
     contexts, caches = rungs(variants, plan.ctx_size), cache_types(plan)
     found: dict[tuple[str, int, tuple[str, str]], Cell] = {}
     async for cell in climb(guard, variants, plan, contexts, caches):

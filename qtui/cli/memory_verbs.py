@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtui.cli.ladder_verb import ladder
-from qtui.cli.options import plan_of
+from qtui.cli.options import BUILT_IN, plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.cli.variants import find_variant
@@ -16,7 +16,7 @@ from qtui.core.memory.report import fit_report
 from qtui.core.memory.speed import Speed
 from qtui.core.memory.verdict import Headroom
 from qtui.core.origin import Origin
-from qtui.core.text import gib, size
+from qtui.core.text import clean_name, gib, size
 
 
 async def fit(context: Context) -> int:
@@ -26,12 +26,12 @@ async def fit(context: Context) -> int:
     if context.options.ladder:
         return await ladder(context)
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options)
+    plan = plan_of(options, runs=False)
     if options.more:
         raise UsageError("fit weighs one variant", "--ladder takes several, and qtui compare compares them")
     variant = await find_variant(context, options.variant)
     check_loadable(variant)
-    guard = await services.guard_of(options.ram, options.vram)
+    guard = await services.guard_of(options.ram, options.vram, plan.engine)
     console.progress("searching" if options.auto else "asking llama.cpp")
     proposal = await propose(guard, variant, plan) if options.auto else Proposal(await guard.weigh(variant, plan))
     console.end_progress()
@@ -87,6 +87,7 @@ def _lines(variant: Variant, weighing: Weighing, footprint: Footprint, width: in
     layers = f"  GPU layers {plan.n_gpu_layers}" if plan.n_gpu_layers else ""
     layers += f"  experts of {plan.n_cpu_moe} layers in RAM" if plan.n_cpu_moe else ""
     layers += f"  split {','.join(f'{share:g}' for share in plan.tensor_split)}" if plan.tensor_split else ""
+    layers += "" if plan.engine == BUILT_IN else f"  under {clean_name(plan.engine, 4096)}"
     digits = digits_for(footprint.total)
     lines = [
         f"{variant.title}  {size(variant.size)} on disk",

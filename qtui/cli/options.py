@@ -12,10 +12,12 @@ from typing import Any
 
 from qtui.core.duel.conversation import Sampling
 from qtui.core.errors import UsageError
+from qtui.core.memory.consumers import CONSUMERS, consumer_of, known_engine
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, CACHE_TYPES, FlashAttention, LoadMode, LoadPlan
 from qtui.core.text import clean_name, parse_size
 
 BUILT_IN = "built-in"
+_ENGINES = ", ".join(consumer.name for consumer in CONSUMERS)
 
 
 def whole(low: int, high: int = 1 << 31) -> Callable[[str], int]:
@@ -95,8 +97,11 @@ def add_force(parser: ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="load although there is not enough memory")
 
 
-def add_plan(parser: ArgumentParser, skip: tuple[str, ...] = ()) -> None:
-    """Add the plan options, named as llama.cpp names them."""
+def add_plan(parser: ArgumentParser, skip: tuple[str, ...] = (), *, runs: bool = True) -> None:
+    """Add the plan options, named as llama.cpp names them.
+
+    `runs`: the verb loads the model; one that only weighs it takes the engines of other programs too.
+    """
     group = parser.add_argument_group("plan", "how the model is loaded; named as llama.cpp names them")
 
     def add(name: str, **how: object) -> None:
@@ -130,18 +135,22 @@ def add_plan(parser: ArgumentParser, skip: tuple[str, ...] = ()) -> None:
     add("no-kv-offload", action="store_true", help="keep the KV cache in RAM")
     add("swa-full", action="store_true", help="keep a full-size cache for sliding-window layers")
     add("parallel", metavar="N", type=whole(1, 256), help="slots that share the context (default: 1)")
-    add("engine", metavar="NAME", help=f"what runs the model; {BUILT_IN} is the only one so far")
+    engines = f"{BUILT_IN} is the only one so far" if runs else f"{_ENGINES}, or the path of one"
+    add("engine", metavar="NAME", help=f"what runs the model; {engines}")
 
 
-def plan_of(options: Namespace) -> LoadPlan:
-    """Return the plan that the options describe.
+def plan_of(options: Namespace, *, runs: bool = True) -> LoadPlan:
+    """Return the plan that the options describe; what they leave open is as the engine does it.
+
+    `runs`: a model is loaded by it; only weighed, it may be another program's.
 
     Raises:
         UsageError: an option that no llama.cpp accepts, or an engine that there is not.
     """
-    engine = getattr(options, "engine", None)
-    if engine not in (None, BUILT_IN):
-        raise UsageError(f"there is no engine {clean_name(engine)}", f"--engine {BUILT_IN} is the only one so far")
+    engine = getattr(options, "engine", None) or BUILT_IN
+    if engine != BUILT_IN and (runs or not known_engine(engine)):
+        hint = f"--engine {BUILT_IN} is the only one so far" if runs else f"--engine takes {_ENGINES}, or a path"
+        raise UsageError(f"there is no engine {clean_name(engine)}", hint)
     given: dict[str, Any] = {}
     for field in fields(LoadPlan):
         value = getattr(options, field.name, None)
@@ -150,9 +159,11 @@ def plan_of(options: Namespace) -> LoadPlan:
     for name, kind in (("load_mode", LoadMode), ("flash_attn", FlashAttention)):
         if name in given:
             given[name] = kind(given[name])
-    plan = replace(LoadPlan(), **given)
-    plan.check()
-    return plan
+    # The context is left open too, until what the model was trained to is known.
+    plan = replace(consumer_of(engine).defaults(), ctx_size=0, flash_attn=FlashAttention.AUTO, engine=engine)
+    chosen: LoadPlan = replace(plan, **given)
+    chosen.check()
+    return chosen
 
 
 def add_sampling(parser: ArgumentParser, default: Sampling) -> None:

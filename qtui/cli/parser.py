@@ -128,7 +128,7 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
     )  # fmt: skip
     search.add_argument("--ladder", action="store_true", help="growing contexts with smaller cache types")
     add_folders(fit)
-    options.add_plan(fit)
+    options.add_plan(fit, runs=False)
     options.add_simulated(fit)
     compare = _verb(
         verbs, "compare", "compare_verbs:compare", "compare variants: size, memory, context, speed and make",
@@ -136,7 +136,7 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
     )  # fmt: skip
     compare.add_argument("variants", metavar="VARIANT", nargs="+", help=VARIANT)
     add_folders(compare)
-    options.add_plan(compare)
+    options.add_plan(compare, runs=False)
     options.add_simulated(compare)
 
 
@@ -162,6 +162,22 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
     duel.add_argument(
         "--mode", choices=("alternating", "together", "in_turn"),
         help="who computes when (default: alternating, or in_turn when both do not fit at once)",
+    )  # fmt: skip
+    duel.add_argument(
+        "--blind", action="store_true",
+        help="show the answers without saying which is whose, read a vote for each prompt, tell at the end",
+    )  # fmt: skip
+    duel.add_argument("--out", metavar="FILE", help="write a report: .html with charts, .md or .json")
+    duel.add_argument(
+        "--suite", metavar="NAME",
+        help="put the tasks of a suite to both and judge the answers: a name, all, or a .toml or .jsonl file",
+    )  # fmt: skip
+    duel.add_argument(
+        "--allow-exec", action="store_true", help="with --suite: run the code that the models write, in a limited child"
+    )
+    duel.add_argument(
+        "--rounds", metavar="N", type=options.whole(1, 1000),
+        help="put each prompt N times, in an order drawn anew, and measure; one more round before is discarded",
     )  # fmt: skip
     _answering(duel, DUEL_SAMPLING)
     bench = _verb(
@@ -205,6 +221,17 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
     stop.add_argument(
         "session", metavar="SESSION", help="its id as qtui monitor shows it, the beginning of it, or its process id"
     )
+    history = _verb(
+        verbs, "history", "kept_verbs:history", "show what was asked, answered, voted and measured",
+        "How much is kept is the setting history.keep.",
+    )  # fmt: skip
+    history.add_argument("search", metavar="TEXT", nargs="?", default="", help="words of prompt, answers or names")
+    history.add_argument("--limit", metavar="N", type=options.whole(1, 10_000), default=30, help="rounds (default: 30)")
+    history.add_argument("--standings", action="store_true", help="how each two variants stand, over all votes")
+    history.add_argument("--export", metavar="FILE", help="write all of it, or what is found: .html, .md or .json")
+    history.add_argument("--delete", metavar="ID", action="append", help="delete a round or a suite run (repeatable)")
+    history.add_argument("--delete-all", action="store_true", help="delete all of it; needs --yes")
+    history.add_argument("--yes", action="store_true", help="do not ask")
     _verb(
         verbs, "doctor", "machine_verbs:doctor", "check llama.cpp, its devices, limits, caches and access to the Hub",
         "Nothing is sent anywhere.",

@@ -8,8 +8,9 @@ from typing import Any
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.core.duel.conversation import Sampling
-from qtui.core.duel.report import failure_report, held_total, round_difference
-from qtui.core.duel.run import Duel, DuelMode, ModeChosen, RoundEnded, SideHappened, SideResult, SideWaits, SideWeighed
+from qtui.core.duel.report import failure_report, held_total, round_difference, side_degeneration
+from qtui.core.duel.run import Duel, DuelEvent, DuelMode, ModeChosen, RoundEnded, SideHappened, SideWaits, SideWeighed
+from qtui.core.duel.side import SideResult
 from qtui.core.errors import Failure
 from qtui.core.events import Loaded, LoadProgressed, PromptProgressed, TextArrived
 from qtui.core.memory.actual import Estimate, comparison
@@ -36,14 +37,8 @@ async def run_round(
         async for event in events:
             if isinstance(event, RoundEnded):
                 ended = event
-            elif isinstance(event, SideHappened):
-                _happened(context, event, stream)
-            elif isinstance(event, SideWeighed):
-                _warn(context, event)
-            elif isinstance(event, SideWaits):
-                context.console.progress(f"{event.side} waits for {event.waits_for}")
-            elif isinstance(event, ModeChosen) and event.reason:
-                context.console.note(f"in turn: {event.reason}")
+            else:
+                show_event(context, event, stream=stream)
     context.console.end_progress()
     assert ended is not None
     return ended
@@ -68,6 +63,10 @@ def show_round(context: Context, ended: RoundEnded, sampling: Sampling, *, title
     apart = round_difference(ended)
     if apart:
         console.print(f"\nthe answers: {apart.sentence}")
+    for side in ended.sides:
+        seen = side_degeneration(side, ended.prompt)
+        if seen and seen.sentence:
+            console.print(f"{side.side}: {seen.sentence}")
     console.print(method_line(ended, sampling) + ("\n" if titled else ""))
 
 
@@ -82,6 +81,18 @@ def finish(context: Context, report: dict[str, Any], failure: Failure | None) ->
         return 0
     context.console.failure(failure)
     return INTERRUPTED if failure is INTERRUPTION else 1
+
+
+def show_event(context: Context, event: DuelEvent, *, stream: bool = False) -> None:
+    """Show what happens in a round: progress, warnings, and with `stream` the answer as it comes."""
+    if isinstance(event, SideHappened):
+        _happened(context, event, stream)
+    elif isinstance(event, SideWeighed):
+        _warn(context, event)
+    elif isinstance(event, SideWaits):
+        context.console.progress(f"{event.side} waits for {event.waits_for}")
+    elif isinstance(event, ModeChosen) and event.reason:
+        context.console.note(f"{event.mode.value.replace('_', ' ')}: {event.reason}")
 
 
 def _happened(context: Context, happened: SideHappened, stream: bool) -> None:

@@ -3,249 +3,36 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
-from qtui.core.compare import no_date
-from qtui.core.demo import DemoProgress
-from qtui.core.downloads.ports import Checksums, Downloads
-from qtui.core.downloads.run import DownloadRun
-from qtui.core.errors import QtuiError, UsageError
-from qtui.core.forecast import Forecast
-from qtui.core.gguf.facts import Facts
+from qtui.cli.hub_wiring import hub_services
+from qtui.cli.services import Services
 from qtui.core.hardware import EngineInfo
-from qtui.core.history import rate_under
-from qtui.core.library.removal import Remover
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
-from qtui.core.memory.closed_form.formula import ClosedForm
-from qtui.core.memory.footprint import Footprint
-from qtui.core.memory.footprints import Footprints, difference_line
-from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
-from qtui.core.ports import (
-    Actuals,
-    DryRun,
-    Engine,
-    History,
-    Hub,
-    Library,
-    Machine,
-    PresetStore,
-    ReadSpeeds,
-    Sessions,
-    SettingsStore,
-    Tables,
-)
-from qtui.core.presets import starting_plan
-from qtui.core.recording import Recorder, RecordingEngine
-from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
-from qtui.core.themes import ThemeFile
-
-
-class DemoFiles(Protocol):
-    """The quants of the embedded demo model."""
-
-    def path(self, quant: str) -> Path:
-        """Return where a quant lies, or will lie."""
-        ...
-
-    def prepare(self) -> AsyncIterator[DemoProgress]:
-        """Make what is missing."""
-        ...
-
-    def clean(self) -> list[Path]:
-        """Remove what was made."""
-        ...
-
-
-async def _nothing() -> None:
-    return None
-
-
-def _quiet(_line: str) -> None:
-    return None
-
-
-def _nowhere(_folders: Sequence[Path]) -> None:
-    return None
-
-
-def _no_themes() -> Sequence[ThemeFile]:
-    return ()
-
-
-@dataclass(slots=True)
-class Services:
-    """What verbs and the app work with."""
-
-    engine: Engine
-    dry_run: DryRun
-    machine: Machine
-    library: Library
-    demo: DemoFiles
-    engines: Callable[[], Awaitable[Sequence[EngineInfo]]]
-    """Every engine that can be found, usable or not."""
-    sessions: Sessions
-    facts: Callable[[Variant], Facts]
-    """Reads the headers of a variant; blocks, and raises BadFileError."""
-    close_engine: Callable[[], Awaitable[None]] = _nothing
-    dated: Callable[[Variant], float | None] = no_date
-    """Tells when a variant's file was written."""
-    tables: Tables | None = None
-    """Headers for the closed form; None: footprints come from the dry run alone."""
-    note: Callable[[str], object] = _quiet
-    """Writes a line to the log."""
-    settings: Settings = field(default_factory=Settings)
-    """As they were when this run began, or when the app last took others."""
-    settings_store: SettingsStore | None = None
-    presets: PresetStore | None = None
-    theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
-    """Reads the shipped themes and the user's."""
-    look_in: Callable[[Sequence[Path]], None] = _nowhere
-    """Lets the library look into these folders besides the known places."""
-    history: History | None = None
-    """Past runs; None: nothing is recorded."""
-    actuals: Actuals | None = None
-    """Looks at sessions; None: nothing is recorded."""
-    speeds: ReadSpeeds | None = None
-    """How fast this machine reads; None: rates are not predicted."""
-    remover: Remover | None = None
-    """Deletes variants; None: nothing is deleted."""
-    hub: Hub | None = None
-    """The Hugging Face Hub; None: nothing is asked there."""
-    downloads: Downloads | None = None
-    """Fetches files; None: nothing is downloaded."""
-    checksums: Checksums | None = None
-    """Reads files to verify them; None: nothing is verified."""
-    download_run: DownloadRun | None = field(init=False, default=None)
-    """The queue of this process; nothing of it runs before something is added or restored."""
-    recorder: Recorder | None = field(init=False, default=None)
-    forecast: Forecast | None = field(init=False, default=None)
-    """Predicts generation rates."""
-    footprints: Footprints = field(init=False)
-    guard: Guard = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Make the one store of footprints and the guard that reads it, and record what the engine runs."""
-        if self.history is not None and self.actuals is not None:
-            self.recorder = Recorder(self.history, self.actuals, self._footprint, self.note)
-            self.engine = RecordingEngine(self.engine, self.recorder)
-        if self.tables is not None and self.speeds is not None:
-            self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
-        if self.downloads is not None:
-            self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
-        formula = ClosedForm(self.tables, self.engine) if self.tables is not None else None
-        self.footprints = Footprints(self.dry_run, formula)
-        self.footprints.subscribe_differences(
-            lambda variant, computed, told: self.note(difference_line(variant, computed, told))
-        )
-        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
-
-    async def guard_of(self, ram: int | None = None, vram: Sequence[int] | None = None) -> Guard:
-        """Return the guard, or one that takes these for what is free: of RAM, and of as many cards as are named.
-
-        Raises:
-            UsageError: cards are named that are not here, and nothing here can compute what they would hold.
-        """
-        if ram is None and vram is None:
-            return self.guard
-        real = await self.guard.headroom()
-        room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
-        if vram is None:
-            return Guard(self.footprints, self.machine, self.engine, self.settings.margins, room)
-        room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
-        here = len(real.free_vram) == len(vram)
-        if self.tables is None and not here:
-            raise UsageError(
-                f"--vram names {len(vram)} of the GPUs that the engine can use, which are {len(real.free_vram)}",
-                "give one size per GPU, divided by commas",
-            )
-        cards = SimulatedCards(self.engine, vram)
-        dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked(len(vram))
-        formula = ClosedForm(self.tables, cards) if self.tables is not None else None
-        return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
-
-    def starting_plan(self) -> LoadPlan:
-        """Return the plan that the app starts with."""
-        return self._starting_plan()[0]
-
-    def apply(self, settings: Settings) -> None:
-        """Take other settings: margins and folders hold from now on, the rest when qtui starts."""
-        self.settings = settings
-        self.guard.margins = settings.margins
-        self.look_in(settings.models_dirs)
-
-    def settings_problems(self) -> list[Problem]:
-        """Return what is wrong with the user's settings and presets."""
-        # The presets are read for the plan, so that their problems are those of now.
-        unusable = self._starting_plan()[1]
-        stores = (self.settings_store, self.presets)
-        problems = [problem for store in stores if store is not None for problem in store.problems()]
-        if unusable is not None:
-            problems.append(unusable)
-        if self.settings.engine != BUILT_IN_ENGINE:
-            problems.append(Problem("engine", f"is not used: {BUILT_IN_ENGINE} is the only one so far"))
-        themes = [file.name for file in self.theme_files()]
-        if themes and self.settings.theme not in themes:
-            problems.append(Problem("theme", f"is not used: there are {', '.join(themes)}"))
-        place = self.settings_store.path if self.settings_store is not None else ""
-        return [problem if problem.file else replace(problem, file=str(place)) for problem in problems]
-
-    def _starting_plan(self) -> tuple[LoadPlan, Problem | None]:
-        return starting_plan(self.settings, self.presets.load() if self.presets is not None else ())
-
-    async def rate(self, variant: Variant, plan: LoadPlan) -> float | None:
-        """Return the generation rate that was measured of a variant under a resolved plan; None: none is kept."""
-        if self.history is None:
-            return None
-        try:
-            kept = await self.history.rates([variant])
-        except QtuiError as error:
-            self.note(f"the history tells no rates: {error.message}")
-            return None
-        found = rate_under(kept.get(variant.path, ()), plan)
-        return found.generation if found is not None else None
-
-    def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
-        """Return what a variant was said to need under a resolved plan, None where nobody asked."""
-        footprint = self._footprint(variant, plan)
-        return Estimate.of(footprint) if footprint else None
-
-    def _footprint(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
-        known = self.footprints.peek(variant, plan)
-        return known.footprint if known else None
-
-    async def close(self) -> None:
-        """End every child process, once what was run is on record."""
-        if self.recorder is not None:
-            await self.recorder.settle()
-        if self.download_run is not None:
-            await self.download_run.close()
-        await self.close_engine()
-        await self.dry_run.close()
-        if self.hub is not None:
-            await self.hub.close()
+from qtui.core.memory.unaccounted import LeftOut
+from qtui.core.ports import Described, DryRun
+from qtui.core.settings import Settings
 
 
 def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
     from qtui.services.downloads.checksums import FileChecksums
-    from qtui.services.downloads.client import DownloadsClient, Endpoint
     from qtui.services.engine import discovery
+    from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
+    from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
+    from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
-    from qtui.services.hub.access import hub_access
-    from qtui.services.hub.client import HubClient
-    from qtui.services.hub.hub import HuggingFaceHub
     from qtui.services.journal import note
+    from qtui.services.judging.judge import LocalJudge
     from qtui.services.library.dates import written
     from qtui.services.library.facts import variant_facts
     from qtui.services.library.library import LocalLibrary
@@ -253,7 +40,10 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
+    from qtui.services.reports import write_report
+    from qtui.services.rounds import RoundsFile
     from qtui.services.settings import SettingsFile, expanded
+    from qtui.services.suites import SuiteFiles
     from qtui.services.themes import read_themes
 
     running = RunningSessions()
@@ -271,6 +61,13 @@ def local_services(options: Namespace) -> Services:
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
 
+    past = HistoryFile()
+    left_out = LeftOut(past.unaccounted)
+    answers = Answers()
+
+    async def other(name: str) -> tuple[Described, DryRun] | None:
+        return await other_build(name, engine.info, answers=answers, left_out=left_out)
+
     store = SettingsFile()
     settings = store.load()
     machine = LocalMachine(pids=running.pids, loading=running.loading)
@@ -285,30 +82,28 @@ def local_services(options: Namespace) -> Services:
     def look_in(_folders: Sequence[Path]) -> None:
         library.look_in(folders(services.settings))
 
-    def download_folders() -> Sequence[Path]:
-        folder = services.settings.downloads_dir
-        return (expanded(folder),) if folder is not None else ()
-
-    client = HubClient(token_for_mirror=lambda: services.settings.token_for_mirror)
-    hub = HuggingFaceHub(client, download_folders=download_folders)
-
-    def endpoint() -> Endpoint:
-        return Endpoint(client.endpoint, client.sends_token, hub_access().offline)
-
+    hub, downloads = hub_services(lambda: services.settings)
     services = Services(
         engine=engine,
-        dry_run=DryRunClient(),
+        dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
+        left_out=left_out,
+        other_build=other,
         machine=machine,
         library=library,
         demo=Demo(),
         engines=engines,
         sessions=running,
         facts=variant_facts,
+        suites=SuiteFiles(),
+        judge=LocalJudge,
+        hashes=FileHashes(),
+        write_report=write_report,
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
         note=note,
-        history=HistoryFile(),
+        history=past,
+        rounds=RoundsFile(past),
         actuals=machine,
         speeds=ReadSpeeds(this_machine),
         settings=settings,
@@ -318,7 +113,7 @@ def local_services(options: Namespace) -> Services:
         look_in=look_in,
         remover=LocalRemover(library),
         hub=hub,
-        downloads=DownloadsClient(endpoint),
+        downloads=downloads,
         checksums=FileChecksums(library),
     )
     return services

@@ -26,6 +26,16 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """Weigh options that may follow a text, without writing any: Scored or Failed."""
+
+    prompt: str
+    """Continued as it is, without the chat template."""
+    options: tuple[str, ...]
+    """2 to 26 texts, with the space that each begins with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """Stop what runs; harmless when nothing runs."""
 
@@ -35,6 +45,6 @@ class Close:
     """End the child, as the end of its input does."""
 
 
-Command = Load | Ask | Cancel | Close
-COMMANDS = (Load, Ask, Cancel, Close)
+Command = Load | Ask | Score | Cancel | Close
+COMMANDS = (Load, Ask, Score, Cancel, Close)
 """What a child reads."""

@@ -63,6 +63,16 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """The options are weighed; the session is ready again."""
+
+    log_likelihoods: tuple[float, ...]
+    """Of each option, the mean natural logarithm of its tokens' probabilities."""
+    tokens: tuple[int, ...]
+    """Tokens of each option."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The last command failed; `fatal` tells that the session is gone."""
 
@@ -70,4 +80,4 @@ class Failed:
     fatal: bool = False
 
 
-SessionEvent = LoadProgressed | Loaded | PromptProgressed | TextArrived | Answered | Failed
+SessionEvent = LoadProgressed | Loaded | PromptProgressed | TextArrived | Answered | Scored | Failed

@@ -123,15 +123,6 @@ class MeasuredRate:
     """Of the newest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unaccounted:
-    """What the driver says of a process beyond what llama.cpp allocated on a card, over past runs."""
-
-    median: int
-    """Bytes."""
-    runs: int
-
-
 def speed_key(plan: Mapping[str, Any]) -> str:
     """Return what of a plan, in the shape of `LoadPlan.as_json`, decides how fast it generates."""
     kept = [plan.get(name) for name in _SPEED_OPTIONS]

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Protocol
 
 from qtui.core.duel.conversation import Request
+from qtui.core.duel.suite.checks import Check, Mark
 from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
-from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
-from qtui.core.hub.events import HeaderFetched, HeaderRead, Waiting
-from qtui.core.hub.query import Query, ResultPage
-from qtui.core.hub.repository import Account, Card, FilesPage, LocalCopy, Repository, RepositoryFile
+from qtui.core.history import MeasuredRate, PastRun, Run, Timing
 from qtui.core.library.hashing import HashStep
+from qtui.core.library.removal import Removal, Removed
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual
 from qtui.core.memory.closed_form.table import ModelTable
@@ -22,6 +21,7 @@ from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.speed import Kernel, ReadRates
+from qtui.core.memory.unaccounted import ByCard
 from qtui.core.presets import Preset
 from qtui.core.sessions import SessionSeen
 from qtui.core.settings import Problem, Settings
@@ -46,6 +46,10 @@ class Session(Protocol):
 
     def ask(self, request: Request) -> AsyncIterator[SessionEvent]:
         """Answer one request: PromptProgressed…, TextArrived…, then Answered or Failed."""
+        ...
+
+    def score(self, prompt: str, options: Sequence[str]) -> AsyncIterator[SessionEvent]:
+        """Weigh the options that may follow a text: Scored or Failed (`cancelled` where it was stopped)."""
         ...
 
     async def cancel(self) -> None:
@@ -86,7 +90,17 @@ class DryRun(Protocol):
         Raises:
             BadFileError: the file cannot be read as GGUF, or llama.cpp died on it.
             PlanRefusedError: llama.cpp refuses the model or the plan; the message says why.
-            EngineError: no helper can be started.
+            EngineError: no helper can be started, or it gave no answer in time.
+        """
+        ...
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what was answered before to the same question of the same file and engine; None where nothing was.
+
+        Asks no llama.cpp, and raises nothing but a refusal that is remembered.
+
+        Raises:
+            PlanRefusedError: llama.cpp refused it.
         """
         ...
 
@@ -133,6 +147,14 @@ class Formula(Protocol):
         Raises:
             BadFileError: a header cannot be read.
         """
+        ...
+
+
+class Judge(Protocol):
+    """Judges answers by checks that may loop or crash on what a model wrote, away from qtui's own process."""
+
+    async def judge(self, check: Check, answer: str) -> Mark:
+        """Return what the check says; it is not right, with the reason, where it takes too much time or memory."""
         ...
 
 
@@ -185,7 +207,7 @@ class History(Protocol):
         """Return the generation rates that were measured of these files as they are now, newest plan first, by path."""
         ...
 
-    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+    async def unaccounted(self) -> ByCard:
         """Return what the driver reported beyond llama.cpp's own buffers, by the name of the card."""
         ...
 
@@ -232,7 +254,11 @@ class Library(Protocol):
         ...
 
     def hash(self, variant: Variant) -> AsyncIterator[HashStep]:
-        """Yield how far the hashes of its files are, at last all of them; closing stops. Raises BadFileError."""
+        """Yield how far the hashes of a variant's files are, the last step with all of them; closing it stops.
+
+        Raises:
+            BadFileError: a file is gone, cannot be read, or was written to meanwhile.
+        """
         ...
 
     def watch(self, interval: float = 5.0) -> AsyncIterator[None]:
@@ -248,67 +274,24 @@ class Library(Protocol):
         ...
 
 
-class Hub(Protocol):
-    """The Hugging Face Hub, or a mirror of it.
+class Remover(Protocol):
+    """Deletes variants, after a look at what that would mean."""
 
-    What is asked yields `Waiting` as often as the Hub has to be waited for, then what was asked for. Closing or
-    cancelling an iteration ends its requests at once. Every call may raise a HubError: OfflineError, NotOnHubError,
-    AccessError, RateLimitError, or HubError where the answer is not understood. All text that comes is clean.
-    """
-
-    @property
-    def endpoint(self) -> str:
-        """Return the address that is asked, without name and password."""
-        ...
-
-    def search(self, query: Query, page: str = "") -> AsyncIterator[Waiting | ResultPage]:
-        """Look for repositories; `page` is `ResultPage.next` of the page before. Ends with one ResultPage.
-
-        Pages that were asked for in the last minutes come from memory.
+    async def preview(self, name: str) -> Removal:
+        """Return what deleting the variant of this name would take away; nothing is changed.
 
         Raises:
-            UsageError: the query cannot be asked.
+            BadFileError: no such file.
+            UsageError: the name fits nothing here.
         """
         ...
 
-    def repository(self, name: str) -> AsyncIterator[Waiting | Repository]:
-        """Look at one repository; ends with it, under the name that it has now, and with what access there is."""
-        ...
-
-    def files(self, repository: Repository) -> AsyncIterator[Waiting | FilesPage]:
-        """List the files of a repository at its commit, page by page; at most some ten thousand."""
-        ...
-
-    def card(self, repository: Repository) -> AsyncIterator[Waiting | Card]:
-        """Fetch the model card; ends with an empty one where there is none."""
-        ...
-
-    def header(
-        self, repository: Repository, file: RepositoryFile
-    ) -> AsyncIterator[Waiting | HeaderFetched | HeaderRead]:
-        """Read the header of one GGUF file; ends with HeaderRead. What was read once is kept for ever.
-
-        Of a sibling of a file that was read before, only what is its own is fetched.
+    async def remove(self, removal: Removal) -> Removed:
+        """Delete what a preview says, and nothing that has changed since.
 
         Raises:
-            BadFileError: it is not GGUF, damaged, or hostile.
+            QtuiError: something has changed, or may not be deleted.
         """
-        ...
-
-    def header_path(self, file: RepositoryFile) -> Path:
-        """Return where the header of a file is kept, or would be."""
-        ...
-
-    async def copies(self, repository: str, here: Sequence[Variant]) -> Sequence[LocalCopy]:
-        """Return what of a repository is on this machine: in the HF cache, and among the variants `here`."""
-        ...
-
-    def account(self) -> AsyncIterator[Waiting | Account]:
-        """Ask who the Hub takes us for; ends with Account."""
-        ...
-
-    async def close(self) -> None:
-        """End all connections."""
         ...
 
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -140,6 +140,16 @@ class RecordedSession:
             async with _closing(self._session.ask(request)) as events:
                 async for event in events:
                     yield await self._answered(event) if isinstance(event, Answered) else event
+        finally:
+            self._recorder.ends(self)
+
+    async def score(self, prompt: str, options: Sequence[str]) -> AsyncIterator[SessionEvent]:
+        """Weigh options; nothing of it is kept here."""
+        self._recorder.begins(self)
+        try:
+            async with _closing(self._session.score(prompt, options)) as events:
+                async for event in events:
+                    yield event
         finally:
             self._recorder.ends(self)
 

@@ -34,6 +34,16 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class Keep(StrEnum):
+    """How much of what is asked and answered is kept in the history."""
+
+    ALL = "all"
+    """Prompts, answers and numbers."""
+    NUMBERS = "numbers"
+    """No text: neither prompts nor answers."""
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something in a file of the user's that is not used as it stands there. All text in it is clean."""
@@ -80,6 +90,8 @@ class Settings:
     """Files at once, 1 to 8."""
     token_for_mirror: bool = False
     """Send the Hub's token to what HF_ENDPOINT names, where that is not huggingface.co."""
+    keep: Keep = Keep.ALL
+    """How much of rounds the history keeps."""
     keys: Mapping[str, str] = field(default_factory=dict)
     """Command id to Textual's key names, separated by commas; empty: no key."""
 
@@ -253,6 +265,13 @@ def _level(value: object) -> LogLevel:
         raise _wrong(value, f"one of {', '.join(LogLevel)}") from None
 
 
+def _keep(value: object) -> Keep:
+    try:
+        return Keep(_text(value))
+    except ValueError:
+        raise _wrong(value, f"one of {', '.join(Keep)}") from None
+
+
 def _key_names(value: object) -> str:
     parts = value if isinstance(value, list) else [value]
     if not all(isinstance(part, str) for part in parts):
@@ -271,8 +290,9 @@ _KEYS: dict[str, tuple[str, Callable[[object], object], Callable[[Any], object]]
     "downloads.folder": ("downloads_dir", _optional_path, str),
     "downloads.parallel": ("downloads_parallel", _parallel, int),
     "hub.token_for_mirror": ("token_for_mirror", _switch, bool),
+    "history.keep": ("keep", _keep, str),
 }
 """Key of the file: field, how it is read, how it is written."""
-_SECTIONS = ("models", "margins", "downloads", "hub", "keys", "plan")
+_SECTIONS = ("models", "margins", "downloads", "hub", "history", "keys", "plan")
 SETTING_KEYS = (*_KEYS, "keys.COMMAND")
 """Every key but those of plan options (`qtui.core.memory.options.OPTIONS`), for the page that describes them."""

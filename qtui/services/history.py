@@ -17,17 +17,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qtui.core.errors import QtuiError
-from qtui.core.history import LEAST_TOKENS, MeasuredRate, PastRun, Run, Timing, Unaccounted, median, speed_key
+from qtui.core.history import LEAST_TOKENS, MeasuredRate, PastRun, Run, Timing, median, speed_key
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual, Estimate, card_buffers
+from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.text import clean, clean_name
 from qtui.services.paths import data_dir, data_path
+from qtui.services.round_tables import ROUNDS
 
 FILE = "history.sqlite3"
 BUSY_S = 2.0
 """How long another process's write is waited for."""
 NEWEST = 9
 """Answers whose median is a rate: what the machine did a year ago does not count for ever."""
+NEWEST_RUNS = 25
+"""Runs whose median is what llama.cpp leaves out on a card: drivers change."""
 MIGRATIONS = (
     """
     CREATE TABLE runs (
@@ -49,6 +53,7 @@ MIGRATIONS = (
         allocated INTEGER NOT NULL, actual INTEGER NOT NULL, PRIMARY KEY (run, card)
     ) STRICT;
     """,
+    ROUNDS,
 )
 _RUN_COLUMNS = (
     "id", "time", "path", "model", "quant", "size", "mtime_ns", "engine", "build", "plan", "speed_key", "estimate",
@@ -77,23 +82,28 @@ class HistoryFile:
 
     async def record_run(self, run: Run, timing: Timing) -> None:
         """Keep a run and one more answer; see `core.ports.History`."""
-        await self._do(lambda db: _record(db, run, timing), write=True)
+        await self.do(lambda db: _record(db, run, timing), write=True)
 
     async def runs(self, limit: int = 50, path: Path | None = None) -> Sequence[PastRun]:
         """Return the newest runs; see `core.ports.History`."""
-        return await self._do(lambda db: _runs(db, limit, path), empty=list[PastRun])
+        return await self.do(lambda db: _runs(db, limit, path), empty=list[PastRun])
 
     async def rates(self, variants: Sequence[Variant]) -> Mapping[Path, Sequence[MeasuredRate]]:
         """Return measured rates by path; see `core.ports.History`."""
-        return await self._do(lambda db: _rates(db, variants), empty=dict[Path, Sequence[MeasuredRate]])
+        return await self.do(lambda db: _rates(db, variants), empty=dict[Path, Sequence[MeasuredRate]])
 
-    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+    async def unaccounted(self) -> ByCard:
         """Return what llama.cpp leaves out, by card; see `core.ports.History`."""
-        return await self._do(_unaccounted, empty=dict[str, Unaccounted])
+        return await self.do(_unaccounted, empty=dict[str, Unaccounted])
 
-    async def _do(
+    async def do(
         self, work: Callable[[sqlite3.Connection], T], *, write: bool = False, empty: Callable[[], T] | None = None
     ) -> T:
+        """Work on the open database, in a thread; `write` in one transaction; `empty` gives what holds where it is not.
+
+        Raises:
+            QtuiError: it is damaged, busy, of a newer qtui, or cannot be used.
+        """
         return await asyncio.to_thread(self._work, work, write, empty)
 
     def _work(self, work: Callable[[sqlite3.Connection], T], write: bool, empty: Callable[[], T] | None) -> T:
@@ -258,12 +268,22 @@ def _rates(database: sqlite3.Connection, variants: Sequence[Variant]) -> dict[Pa
 
 def _unaccounted(database: sqlite3.Connection) -> dict[str, Unaccounted]:
     left_out: dict[str, list[int]] = defaultdict(list)
-    for name, size in database.execute(
-        "SELECT name, run_cards.actual - run_cards.allocated FROM run_cards JOIN runs ON id = run "
+    for name, size, plan in database.execute(
+        "SELECT name, run_cards.actual - run_cards.allocated, plan FROM run_cards JOIN runs ON id = run "
         "ORDER BY time DESC LIMIT 1000"
     ):
-        left_out[name].append(size)
-    return {name: Unaccounted(round(median(sizes) or 0), len(sizes)) for name, sizes in left_out.items()}
+        if len(left_out[name]) < NEWEST_RUNS and _is_bare(plan):
+            left_out[name].append(size)
+    return {name: Unaccounted.of(sizes) for name, sizes in left_out.items() if sizes}
+
+
+def _is_bare(plan: str) -> bool:
+    """Tell whether nothing was loaded beside the model: adapters and projectors are not in llama.cpp's account."""
+    try:
+        values = json.loads(plan)
+    except ValueError:
+        return False
+    return isinstance(values, dict) and not values.get("lora") and not values.get("mmproj")
 
 
 def _mtime(paths: Sequence[str]) -> int | None:

@@ -18,11 +18,10 @@ from qtui.core.monitor.history import Moment
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.fetching import Fetching
+from qtui.ui.exploring import Exploring
 from qtui.ui.messages import (
     ArenaChanged,
     ChooseForSide,
-    DownloadsChanged,
     EngineAnswered,
     MachineSampled,
     PutOnSide,
@@ -47,7 +46,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Fetching):
+class QtuiApp(Exploring):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -91,12 +90,13 @@ class QtuiApp(Fetching):
         self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
-        self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
+        if self._parts.hub is not None:
+            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self._alarms = AlarmWatch(self._parts)
         self._watch_machine()
+        self.start_downloading()
         self._ask_engine()
-        self.start_fetching()
         self.more_problems = self._parts.problems
         self.start_following()
         opening = self.screen
@@ -106,8 +106,8 @@ class QtuiApp(Fetching):
             self.post_message(Key(key.key, key.character))
 
     async def on_unmount(self) -> None:
-        """End all sessions and stop all downloads, also after a crash."""
-        await self.stop_fetching()
+        """End all sessions and downloads, also after a crash."""
+        await self.stop_downloading()
         if self._duel is not None:
             await self._duel.close()
 
@@ -187,12 +187,6 @@ class QtuiApp(Fetching):
         if event.then_open:
             self.switch_mode("arena")
 
-    def show_downloads(self, event: DownloadsChanged) -> None:
-        """Show in every place how downloads go; what is complete is in Models at once."""
-        self._show_vitals(replace(self._vitals, downloads=event.downloads))
-        if event.finished is not None and self._models is not None:
-            self._models.look_again()
-
     @on(ChooseForSide)
     async def choose_for_side(self, event: ChooseForSide) -> None:
         """Go to Models to choose for a side."""
@@ -266,6 +260,10 @@ class QtuiApp(Fetching):
         """Show the engine everywhere."""
         log.info("engine: %s", event.engine)
         self._show_vitals(replace(self._vitals, engine=event.engine))
+
+    def show_downloads(self, vitals: Vitals) -> None:
+        """Show other downloads in the top line of every place."""
+        self._show_vitals(vitals)
 
     def _show_vitals(self, vitals: Vitals) -> None:
         self._vitals = vitals

@@ -26,6 +26,7 @@ class Where(StrEnum):
     DETAILS = "Details of a variant"
     LADDER = "Ladder"
     COMPARE = "Compare"
+    DOWNLOADS = "Downloads"
     PLAN = "Plan"
     PLAN_FIELD = "Plan, while a value is typed"
     PALETTE = "In the palette"
@@ -217,6 +218,16 @@ COMMANDS: tuple[Command, ...] = (
     _C("compare.down", "down,j", "scroll(1)", "", _W.COMPARE, "scroll down (up, k: up)"),
     _C("compare.up", "up,k", "scroll(-1)", "", _W.COMPARE, "scroll up"),
     _C("compare.close", "escape,c,q", "dismiss", "close", _W.COMPARE, "close it"),
+    _C("downloads.pause", "enter", "pause", "pause or go", _W.DOWNLOADS, "pause it, or let it go on"),
+    _C("downloads.retry", "r", "retry", "retry", _W.DOWNLOADS, "try one again that has failed or was stopped"),
+    _C("downloads.sooner", "K,shift+up", "shift(-1)", "sooner", _W.DOWNLOADS, "up in the queue: it starts sooner"),
+    _C("downloads.later", "J,shift+down", "shift(1)", "later", _W.DOWNLOADS, "down in the queue"),
+    _C("downloads.cancel", "x", "cancel", "cancel", _W.DOWNLOADS, "cancel it and remove what came, when pressed twice"),
+    _C("downloads.down", "down,j", "cursor(1)", "", _W.DOWNLOADS, "next download (up, k: the one before)"),
+    _C("downloads.up", "up,k", "cursor(-1)", "", _W.DOWNLOADS, "the download before"),
+    _C("downloads.first", "g,home", "edge(-1)", "", _W.DOWNLOADS, "first download"),
+    _C("downloads.last", "G,end", "edge(1)", "", _W.DOWNLOADS, "last download"),
+    _C("downloads.close", "escape,w,q", "dismiss", "close", _W.DOWNLOADS, "close it; downloads go on"),
     _C("plan.use", "enter", "use", "use", _W.PLAN, "make it the plan: every footprint is asked again for it"),
     _C("plan.less", "left", "change(-1)", "", _W.PLAN, "the value before; on more: fold it"),
     _C("plan.next", "right", "change(1)", "", _W.PLAN, "the next value; on more: unfold it"),
@@ -260,6 +271,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("go.arena", "3", "go('arena')", "", _W.EVERYWHERE, "Arena: chat with one, compare two"),
     _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minute"),
     _C("plan", "p", "plan", "plan", _W.EVERYWHERE, "the plan: how models are loaded, and what each choice costs"),
+    _C("downloads", "w", "downloads", "", _W.EVERYWHERE, "downloads: what is fetched, paused, failed, and how fast"),
     _C("keys", "question_mark", "keys", "keys", _W.EVERYWHERE, "these keys, and what is amiss with the engine"),
     _C("settings", "comma", "settings", "", _W.EVERYWHERE, "settings: folders, margins, theme, keys"),
     _C("palette", "ctrl+p", "palette", "", _W.EVERYWHERE, "every command by name, with its key"),

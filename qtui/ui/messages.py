@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.compare import Column
     from qtui.core.downloads.download import Download
     from qtui.core.downloads.offer import Offer
+    from qtui.core.downloads.run import DownloadEvent
     from qtui.core.duel.run import DuelEvent
     from qtui.core.errors import Failure
     from qtui.core.gguf.facts import Facts
@@ -127,6 +128,20 @@ class FilesChanged(Message):
 
 
 @dataclass(eq=False, repr=False)
+class DownloadsHappened(Message, bubble=False):
+    """Downloads moved on, came, went or ended."""
+
+    event: DownloadEvent
+
+
+@dataclass(eq=False, repr=False)
+class FetchVariant(Message):
+    """Download the files of a variant of the Hub."""
+
+    download: Download
+
+
+@dataclass(eq=False, repr=False)
 class FactsRead(Message):
     """What the headers of a variant tell is known, or why it is not."""
 
@@ -207,26 +222,6 @@ class OfferMade(Message):
     """Of its row."""
     offer: Offer | None
     problem: str = ""
-
-
-@dataclass(eq=False, repr=False)
-class FetchVariant(Message):
-    """Download a variant."""
-
-    download: Download
-
-
-@dataclass(eq=False, repr=False)
-class DownloadsChanged(Message):
-    """Downloads moved on."""
-
-    downloads: tuple[Download, ...]
-    finished: Download | None = None
-    """The one whose files are all here now."""
-
-    def can_replace(self, message: Message) -> bool:
-        """Let only the newest of several waiting ones be handled, but for those that tell of an end."""
-        return isinstance(message, DownloadsChanged) and message.finished is None
 
 
 @dataclass(eq=False, repr=False)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
-    from qtui.core.downloads.ports import Downloads
     from qtui.core.downloads.run import DownloadRun
     from qtui.core.forecast import Forecast
+    from qtui.core.hub.ports import Hub
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
     from qtui.core.memory.plan import LoadPlan
-    from qtui.core.ports import Engine, Hub, Library, Machine, PresetStore, Sessions
+    from qtui.core.ports import Engine, Library, Machine, PresetStore, Sessions
     from qtui.core.presets import Preset
 
 
@@ -53,6 +53,8 @@ class Parts:
     """None: plans cannot be saved."""
     known_presets: tuple[Preset, ...] = ()
     """What the store held when the app was opened."""
+    downloads: DownloadRun | None = None
+    """The queue of downloads; None: nothing is downloaded."""
     models_dirs: tuple[Path, ...] = ()
     """Folders that are looked at instead of the known places."""
     dated: Callable[[Variant], float | None] = _undated
@@ -61,10 +63,6 @@ class Parts:
     """What of settings and presets cannot be used, beyond how the settings file is written."""
     hub: Hub | None = None
     """None: there is no place Hub."""
-    downloads: Downloads | None = None
-    """None: nothing can be fetched."""
-    download_run: DownloadRun | None = None
-    """The queue of this process, over these downloads."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved

@@ -43,8 +43,10 @@ class Shell(Following):
 
     def action_go(self, place: str) -> None:
         """Go to a place."""
-        if self.opened:
+        if self.opened and place in self._modes:
             self.switch_mode(place)
+        elif self.opened:
+            self.notify("There is no such place here.", severity="warning")
 
     def action_keys(self) -> None:
         """Show the keys."""
@@ -55,6 +57,10 @@ class Shell(Following):
 
     def advice(self) -> Sequence[str]:
         """Return what is amiss here, and what to do about it."""
+        return ()
+
+    def at_stake(self) -> Sequence[Running]:
+        """Return what runs besides what the places run."""
         return ()
 
     def action_palette(self) -> None:
@@ -107,7 +113,7 @@ class Shell(Following):
 
     async def action_quit(self) -> None:
         """Quit; ask once if something runs."""
-        running = [*(one for place in self.places() for one in place.running()), *self.running()]
+        running = [*(one for place in self.places() for one in place.running()), *self.at_stake()]
         if not running or self._asking_to_quit:
             self.exit()
             return
@@ -115,10 +121,6 @@ class Shell(Following):
 
         self._asking_to_quit = True
         self.push_screen(QuitPanel(running), self._quit_if)
-
-    def running(self) -> Sequence[Running]:
-        """Return what else quitting would cut off."""
-        return ()
 
     def _quit_if(self, wanted: bool | None) -> None:
         self._asking_to_quit = False

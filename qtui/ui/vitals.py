@@ -20,12 +20,12 @@ class Vitals:
 
     sample: MemorySample | None = None
     engine: EngineInfo | None = None
+    downloads: tuple[Download, ...] = ()
+    """The queue of downloads, in its order."""
     history: History = field(default_factory=History)
     """The last minutes of machine and sessions."""
     alarms: tuple[Alarm, ...] = ()
     """What is wrong now, the newest first."""
-    downloads: tuple[Download, ...] = ()
-    """The queue."""
 
     def quiet(self) -> bool:
         """Tell whether it is known that no session of any qtui computes now."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Guard, Weighing
+from qtui.core.memory.turns import Urgency
 
 
 class Weigher:
@@ -52,19 +53,22 @@ class Weigher:
         Raises:
             QtuiError: what a port raises beyond what stands in a weighing.
         """
-        while chosen := self._next(on_screen()):
+        while chosen := self._next(seen := tuple(on_screen())):
             variant, asked = chosen
             del asked[variant.path]
             current = self._current
-            weigh = self._guard.estimate if asked is self._to_estimate else self._guard.weigh
-            weighing = await weigh(variant, current.of(variant), fresh=False)
+            plan = current.of(variant)
+            if asked is self._to_estimate:
+                weighing = await self._guard.estimate(variant, plan, fresh=False)
+            else:
+                urgency = Urgency.SCREEN if variant.path in seen else Urgency.AHEAD
+                weighing = await self._guard.weigh(variant, plan, fresh=False, urgency=urgency)
             known = weighing.footprint is not None or weighing.error is not None
             again = self._to_weigh.get(variant.path)
             if known and current is self._current and again in (None, variant):
                 yield variant, weighing
 
-    def _next(self, on_screen: Iterable[Path]) -> tuple[Variant, dict[Path, Variant]] | None:
-        seen = list(on_screen)
+    def _next(self, seen: Sequence[Path]) -> tuple[Variant, dict[Path, Variant]] | None:
         for asked in (self._to_estimate, self._to_weigh):
             for path in seen:
                 if path in asked:

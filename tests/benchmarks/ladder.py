@@ -87,7 +87,7 @@ async def main() -> None:
         cards = SimulatedCards(engine, CARDS)
         room = Headroom(RAM, CARDS, Margins().ram_bytes(RAM), (GIB,) * len(CARDS), simulated=True)
         simulated = Guard(
-            Footprints(NotAsked(len(CARDS)), ClosedForm(tables, cards)), machine, cards, simulated=room
+            Footprints(NotAsked.about(len(CARDS)), ClosedForm(tables, cards)), machine, cards, simulated=room
         )  # fmt: skip
         print("\n".join(await search(simulated, variants)))
     await dry_run.close()

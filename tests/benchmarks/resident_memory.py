@@ -1,6 +1,6 @@
 """Print predicted against measured resident memory of a session, in each load mode, after a full prompt.
 
-    python -m tests.benchmarks.resident_memory [--size 60m --size 1b]
+    python -m tests.benchmarks.resident_memory [--size 100mb --size 1gb]
 
 The files hold random weights in K-quants, so that weights are stored anew for the CPU. Measured is what the kernel
 says of the child (`smaps_rollup`, VmHWM); pages of Python's own libraries are file-backed too.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,14 @@ from qtui.core.memory.closed_form.formula import footprint_of
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadMode, LoadPlan
 from qtui.core.ports import Session
-from qtui.core.text import MIB
+from qtui.core.text import MIB, size
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.library.tables import LocalTables
 from tests.benchmarks.make_model import SIZES, cached_model
 
 MODES = (LoadMode.NONE, LoadMode.MMAP, LoadMode.MLOCK, LoadMode.MMAP_MLOCK, LoadMode.DIO)
-PROMPT = " ".join(f"w{number % 9}" for number in range(520))
-"""At least a physical batch of tokens: only then is all of the compute buffer touched."""
+PROMPT = " ".join(f"w{number % 9}" for number in range(100))
+"""551 tokens of these vocabularies, more than a physical batch: only then is all of the compute buffer touched."""
 
 HEAD = "| load mode | anonymous | file-backed | locked | resident, % | peak | peak, % |\n|---|---|---|---|---|---|---|"
 
@@ -68,6 +69,8 @@ class Resident:
         file_backed = f"{kept / MIB:.0f} / {(m.file_backed or 0) / MIB:.0f}"
         peak = f"{self.predicted.peak / MIB:.0f} / {(m.peak or 0) / MIB:.0f}"
         locked = f"{self.predicted.locked / MIB:.0f} / {(m.locked or 0) / MIB:.0f}"
+        if (m.locked or 0) < self.predicted.locked // 2:
+            locked += f", refused: RLIMIT_MEMLOCK is {size(resource.getrlimit(resource.RLIMIT_MEMLOCK)[1])}"
         return (
             f"| {self.mode.value} | {anonymous} | {file_backed} | {locked} | {100 * self.error:+.1f} "
             f"| {peak} | {100 * self.peak_error:+.1f} |"
@@ -103,8 +106,8 @@ async def _last(session: Session, request: Request | None) -> SessionEvent:
 async def report(sizes: Sequence[str]) -> None:
     """Print a table per size."""
     engine = BuiltInEngine()
-    for size in sizes:
-        path = cached_model(size)
+    for name in sizes:
+        path = cached_model(name)
         print(f"\n{path.name}, {path.stat().st_size / MIB:.0f} MiB; predicted / measured in MiB, closed form\n")
         print(HEAD)
         for mode in MODES:
@@ -116,7 +119,7 @@ def main() -> None:
     """Parse and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, action="append")
-    asyncio.run(report(parser.parse_args().size or ["60m", "1b"]))
+    asyncio.run(report(parser.parse_args().size or ["100mb", "1gb"]))
 
 
 if __name__ == "__main__":

@@ -210,3 +210,37 @@ def test_an_empty_file_of_prompts_is_said(world: World, tmp_path: Path) -> None:
     ran = world.run("duel", A, B, "--prompts", str(prompts))
     assert ran.status == 2
     assert "holds no prompt" in ran.err
+
+
+def test_rounds_are_measured_and_their_numbers_printed(world: World) -> None:
+    for variant, rate in ((BIG, 40.0), (SMALL, 60.0)):
+        world.engine.enqueue(*(Reply(generation_rate=r) for r in (1.0, *[rate] * 6)), variant=variant)
+    ran = world.run("duel", A, B, "Why?", "--rounds", "6")
+    assert ran.status == 0
+    assert [line.split() for line in ran.out.splitlines() if line.startswith("generated")][-1] == [
+        "generated,", "t/s", "40.0", "±", "0.0", "60.0", "±", "0.0",
+    ]  # fmt: skip
+    assert "B generates 1.500 times as fast as A (1.500 to 1.500)" in ran.out
+    assert ran.out.splitlines()[-1].startswith("6 rounds after one that is discarded; one side computes at a time")
+    assert ran.err.count("round ") == 7
+
+
+def test_rounds_as_json_hold_every_sample(world: World) -> None:
+    body = world.run("duel", A, B, "Why?", "--rounds", "2", "--json").json
+    assert len(body["rounds"]) == 2
+    assert body["measured"]["sides"][0]["generation_rate"]["samples"] == [40.0, 40.0]
+    assert body["measured"]["ratio"]["interval"] is None
+
+
+def test_together_is_refused_where_both_do_not_fit(world: World) -> None:
+    world.dry_run.totals = {BIG.path: 10 * GIB, SMALL.path: 10 * GIB}
+    ran = world.run("duel", A, B, "Why?", "--mode", "together", "--json")
+    assert ran.status == 1
+    assert ran.json["error"]["kind"] == "memory"
+    assert "GiB" in ran.json["error"]["message"]
+
+
+def test_signs_of_degeneration_are_said_in_words(world: World) -> None:
+    world.engine.enqueue(Reply("no " * 30, finish_reason="length"), variant=SMALL)
+    ran = world.run("duel", A, B, "Why?")
+    assert "B: it repeats “no” 30 times in a row to the end; it did not end by itself before the token limit" in ran.out

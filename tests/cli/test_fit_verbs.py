@@ -10,10 +10,12 @@ import pytest
 
 from qtui.core.history import MeasuredRate, speed_key
 from qtui.core.library.variant import Role, Variant
+from qtui.core.memory.simulation import SimulatedCards
 from qtui.core.text import GIB
 from qtui.services.library.tables import LocalTables
 from tests.cli.world import World
 from tests.conftest import HEADER_SIZES
+from tests.fakes import FakeDryRun
 
 CARDS = ("--ram", "32GiB", "--vram", "12GiB,12GiB")
 LAYERS = {"llama3.1-8b": 32, "gemma3-27b": 62, "qwen3-30b-a3b": 48}
@@ -48,6 +50,42 @@ def test_cards_that_are_not_here_are_computed_and_said_to_be_simulated(zoo: Worl
     plain = zoo.run("fit", file("gemma3-27b"), "--vram", "8GiB,8GiB", "--ram", "32G", "--ctx-size", "65536").out
     assert "note: computed only: llama.cpp cannot be asked about 2 simulated GPUs" in plain
     assert plain.splitlines()[-1].startswith("partial (simulated): fits with ")
+
+
+def test_another_program_is_weighed_as_it_would_load_the_file(zoo: World) -> None:
+    plans = {}
+    for engine in ("built-in", "llama-server", "llama-cli", "llama-cpp-python"):
+        body = zoo.run("fit", file("gemma3-27b"), "--engine", engine, "--json").json
+        plans[engine] = body["plan"]
+        assert body["engine"] == plans[engine]["engine"] == engine
+        items = {item["item"] for item in body["formula"]["extra"]}
+        assert ("prompt cache" in items) is (engine == "llama-server")
+        assert ("scores" in items) is (engine == "llama-cpp-python")
+    told = {engine: (plan["ctx_size"], plan["parallel"], plan["batch_size"]) for engine, plan in plans.items()}
+    assert told == {
+        "built-in": (8192, 1, 2048), "llama-server": (131072, 4, 2048), "llama-cli": (131072, 1, 2048),
+        "llama-cpp-python": (512, 1, 512),
+    }  # fmt: skip
+    assert plans["llama-cpp-python"]["swa_full"] is True and plans["llama-cpp-python"]["flash_attn"] == "off"
+    asked = ("--engine", "llama-server", "--parallel", "2", "--ctx-size", "4096", "--json")
+    plan = zoo.run("fit", file("gemma3-27b"), *asked).json["plan"]
+    assert (plan["parallel"], plan["ctx_size"]) == (2, 4096)
+    assert "  under llama-cli\n" in zoo.run("fit", file("gemma3-27b"), "--engine", "llama-cli").out
+
+
+def test_a_program_that_is_not_known_or_cannot_be_run_is_refused(zoo: World) -> None:
+    ran = zoo.run("fit", file("gemma3-27b"), "--engine", "\x1b[1mvllm", "--json")
+    assert ran.status == 2 and "there is no engine" in ran.json["error"]["message"] and "\x1b" not in ran.err
+    assert zoo.run("ask", file("gemma3-27b"), "hi", "--engine", "llama-server").status == 2
+
+
+def test_the_cards_of_another_build_count_for_it(zoo: World) -> None:
+    other = FakeDryRun()
+    zoo.other = (SimulatedCards(zoo.engine, (12 * GIB,)), other)
+    body = zoo.run("fit", file("llama3.1-8b"), "--engine", "/opt/llama/llama-server", "--json").json
+    assert other.asked and other.closed and not zoo.dry_run.asked
+    assert body["plan"]["n_gpu_layers"] == 33 and body["engine"] == "/opt/llama/llama-server"
+    assert body["formula"]["devices"][0]["name"] == "CUDA0"
 
 
 def test_auto_gives_the_best_plan_and_one_line_per_choice(zoo: World) -> None:

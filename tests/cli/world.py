@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from argparse import Namespace
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,31 @@ from typing import Any
 import pytest
 
 from qtui.cli.main import main
-from qtui.cli.wiring import Services
+from qtui.cli.services import Services
 from qtui.core.demo import DEMO_QUANTS, DemoProgress
 from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent, TextArrived
 from qtui.core.gguf.facts import Facts, facts_of
 from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
-from qtui.core.library.removal import Remover
+from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Tables
+from qtui.core.ports import Described, DryRun, Remover, Tables
 from qtui.core.settings import Settings
+from qtui.services.history import HistoryFile
+from qtui.services.judging.judge import LocalJudge
 from qtui.services.library.source import FileSource
 from qtui.services.presets import PresetsFile
+from qtui.services.reports import write_report
+from qtui.services.rounds import RoundsFile
 from qtui.services.settings import SettingsFile
+from qtui.services.suites import SuiteFiles
 from qtui.services.themes import read_themes
 from tests.conftest import DEMO_F16
 from tests.fakes import (
     FakeDryRun,
+    FakeHashes,
     FakeLibrary,
     FakeMachine,
     FakeSessions,
@@ -122,8 +128,15 @@ class World:
     more_engines: list[EngineInfo] = field(default_factory=list)
     tables: Tables | None = None
     """Headers for the closed form; None: there is none."""
+    hub: Callable[[], Hub] | None = None
+    """Makes the Hub that is asked; None: there is none."""
+    other: tuple[Described, DryRun] | None = None
+    """A program with cards, whatever its name; None: there is none."""
     remover: Remover | None = None
     """Deletes variants; None: nothing does."""
+    kept: Path | None = None
+    """The history's file; None: nothing is kept."""
+    own_suites: Path = Path("/nowhere")
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -135,13 +148,20 @@ class World:
         async def close_engine() -> None:
             self.closed += 1
 
+        async def other_build(_engine: str) -> tuple[Described, DryRun] | None:
+            return self.other
+
         store = SettingsFile(self.config) if self.config else None
         return Services(
             engine=self.engine, dry_run=self.dry_run, machine=self.machine, library=self.library, demo=self.demo,
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
+            other_build=other_build,
+            suites=SuiteFiles(self.own_suites), judge=LocalJudge, hashes=FakeHashes(), write_report=write_report,
+            rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             remover=self.remover,
             presets=PresetsFile(self.config) if self.config else None,
+            hub=self.hub() if self.hub else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),
         )  # fmt: skip
 

@@ -13,13 +13,14 @@ from qtui.core.duel.conversation import Message, Request
 from qtui.core.duel.run import Duel, DuelMode, RoundEnded
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.events import Answered, SessionEvent
-from qtui.core.history import MeasuredRate, PastRun, Run, Timing, Unaccounted
+from qtui.core.history import MeasuredRate, PastRun, Run, Timing
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual, Estimate
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.unaccounted import ByCard
 from qtui.core.recording import RecordedSession, Recorder, RecordingEngine
 from qtui.core.text import MIB
 from tests.fakes import FakeDryRun, FakeMachine, Reply, ScriptedEngine, make_footprint, make_variant
@@ -50,7 +51,7 @@ class FakeHistory:
     async def rates(self, variants: Sequence[Variant]) -> Mapping[Path, Sequence[MeasuredRate]]:
         return {}
 
-    async def unaccounted(self) -> Mapping[str, Unaccounted]:
+    async def unaccounted(self) -> ByCard:
         return {}
 
 

@@ -17,6 +17,7 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual, Estimate
 from qtui.core.memory.footprint import Pools
 from qtui.core.memory.plan import FlashAttention, LoadPlan
+from qtui.core.memory.unaccounted import Unaccounted
 from qtui.core.origin import Origin
 from qtui.core.text import GIB, MIB
 from qtui.services import history as module
@@ -127,8 +128,18 @@ async def test_what_llama_cpp_leaves_out_is_a_median_per_card(store: HistoryFile
     partly = replace(ACTUAL, vram=(GIB,), full_prompt=False)
     await store.record_run(run_of(variant, "partly", actual=partly), timing())
     await store.record_run(run_of(variant, "untold", actual=replace(ACTUAL, vram=(None,))), timing())
-    found = await store.unaccounted()
-    assert {name: (it.median, it.runs) for name, it in found.items()} == {"A card": (310 * MIB, 3)}
+    for name, beside in (("adapter", {"lora": [["a.gguf", 1.0]]}), ("projector", {"mmproj": "p.gguf"})):
+        more = run_of(variant, name, actual=replace(ACTUAL, vram=(9 * GIB,)), plan={**PLAN.as_json(), **beside})
+        await store.record_run(more, timing())  # what is beside the model is in no account of llama.cpp's
+    assert await store.unaccounted() == {"A card": Unaccounted(310 * MIB, 3, 190 * MIB)}
+
+
+async def test_what_was_left_out_long_ago_does_not_count_for_ever(store: HistoryFile, variant: Variant) -> None:
+    for number in range(2 * module.NEWEST_RUNS):
+        left_out = 900 if number < module.NEWEST_RUNS else 300
+        held = replace(ACTUAL, vram=(3 * GIB + left_out * MIB,))
+        await store.record_run(run_of(variant, str(number), float(number), actual=held), timing())
+    assert await store.unaccounted() == {"A card": Unaccounted(300 * MIB, module.NEWEST_RUNS, 0)}
 
 
 async def test_hostile_text_and_names_come_back_harmless(store: HistoryFile, variant: Variant) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from textual.pilot import Pilot
 from qtui.core.hardware import Gpu
 from qtui.core.library.variant import Variant
 from qtui.core.memory.closed_form.formula import ClosedForm
+from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
@@ -45,12 +47,29 @@ def shelf() -> tuple[Variant, ...]:
     )  # fmt: skip
 
 
-def app_on(stage: Stage, cards: tuple[int, ...] = ()) -> QtuiApp:
-    """The app over real headers, with a dry run that says what the closed form says."""
+class HeldDryRun(ComputedDryRun):
+    """Says what the closed form says, once it is let."""
+
+    def __init__(self, formula: ClosedForm) -> None:
+        super().__init__(formula)
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
+        footprint = await super().footprint(variant, plan)
+        await self.go.wait()
+        return footprint
+
+
+def app_on(stage: Stage, cards: tuple[int, ...] = (), dry_runs: list[HeldDryRun] | None = None) -> QtuiApp:
+    """The app over real headers; `dry_runs` gets its dry run, which says what the closed form says."""
     if cards:
         stage.engine.engine_info = with_cards(*cards)
     formula = ClosedForm(Headers(), stage.engine)
-    footprints = Footprints(ComputedDryRun(formula), formula)
+    dry_run = HeldDryRun(formula)
+    if dry_runs is not None:
+        dry_runs.append(dry_run)
+    footprints = Footprints(dry_run, formula)
     guard = Guard(footprints, stage.machine, stage.engine)
     for variant in stage.variants:
         stage.library.told[variant.path] = make_facts(variant)
@@ -100,6 +119,25 @@ async def test_the_ladder_shows_every_variant_and_takes_a_rung_into_the_plan() -
         await sees(pilot, "ctx 32768")
         plan = models(pilot).current.plan
         assert (plan.ctx_size, plan.cache_type_k, plan.cache_type_v) == (32768, "q8_0", "q8_0")
+
+
+async def test_the_ladder_asks_first_for_the_cache_type_that_is_shown() -> None:
+    stage, dry_runs = Stage(variants=shelf()), list[HeldDryRun]()
+    async with app_on(stage, dry_runs=dry_runs).run_test(size=(120, 36)) as pilot:
+        await weighed(pilot)
+        (dry_run,) = dry_runs
+        dry_run.asked.clear()
+        dry_run.go.clear()
+        await pilot.press("l")
+        await wait_until(pilot, lambda: len(dry_run.asked) == 1)
+        await pilot.press("k")
+        await sees(pilot, "q8_0")
+        dry_run.go.set()
+        panel = pilot.app.screen
+        assert isinstance(panel, LadderPanel)
+        await wait_until(pilot, lambda: "~" not in table_text(panel), "what is shown")
+        shown = [plan.cache_type_k for plan in dry_run.asked]
+        assert shown[:1] == ["f16"] and set(shown[1:16]) == {"q8_0"}  # the first was asked before
 
 
 async def test_the_ladder_follows_free_memory() -> None:

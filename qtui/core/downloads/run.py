@@ -21,6 +21,7 @@ from qtui.core.downloads.messages import (
     FetchProgressed,
     FileFetched,
 )
+from qtui.core.downloads.offer import Offer, make_offer
 from qtui.core.downloads.ports import Downloads
 from qtui.core.downloads.queue import DISK_MARGIN, Queue, failed, lack_of_room, paused, resumed, stopped
 from qtui.core.downloads.rate import RateMeter
@@ -127,6 +128,10 @@ class DownloadRun:
                     yield event
                     if isinstance(event, DownloadFinished) or event.download.state in (State.PAUSED, State.FAILED):
                         return
+
+    async def offer(self, download: Download) -> Offer:
+        """Tell what a download would take beside what is queued already; nothing is queued."""
+        return await make_offer(self._port, self._queue, download)
 
     async def restore(self) -> None:
         """Take up what was kept when qtui was closed: what ran or waited then goes on, what was paused stays so."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtui.core.duel.degeneration import Degeneration, degeneration
 from qtui.core.duel.difference import Difference, difference
-from qtui.core.duel.run import RoundEnded, SideResult
+from qtui.core.duel.run import RoundEnded
+from qtui.core.duel.side import SideResult
 from qtui.core.errors import Failure
 from qtui.core.hardware import ProcessMemory
 from qtui.core.memory.actual import Difference as PoolDifference
@@ -18,14 +20,15 @@ def duel_report(ended: RoundEnded) -> dict[str, Any]:
     return {
         "prompt": ended.prompt,
         "mode": ended.mode.value,
-        "sides": [side_report(side) for side in ended.sides],
+        "sides": [side_report(side, ended.prompt) for side in ended.sides],
         "difference": apart.as_json() if apart else None,
     }
 
 
-def side_report(side: SideResult) -> dict[str, Any]:
+def side_report(side: SideResult, prompt: str) -> dict[str, Any]:
     """Return one of `sides[]`; a side without an answer has None for what was not measured, and `error`."""
     answer = side.answer
+    seen = side_degeneration(side, prompt)
     footprint = side.weighing.footprint if side.weighing else None
     report: dict[str, Any] = {
         "side": side.side,
@@ -45,7 +48,7 @@ def side_report(side: SideResult) -> dict[str, Any]:
         "actual_total": held_total(side),
         "differences": [row.as_json() for row in side_differences(side)],
         "full_prompt": bool(answer and answer.actual and answer.actual.full_prompt),
-        "degeneration": None,
+        "degeneration": seen.as_json() if seen else None,
         "seed": answer.seed if answer else None,
         "plan": side.loaded.plan if side.loaded else (side.weighing.plan.as_json() if side.weighing else None),
         "warnings": [*(side.loaded.warnings if side.loaded else ()), *(answer.warnings if answer else ())],
@@ -53,6 +56,11 @@ def side_report(side: SideResult) -> dict[str, Any]:
     if side.failure:
         report["error"] = failure_report(side.failure)
     return report
+
+
+def side_degeneration(side: SideResult, prompt: str) -> Degeneration | None:
+    """Return the signs of degeneration in a side's answer, None without one."""
+    return degeneration(side.answer.text, side.answer.finish_reason, prompt) if side.answer else None
 
 
 def failure_report(failure: Failure) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from qtui.core.duel.conversation import DUEL_SAMPLING, Answer, Message, Request, Sampling
+from qtui.core.duel.conversation import DUEL_SAMPLING, Message, Request, Sampling
 from qtui.core.duel.remedy import plan_that_fits
+from qtui.core.duel.side import DuelSide, SideResult
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.events import Answered, Failed, Loaded, SessionEvent
 from qtui.core.library.variant import Variant
@@ -73,18 +74,6 @@ class SideUnloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class SideResult:
-    """What a side did in a round."""
-
-    side: str
-    variant: Variant
-    weighing: Weighing | None = None
-    loaded: Loaded | None = None
-    answer: Answer | None = None
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class RoundEnded:
     """The round is over: every side answered, failed, or was stopped."""
 
@@ -96,29 +85,6 @@ class RoundEnded:
 DuelEvent = ModeChosen | SideWeighed | SideWaits | SideHappened | SideUnloaded | RoundEnded
 
 
-@dataclass(slots=True)
-class _Side:
-    label: str
-    variant: Variant
-    plan: LoadPlan
-    transcript: tuple[Message, ...] = ()
-    force: bool = False
-    asked: str = ""
-    """The last prompt that was put to it."""
-    before: tuple[Message, ...] = ()
-    """The transcript before that."""
-    session: Session | None = None
-    loaded: Loaded | None = None
-    weighing: Weighing | None = None
-    result: SideResult | None = field(default=None, repr=False)
-
-    @property
-    def holds(self) -> Pools:
-        """Return what its session holds, by its footprint."""
-        footprint = self.weighing.footprint if self.session and self.weighing else None
-        return footprint.pools if footprint else Pools()
-
-
 class Duel:
     """One conversation of one or two sides. Sessions stay loaded between rounds where they fit."""
 
@@ -127,7 +93,7 @@ class Duel:
     ) -> None:
         self._engine = engine
         self._guard = guard
-        self._sides: dict[str, _Side] = {}
+        self._sides: dict[str, DuelSide] = {}
         self._stopping = False
         self.sampling = sampling
         self.system = ""
@@ -140,9 +106,19 @@ class Duel:
         """Return the labels of the sides that hold a variant, in order."""
         return tuple(sorted(self._sides))
 
+    @property
+    def stopped(self) -> bool:
+        """Tell whether the last run was stopped."""
+        return self._stopping
+
     def transcript(self, label: str) -> tuple[Message, ...]:
         """Return the turns of a side so far, the system prompt not counted."""
         return self._sides[label].transcript
+
+    def failure(self, label: str) -> Failure | None:
+        """Return why a side failed when it was last loaded or asked, None where it did not."""
+        side = self._sides.get(label)
+        return side.outcome.failure if side else None
 
     def session(self, label: str) -> Session | None:
         """Return a side's session, None while it is not loaded."""
@@ -152,21 +128,25 @@ class Duel:
     async def put(self, label: str, variant: Variant, plan: LoadPlan, *, force: bool = False) -> None:
         """Put a variant on a side; the side's old session ends, its transcript stays. `force` loads past the guard."""
         old = self._sides.get(label)
-        self._sides[label] = side = _Side(label, variant, plan, force=force)
+        self._sides[label] = side = DuelSide(label, variant, plan, force=force)
         if old:
             side.transcript, side.asked, side.before = old.transcript, old.asked, old.before
-            await _unload(old)
+            await old.unload()
 
     def join(self, label: str, other: str) -> None:
         """Let a side read the turns of another as its own, so that both answer the next prompt from the same ones."""
         side, source = self._sides[label], self._sides[other]
         side.transcript, side.asked, side.before = source.transcript, source.asked, source.before
 
+    async def unload(self, label: str) -> None:
+        """End a side's session; the next prompt loads it again."""
+        await self._sides[label].unload()
+
     async def remove(self, label: str) -> None:
         """Take a variant from a side and end its session."""
         side = self._sides.pop(label, None)
         if side:
-            await _unload(side)
+            await side.unload()
 
     def clear(self) -> None:
         """Begin a new conversation on the loaded sessions."""
@@ -188,7 +168,7 @@ class Duel:
         side = self._sides[label]
         async for event in self._weigh(side):
             yield event
-        if _failed(side) or side.session:
+        if side.failed or side.session:
             return
         chosen = await self._choose(None)
         if chosen.mode is DuelMode.IN_TURN:
@@ -200,22 +180,25 @@ class Duel:
 
     async def ask(
         self, prompt: str, *, mode: DuelMode | None = None, raw: bool = False, timed: bool = True,
-        only: Collection[str] = (),
+        only: Collection[str] = (), order: Sequence[str] = (),
     ) -> AsyncGenerator[DuelEvent, None]:  # fmt: skip
         """Put one prompt to all sides, or to some.
 
         `raw` continues the text without the chat template. `timed` rounds start from an empty cache. With `mode` None
-        it is the duel's, or chosen: alternating, or in turn when both do not fit. Ends with RoundEnded, also when
-        stopped.
+        it is the duel's, or chosen: alternating, or in turn when both do not fit. Sides compute in `order`, else in
+        that of their labels. Ends with RoundEnded, also when stopped.
         """
         self._stopping = False
-        sides = self._chosen(only)
+        sides = sorted(self._chosen(only), key=lambda side: (*order, side.label).index(side.label))
         for side in sides:
             side.result = SideResult(side.label, side.variant)
             async for event in self._weigh(side):
                 yield event
         chosen = await self._choose(mode or self.mode)
         yield chosen
+        if chosen.mode is DuelMode.TOGETHER and chosen.reason:
+            for side in sides:
+                yield _refuse_together(side, chosen.reason)
         if chosen.mode is DuelMode.TOGETHER:
             stream = self._together(sides, prompt, raw, timed)
         else:
@@ -223,7 +206,8 @@ class Duel:
         async with aclosing(stream):  # a consumer that leaves early ends the tasks of both sides here
             async for event in stream:
                 yield event
-        yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in sides if side.result))
+        by_label = sorted(sides, key=lambda side: side.label)
+        yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in by_label if side.result))
 
     async def remedy(self, label: str) -> Weighing | None:
         """Return the best plan under which a refused side would be loaded, None where there is none."""
@@ -240,31 +224,32 @@ class Duel:
     async def close(self) -> None:
         """End all sessions."""
         self._stopping = True
-        await asyncio.gather(*(_unload(side) for side in self._sides.values()))
+        await asyncio.gather(*(side.unload() for side in self._sides.values()))
 
     def _held(self) -> Pools:
         return sum((side.holds for side in self._sides.values()), Pools())
 
-    def _chosen(self, only: Collection[str]) -> list[_Side]:
+    def _chosen(self, only: Collection[str]) -> list[DuelSide]:
         return [self._sides[label] for label in self.labels if not only or label in only]
 
-    async def _weigh(self, side: _Side) -> AsyncGenerator[DuelEvent, None]:
+    async def _weigh(self, side: DuelSide) -> AsyncGenerator[DuelEvent, None]:
         """Weigh a side alone: the others can give back what they hold, in turn."""
         side.result = SideResult(side.label, side.variant)
         if side.session is None:
             side.weighing = await self._guard.weigh(side.variant, side.plan, giving_back=self._held())
             yield SideWeighed(side.label, side.weighing)
-            failure = _unloadable(side.variant) or (
-                None if self.force or side.force else refusal(side.variant, side.weighing)
-            )
+            failure = side.unloadable or (None if self.force or side.force else refusal(side.variant, side.weighing))
             if failure:
                 side.result = replace(side.result, failure=failure)
                 yield SideHappened(side.label, Failed(failure))
         side.result = replace(side.result, weighing=side.weighing, loaded=side.loaded)
 
     async def _choose(self, wanted: DuelMode | None) -> ModeChosen:
-        """Choose in turn when the sides do not fit at once, else what is wanted."""
-        live = [side for side in self._sides.values() if side.session or not _failed(side)]
+        """Choose in turn when the sides do not fit at once, else what is wanted.
+
+        Together stays together, with the reason why that cannot be.
+        """
+        live = [side for side in self._sides.values() if side.session or not side.failed]
         waiting = [side for side in live if side.session is None]
         if len(live) < 2 or not waiting or wanted is DuelMode.IN_TURN:
             return ModeChosen(wanted or DuelMode.ALTERNATING)
@@ -276,12 +261,13 @@ class Duel:
         at_once = await self._guard.weigh(first.variant, first.plan, beside=resident)
         if self.force or at_once.verdict.fit not in (Fit.TOO_BIG, Fit.FROM_DISK):
             return ModeChosen(wanted or DuelMode.ALTERNATING)
-        return ModeChosen(DuelMode.IN_TURN, f"both do not fit at once: {at_once.verdict.reason}")
+        mode = DuelMode.TOGETHER if wanted is DuelMode.TOGETHER else DuelMode.IN_TURN
+        return ModeChosen(mode, f"both do not fit at once: {at_once.verdict.reason}")
 
     async def _one_by_one(
-        self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool, *, unload: bool
+        self, sides: Sequence[DuelSide], prompt: str, raw: bool, timed: bool, *, unload: bool
     ) -> AsyncGenerator[DuelEvent, None]:
-        live = [side for side in sides if not _failed(side)]
+        live = [side for side in sides if not side.failed]
         if not unload:
             for side in live:  # all loads first: a load beside an answer would slow it
                 async for event in self._load(side):
@@ -292,7 +278,7 @@ class Duel:
             if unload and not self._stopping:
                 for other in self._sides.values():
                     if other is not side and other.session:
-                        await _unload(other)
+                        await other.unload()
                         yield SideUnloaded(other.label)
                 async for event in self._load(side):
                     yield event
@@ -300,15 +286,15 @@ class Duel:
                 yield event
 
     async def _together(
-        self, sides: Sequence[_Side], prompt: str, raw: bool, timed: bool
+        self, sides: Sequence[DuelSide], prompt: str, raw: bool, timed: bool
     ) -> AsyncGenerator[DuelEvent, None]:
-        live = [side for side in sides if not _failed(side)]
+        live = [side for side in sides if not side.failed]
         for side in live:
             async for event in self._load(side):
                 yield event
         queue: asyncio.Queue[DuelEvent | None] = asyncio.Queue()
 
-        async def run(side: _Side) -> None:
+        async def run(side: DuelSide) -> None:
             try:
                 async for event in self._answer(side, prompt, raw, timed):
                     queue.put_nowait(event)
@@ -329,25 +315,25 @@ class Duel:
             for task in tasks:
                 task.cancel()
 
-    async def _load(self, side: _Side) -> AsyncGenerator[DuelEvent, None]:
-        if side.session or self._stopping or _failed(side):
+    async def _load(self, side: DuelSide) -> AsyncGenerator[DuelEvent, None]:
+        if side.session or self._stopping or side.failed:
             return
         try:
             side.session = self._engine.open(side.variant, side.weighing.plan if side.weighing else side.plan)
             async for event in side.session.load():
                 if isinstance(event, Loaded):
                     side.loaded = event
-                    side.result = replace(_result(side), loaded=event)
+                    side.result = replace(side.outcome, loaded=event)
                 elif isinstance(event, Failed):
-                    side.result = replace(_result(side), failure=event.failure)
+                    side.result = replace(side.outcome, failure=event.failure)
                 yield SideHappened(side.label, event)
         except QtuiError as error:
-            side.result = replace(_result(side), failure=Failure.of(error))
+            side.result = replace(side.outcome, failure=Failure.of(error))
             yield SideHappened(side.label, Failed(Failure.of(error), fatal=True))
         if side.loaded is None:
-            await _unload(side)
+            await side.unload()
 
-    async def _answer(self, side: _Side, prompt: str, raw: bool, timed: bool) -> AsyncGenerator[DuelEvent, None]:
+    async def _answer(self, side: DuelSide, prompt: str, raw: bool, timed: bool) -> AsyncGenerator[DuelEvent, None]:
         if side.session is None or self._stopping:
             return
         side.asked, side.before = prompt, side.transcript
@@ -358,31 +344,17 @@ class Duel:
         )
         async for event in side.session.ask(request):
             if isinstance(event, Answered):
-                side.result = replace(_result(side), answer=event.answer)
+                side.result = replace(side.outcome, answer=event.answer)
                 side.transcript = (*asked, Message("assistant", event.answer.text))
             elif isinstance(event, Failed):
-                side.result = replace(_result(side), failure=event.failure)
+                side.result = replace(side.outcome, failure=event.failure)
                 if event.fatal:
-                    await _unload(side)
+                    await side.unload()
             yield SideHappened(side.label, event)
 
 
-def _result(side: _Side) -> SideResult:
-    return side.result or SideResult(side.label, side.variant)
-
-
-def _failed(side: _Side) -> bool:
-    return side.result is not None and side.result.failure is not None
-
-
-def _unloadable(variant: Variant) -> Failure | None:
-    if variant.loadable:
-        return None
-    reason = variant.problem or f"it is a file of the role {variant.role.value}, not a model"
-    return Failure(f"{variant.title} cannot be loaded: {reason}", "choose a complete model file", kind="bad_file")
-
-
-async def _unload(side: _Side) -> None:
-    session, side.session, side.loaded = side.session, None, None
-    if session:
-        await session.close()
+def _refuse_together(side: DuelSide, reason: str) -> SideHappened:
+    """Fail a side that was to compute beside another and does not fit there."""
+    failure = Failure(f"together is not possible: {reason}", "leave --mode out: they answer in turn then", "memory")
+    side.result = replace(side.outcome, failure=side.outcome.failure or failure)
+    return SideHappened(side.label, Failed(failure))

@@ -64,10 +64,10 @@ def _disagreement(facts: Facts, label: str) -> list[str]:
     ]  # fmt: skip
     most = max(lower, key=lambda row: row.elements, default=None)
     if most is not None and shares[most.name] >= LEAST_SHARE:
-        return [f"says {label}, holds {shares[most.name]:.0%} {most.name}"]
+        return [f"says {label}, holds {100 * shares[most.name]:.0f} % {most.name}"]
     if shares.get(base, 0.0) < LEAST_OF_BASE:
         largest = max(weights, key=lambda row: row.elements)
-        return [f"says {label}, holds {shares[largest.name]:.0%} {largest.name}"]
+        return [f"says {label}, holds {100 * shares[largest.name]:.0f} % {largest.name}"]
     return []
 
 

@@ -185,4 +185,6 @@ def _concerns(path: str) -> bool:
     name = path.rpartition("/")[2].lower()
     if ".gguf" in name:
         return True
+    if name.endswith(".dat") and "imatrix" not in name:
+        return False
     return name.endswith(_ENDINGS) and parse_name(path).role is Role.IMATRIX

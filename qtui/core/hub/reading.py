@@ -23,13 +23,14 @@ from qtui.core.hub.events import (
 )
 from qtui.core.hub.flags import header_flags
 from qtui.core.hub.listing import Listing, list_variants, with_records
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.remote import RemoteVariant
 from qtui.core.hub.repository import FilesPage, Repository, RepositoryFile
 from qtui.core.library.record import FileRecord
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Hub, Library
+from qtui.core.ports import Library
 
 AT_ONCE = 4
 """Headers that are read at once, after the first."""
@@ -78,7 +79,9 @@ async def read_repository(
             listing = listing.with_row(event.row)
             fetched += event.fetched
             if guard is not None and event.row.header_read and event.row.variant.loadable:
-                yield RowWeighed(event.row, await guard.estimate(event.row.variant, plan(event.row.variant)), False)
+                yield RowWeighed(
+                    event.row, await guard.estimate(event.row.variant, plan(event.row.variant), fresh=False), False
+                )
     if guard is not None and exact:
         for row in listing.rows:
             if row.header_read and row.variant.loadable:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.library.variant import Variant
@@ -70,27 +70,6 @@ class Removed:
     paths: tuple[Path, ...]
     freed: int
     """Bytes."""
-
-
-class Remover(Protocol):
-    """Deletes variants, after a look at what that would mean."""
-
-    async def preview(self, name: str) -> Removal:
-        """Return what deleting the variant of this name would take away; nothing is changed.
-
-        Raises:
-            BadFileError: no such file.
-            UsageError: the name fits nothing here.
-        """
-        ...
-
-    async def remove(self, removal: Removal) -> Removed:
-        """Delete what a preview says, and nothing that has changed since.
-
-        Raises:
-            QtuiError: something has changed, or may not be deleted.
-        """
-        ...
 
 
 def check_unused(removal: Removal, sessions: Iterable[SessionSeen]) -> None:

@@ -27,6 +27,8 @@ def server_arguments(plan: LoadPlan, path: Path) -> tuple[str, ...]:
     """
     arguments = ["--model", _file(path), "--ctx-size", str(plan.ctx_size or DEFAULT_CTX_SIZE)]
     arguments += ["--parallel", str(plan.parallel)]
+    if plan.parallel > 1:  # llama-server divides the context where the slots are counted out to it
+        arguments.append("--kv-unified")
     if plan.n_gpu_layers != AUTO:
         arguments += ["--n-gpu-layers", "all" if plan.n_gpu_layers == ALL_LAYERS else str(plan.n_gpu_layers)]
     if plan.load_mode is not LoadMode.AUTO:

@@ -91,6 +91,11 @@ def consumer_of(engine: str) -> Consumer:
     return BUILT_IN
 
 
+def known_engine(engine: str) -> bool:
+    """Tell whether an engine's name means one of these programs."""
+    return engine == BUILT_IN.name or consumer_of(engine) is not BUILT_IN
+
+
 def left_open(plan: LoadPlan, trained: int | None) -> LoadPlan:
     """Return a plan whose context and flash attention, where it leaves them open, are those of its engine."""
     consumer = consumer_of(plan.engine)

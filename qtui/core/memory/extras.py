@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from qtui.core.memory.consumers import BUILT_IN, Consumer
 from qtui.core.memory.footprint import ExtraItem, Footprint
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.origin import Origin
-from qtui.core.text import KIB, MIB
+from qtui.core.text import KIB, MIB, clean_name
 
 ANONYMOUS = "ram_anonymous"
 
@@ -35,6 +37,8 @@ _OTHER_DRIVERS = {"ROCm": (400, 200), "Vulkan": (150, 120), "SYCL": (250, 200), 
 _WORKSPACE = 32 * MIB
 """Of cuBLAS per device on cards of compute capability 9.0 and newer, 4 MiB on older ones (ggml-cuda/common.cuh)."""
 _OLD_WORKSPACE = 4 * MIB
+_OF_A_PROCESS = frozenset({"process", "driver context", "cuBLAS workspace", "driver and libraries"})
+"""Items that a process has once, whatever it loads."""
 _NEW_CARDS = re.compile(r"\b(?:H100|H200|GH200|B100|B200|GB200|RTX 50\d\d|RTX PRO)\b")
 
 
@@ -45,6 +49,30 @@ class Tokenizer:
     model: str
     """`tokenizer.ggml.model`: `llama` is SPM, `gpt2` is BPE."""
     tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SideFile:
+    """A file that is loaded beside the model: an adapter, or a projector."""
+
+    name: str
+    tensor_bytes: int
+    """Of all its tensors, each padded as it is laid out in RAM."""
+
+
+@dataclass(frozen=True, slots=True)
+class SideFiles:
+    """All that a plan loads beside the model."""
+
+    adapters: tuple[SideFile, ...] = ()
+    projector: SideFile | None = None
+
+    def items(self, *, on_gpu: bool) -> tuple[ExtraItem, ...]:
+        """Return what they take; `on_gpu`: layers are on a card."""
+        found = [adapter(clean_name(file.name), file.tensor_bytes, on_gpu) for file in self.adapters]
+        if self.projector is not None:
+            found += projector(self.projector.tensor_bytes, on_gpu)
+        return tuple(found)
 
 
 def output_rows(vocabulary: int, rows: int) -> ExtraItem:
@@ -87,15 +115,18 @@ def projector(tensor_bytes: int, on_gpu: bool) -> tuple[ExtraItem, ExtraItem]:
     )
 
 
-def driver_items(index: int, name: str, description: str) -> tuple[ExtraItem, ...]:
+def driver_items(index: int, name: str, description: str, measured: Unaccounted | None = None) -> tuple[ExtraItem, ...]:
     """Return what a card's driver takes for a process: its context, and for CUDA the workspace of cuBLAS.
 
-    `name` is llama.cpp's (`CUDA0`), `description` the card's.
+    `name` is llama.cpp's (`CUDA0`), `description` the card's. What past runs have shown of this card, pools that grow
+    on demand included, goes before what is computed.
     """
     pool = f"vram{index}"
     kind = re.sub(r"\d+$", "", name)
     if kind == "RPC":
         return ()
+    if measured is not None and measured.telling:
+        return (ExtraItem("driver and libraries", pool, measured.median, Origin.MEASURED, measured.spread),)
     if kind != "CUDA":
         middle, band = _OTHER_DRIVERS.get(kind, _CONTEXT_ELSE)
         return (ExtraItem("driver context", pool, middle * MIB, Origin.COMPUTED, band * MIB),)
@@ -119,11 +150,13 @@ def prompt_cache(limit: int, context: int) -> ExtraItem:
 
 def draft(footprint: Footprint) -> tuple[ExtraItem, ...]:
     """Return a draft model, whole, as items of the model that it drafts for: one per pool, without its process."""
-    shared = sum(item.bytes for item in footprint.extra if item.item in ("process", "driver context"))
-    pools = [(ANONYMOUS, max(0, footprint.pools.ram_anonymous - shared))]
-    pools.append(("ram_file_backed", footprint.pools.ram_file_backed))
+    pools = [(ANONYMOUS, footprint.pools.ram_anonymous), ("ram_file_backed", footprint.pools.ram_file_backed)]
     pools += [(f"vram{index}", size) for index, size in enumerate(footprint.pools.vram)]
-    return tuple(ExtraItem("draft model", pool, size, footprint.origin) for pool, size in pools if size)
+    own = [
+        (pool, size - sum(item.bytes for item in footprint.extra if item.item in _OF_A_PROCESS and item.pool == pool))
+        for pool, size in pools
+    ]
+    return tuple(ExtraItem("draft model", pool, size, footprint.origin) for pool, size in own if size > 0)
 
 
 def computed_extras(
@@ -134,6 +167,7 @@ def computed_extras(
     *,
     context: int = 0,
     cards: Sequence[tuple[str, str]] = (),
+    left_out: ByCard = MappingProxyType({}),
 ) -> tuple[ExtraItem, ...]:
     """Return the extra items of one session, those of 0 bytes left out.
 
@@ -144,6 +178,7 @@ def computed_extras(
         consumer: the program that loads the model.
         context: bytes of the plan's context, which a prompt cache keeps copies of.
         cards: (name, description) of the cards that are used.
+        left_out: what past runs have shown that llama.cpp leaves out, by description.
     """
     items = [process_base(consumer)]
     if vocabulary:
@@ -155,5 +190,5 @@ def computed_extras(
     if consumer.prompt_cache and context:
         items.append(prompt_cache(consumer.prompt_cache, context))
     for index, (name, description) in enumerate(cards):
-        items += driver_items(index, name, description)
+        items += driver_items(index, name, description, left_out.get(description))
     return tuple(item for item in items if item.bytes)

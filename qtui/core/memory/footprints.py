@@ -1,7 +1,9 @@
 """The one store of footprints: everything that shows a number reads it here, so two places cannot show two.
 
 A footprint is keyed by file, resolved plan and engine. The closed form answers at once; the dry run then replaces it,
-and everyone who subscribed is told. Where no dry run can be had the closed form stays, and says so.
+and everyone who subscribed is told. Where no dry run can be had the closed form stays, and says so. Answers that the
+dry run remembers come at once; the others are asked for one at a time, the most urgent first, and what nobody waits
+for any more is not asked.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.question import model_options
+from qtui.core.memory.turns import Ticket, Turns, Urgency
 from qtui.core.ports import DryRun, Formula
 
 TELLING_DIFFERENCE = 0.03
@@ -46,6 +50,15 @@ DifferenceListener = Callable[[Variant, Footprint, Footprint], object]
 """Told (variant, closed form, dry run) where the two differ by more than `TELLING_DIFFERENCE`."""
 
 
+@dataclass(slots=True)
+class _Asked:
+    """A question on its way."""
+
+    ticket: Ticket
+    task: asyncio.Task[Known]
+    waiters: int = 0
+
+
 class Footprints:
     """Footprints by file and resolved plan; asks the dry run once per key and tells its subscribers."""
 
@@ -54,7 +67,8 @@ class Footprints:
         self._formula = formula
         self._known: dict[Key, Known] = {}
         self._computed: dict[Key, Known] = {}
-        self._asked: dict[Key, asyncio.Task[Known]] = {}
+        self._asked: dict[Key, _Asked] = {}
+        self._turns = Turns()
         self._listeners: list[Listener] = []
         self._difference_listeners: list[DifferenceListener] = []
         self._forgotten = 0
@@ -81,19 +95,30 @@ class Footprints:
             return self._known.get(key, known)
         return self._computed[key]
 
-    async def ask(self, variant: Variant, plan: LoadPlan) -> Known:
+    async def ask(self, variant: Variant, plan: LoadPlan, urgency: Urgency = Urgency.NOW) -> Known:
         """Return the footprint of a resolved plan, or the reason why there is none; asks at most once at a time.
 
-        A caller that is cancelled leaves the question running for the others.
+        A caller that is cancelled leaves the question to the others; with the last of them it is dropped, unless
+        llama.cpp is at it. One that is asked again is as urgent as the more urgent of both.
         """
         key = Key(variant.path, variant.size, plan)
         if key in self._known:
             return self._known[key]
-        task = self._asked.get(key)
-        if task is None:
-            task = asyncio.create_task(self._run(key, variant))
-            self._asked[key] = task
-        return await asyncio.shield(task)
+        asked = self._asked.get(key)
+        if asked is None:
+            ticket = Ticket(urgency, (variant.path, variant.size, model_options(plan)))
+            asked = _Asked(ticket, asyncio.create_task(self._run(key, variant, ticket)))
+            self._asked[key] = asked
+        asked.ticket.hurry(urgency)
+        asked.waiters += 1
+        try:
+            return await asyncio.shield(asked.task)
+        finally:
+            asked.waiters -= 1
+            if not asked.waiters and not asked.task.done() and not asked.ticket.called:
+                asked.task.cancel()
+                if self._asked.get(key) is asked:
+                    del self._asked[key]
 
     async def bind(self, variant: Variant, plan: LoadPlan) -> Probe | None:
         """Return the closed form of a variant for a search over its plans, None where there is none; tells nobody.
@@ -122,18 +147,17 @@ class Footprints:
         for key in [k for k in self._asked if k.path == path]:
             del self._asked[key]
 
-    async def _run(self, key: Key, variant: Variant) -> Known:
-        task = asyncio.current_task()
+    async def _run(self, key: Key, variant: Variant, ticket: Ticket) -> Known:
         try:
             if self._formula is not None and key not in self._computed:
                 computed = await self._compute(key, variant)
-                if self._asked.get(key) is task:
+                if self._is_asked(key, ticket):
                     self._tell(key, computed)
-            known = Known(footprint=await self._dry_run.footprint(variant, key.plan))
+            known = Known(footprint=await self._told(key, variant, ticket))
         except QtuiError as error:
             known = Known(error=error)
         finally:
-            current = self._asked.get(key) is task
+            current = self._is_asked(key, ticket)
             if current:
                 del self._asked[key]
         computed_footprint = self.computed(variant, key.plan)
@@ -147,6 +171,19 @@ class Footprints:
             self._compare(variant, computed_footprint, known.footprint)
         self._tell(key, known)
         return known
+
+    async def _told(self, key: Key, variant: Variant, ticket: Ticket) -> Footprint:
+        """Return what llama.cpp says: at once where it is remembered, else when its turn comes."""
+        remembered = await self._dry_run.recall(variant, key.plan)
+        if remembered is not None:
+            return remembered
+        async with self._turns.turn(ticket):
+            return await self._dry_run.footprint(variant, key.plan)
+
+    def _is_asked(self, key: Key, ticket: Ticket) -> bool:
+        """Tell whether a question still counts: its file was not forgotten, and somebody waits for it."""
+        asked = self._asked.get(key)
+        return asked is not None and asked.ticket is ticket
 
     def _without_engine(self, computed: Footprint, error: QtuiError) -> Known:
         """Return the closed form with why there is no dry run."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.library.variant import Variant
@@ -14,6 +15,7 @@ from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.memory.footprints import Footprints, Known
 from qtui.core.memory.limits import limit_notes
 from qtui.core.memory.plan import LoadPlan, resolve
+from qtui.core.memory.turns import Urgency
 from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, headroom, judge
 from qtui.core.ports import Described, Machine
 from qtui.core.text import size
@@ -96,14 +98,15 @@ class Guard:
         giving_back: Pools = Pools(),
         beside: Pools = Pools(),
         fresh: bool = True,
+        urgency: Urgency = Urgency.NOW,
     ) -> Weighing:
         """Weigh one variant by what llama.cpp says, and by the closed form where it cannot be asked.
 
-        `giving_back`: held by sessions that would end for it. `beside`: what must stay resident beside it.
+        `giving_back`: held by sessions that would end for it. `beside`: what must stay resident beside it. `urgency`:
+        how soon llama.cpp's answer is wanted.
         """
-        return await self._weigh(
-            self._footprints.ask, variant, plan, giving_back=giving_back, beside=beside, fresh=fresh
-        )
+        ask = partial(self._footprints.ask, urgency=urgency)
+        return await self._weigh(ask, variant, plan, giving_back=giving_back, beside=beside, fresh=fresh)
 
     async def _weigh(
         self,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Guard, Weighing
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.turns import Urgency
 from qtui.core.memory.verdict import Fit, Headroom
 
 RUNGS = 6
@@ -76,7 +78,8 @@ async def climb(
 ) -> AsyncIterator[Cell]:
     """Weigh every variant at every context with every cache type: all by the closed form, then by llama.cpp.
 
-    A context beyond what a variant was trained to is left out.
+    The first cache type of all variants comes before the others, which come variant by variant: it is what a panel
+    shows. A context beyond what a variant was trained to is left out.
 
     Args:
         guard: weighs.
@@ -89,10 +92,11 @@ async def climb(
     """
     cells = [
         (variant, context, cache)
-        for variant in variants for cache in caches for context in contexts
+        for shown in (caches[:1], caches[1:]) for variant in variants for cache in shown for context in contexts
         if variant.context_length is None or context <= variant.context_length
     ]  # fmt: skip
-    for weigh in (guard.estimate, guard.weigh) if exact else (guard.estimate,):
+    ask = partial(guard.weigh, urgency=Urgency.SCREEN)
+    for weigh in (guard.estimate, ask) if exact else (guard.estimate,):
         for variant, context, (k, v) in cells:
             asked = replace(of(variant, plan), ctx_size=context, cache_type_k=k, cache_type_v=v)
             yield Cell(variant, context, (k, v), await weigh(variant, asked, fresh=False))

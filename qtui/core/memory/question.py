@@ -5,6 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from qtui.core.memory.plan import LoadPlan
+
+MODEL_OPTIONS = ("n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor", "tensor_split", "main_gpu")
+"""What of a plan decides how the model is loaded; a loaded one answers for every plan that is alike in these."""
+CONTEXT_OPTIONS = (
+    "ctx_size", "batch_size", "ubatch_size", "cache_type_k", "cache_type_v", "flash_attn", "no_kv_offload", "swa_full",
+    "parallel", "engine",
+)  # fmt: skip
+"""What decides a context's memory. The rest of a plan (threads, load mode, adapters, projector) changes no answer."""
+
+
+def model_options(plan: LoadPlan) -> tuple[object, ...]:
+    """Return what of a plan decides how the model is loaded."""
+    return tuple(getattr(plan, name) for name in MODEL_OPTIONS)
+
+
+def deciding_options(plan: LoadPlan) -> dict[str, Any]:
+    """Return what of a resolved plan decides the answer, as plain values."""
+    values = plan.as_json()
+    return {name: values[name] for name in (*MODEL_OPTIONS, *CONTEXT_OPTIONS)}
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

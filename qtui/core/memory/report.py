@@ -23,7 +23,7 @@ def fit_report(variant_path: str, weighing: Weighing, simulated: bool | None = N
     return {
         "schema": SCHEMA,
         "file": clean_name(variant_path, limit=4096),
-        "engine": footprint.engine if footprint is not None else plan.engine,
+        "engine": clean_name(footprint.engine if footprint is not None else plan.engine, 4096),
         "plan": plan.as_json(),
         "origin": footprint.origin.value if footprint is not None else "unknown",
         "devices": [device.as_json() for device in footprint.devices] if footprint is not None else [],

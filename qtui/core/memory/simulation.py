@@ -41,15 +41,30 @@ class SimulatedCards:
 
 
 class NotAsked:
-    """Stands in for the dry run where the cards are not here."""
+    """Stands in for the dry run where there is nobody to ask: the closed form stays, and says why.
 
-    def __init__(self, cards: int) -> None:
-        self._cards = cards
+    Args:
+        reason: the sentence.
+        hint: what to do about it.
+    """
+
+    def __init__(self, reason: str, hint: str) -> None:
+        self._reason = reason
+        self._hint = hint
+
+    @staticmethod
+    def about(cards: int) -> NotAsked:
+        """Return what stands in where so many cards are made up: llama.cpp only knows those that it finds."""
+        named = f"{cards} simulated GPU{'s' if cards != 1 else ''}"
+        return NotAsked(f"llama.cpp cannot be asked about {named}", "leave --vram out to ask about this machine")
 
     async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
-        """Raise EngineError: llama.cpp can only be asked about cards that it finds."""
-        cards = f"{self._cards} simulated GPU{'s' if self._cards != 1 else ''}"
-        raise EngineError(f"llama.cpp cannot be asked about {cards}", "leave --vram out to ask about this machine")
+        """Raise EngineError with the reason."""
+        raise EngineError(self._reason, self._hint)
+
+    async def recall(self, _variant: Variant, _plan: LoadPlan) -> Footprint | None:
+        """Return None: nothing was ever answered."""
+        return None
 
     async def close(self) -> None:
         """Do nothing: there is nothing to end."""
@@ -68,6 +83,12 @@ class SharedAsFree:
             return await self._dry_run.footprint(variant, plan)
         told = await self._dry_run.footprint(variant, replace(plan, tensor_split=self._shares))
         return replace(told, plan=replace(told.plan, tensor_split=()))
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what is remembered; one whose shares are set here is asked anew."""
+        if plan.tensor_split or len(self._shares) < 2 or not all(self._shares):
+            return await self._dry_run.recall(variant, plan)
+        return None
 
     async def close(self) -> None:
         """End the helpers."""

@@ -6,7 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, SessionEvent, TextArrived
+from qtui.core.events import (
+    Answered,
+    Failed,
+    Loaded,
+    LoadProgressed,
+    PromptProgressed,
+    Scored,
+    SessionEvent,
+    TextArrived,
+)
 from qtui.core.memory.actual import reads_full_prompt
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.sessions import SessionRecord, SessionState
@@ -64,7 +73,7 @@ class Bulletin:
                 full = self._record.full_prompt or self._fills(answer.prompt_tokens - answer.cached_tokens)
                 self._record = replace(self._record, rate=rate, context_used=used, full_prompt=full)
                 self.ready()
-            case Failed():
+            case Scored() | Failed():
                 self.ready()
 
     def end(self) -> None:

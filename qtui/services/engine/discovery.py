@@ -64,11 +64,11 @@ async def llama_server(path: Path, limit: float = LIMIT) -> EngineInfo:
         return _unusable(name, f"{name} {obstacle}")
     program = _program(path)
     try:
-        about = await run_briefly((program, "--version"), limit, _clean_environment())
+        about = await run_briefly((program, "--version"), limit, plain_environment())
         version, built = _VERSION.search(_both(about)), _BUILT_WITH.search(_both(about))
         if about.status != 0 or version is None or built is None:
             return _unusable(name, _complaint(name, about, limit))
-        listed = await run_briefly((program, "--list-devices"), limit, _clean_environment())
+        listed = await run_briefly((program, "--list-devices"), limit, plain_environment())
     except OSError as error:
         return _unusable(name, f"{name} cannot be started: {clean(error.strerror or str(error))}")
     problem = ""
@@ -151,6 +151,6 @@ def _unusable(name: str, problem: str) -> EngineInfo:
     return EngineInfo(name, problem=problem, usable=False)
 
 
-def _clean_environment() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
     """Return the environment without options for llama.cpp, which would change what it answers or make it serve."""
     return {key: value for key, value in child_environment().items() if not key.startswith("LLAMA_")}

@@ -1,29 +1,22 @@
-"""The dry run's client: keeps one helper for further questions, and turns its answers into footprints."""
+"""The dry run's client: keeps one helper for further questions, and what was answered for the next start of qtui."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
-from pathlib import Path
 
 from qtui.core.errors import BadFileError, EngineError, PlanRefusedError, QtuiError
 from qtui.core.library.variant import Variant
-from qtui.core.memory.closed_form.backends import Card, Devices, backend_of
-from qtui.core.memory.closed_form.placement import placement
-from qtui.core.memory.closed_form.repack import repack_rules
-from qtui.core.memory.closed_form.weights import place_weights
-from qtui.core.memory.extras import adapter, computed_extras
-from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint
-from qtui.core.memory.plan import FlashAttention, LoadPlan
-from qtui.core.memory.pools import resident
+from qtui.core.memory.footprint import Footprint
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.question import Allocated, HelperReady, Question, Refused
-from qtui.core.origin import Origin, weakest
-from qtui.core.text import clean_name
+from qtui.core.memory.unaccounted import LeftOut
+from qtui.services.engine.allocation import allocated_footprint
 from qtui.services.engine.crash import explain
-from qtui.services.engine.ghosts import GhostFolder, Prepared, prepare, stamp_of
+from qtui.services.engine.ghosts import GhostFolder, GhostShelf, Prepared
 from qtui.services.engine.helper import Helper, HelperGoneError
-from qtui.services.library.source import read_file_header
+from qtui.services.engine.remembered import Remembered
+from qtui.services.library.tables import side_files
 
 IDLE_S = 30.0
 """How long a helper stays after its last answer."""
@@ -32,7 +25,6 @@ IDLE_GPU_S = 5.0
 TIME_LIMIT_S = 20.0
 MOST_SLOTS = 8
 """Recurrent state is really allocated, once per slot."""
-KEPT_VARIANTS = 8
 _DAMAGED = "the file may be damaged, or this llama.cpp cannot read its kind; try another quant"
 _BUILD_FOLDER = re.compile(r"^\S*/(?=[^/\s]+:\d+:)")
 """Where the wheel was built, which stands before the source file's name in an assertion."""
@@ -47,6 +39,8 @@ class DryRunClient:
         idle: float | None = None,
         time_limit: float = TIME_LIMIT_S,
         options: tuple[str, ...] = (),
+        remembered: Remembered = Remembered(),
+        left_out: LeftOut | None = None,
     ) -> None:
         """Start nothing yet.
 
@@ -54,16 +48,21 @@ class DryRunClient:
             idle: seconds that a helper stays after an answer; None: 30, or 5 where it holds a GPU.
             time_limit: seconds per question.
             options: further arguments of the helper.
+            remembered: what was answered before; by default nothing is kept.
+            left_out: what past runs have shown that llama.cpp leaves out.
         """
         self._idle = idle
         self._time_limit = time_limit
         self._options = options
+        self._remembered = remembered
+        self._left_out = left_out or LeftOut()
         self._turn = asyncio.Lock()
         self._helper: Helper | None = None
         self._folder = GhostFolder()
-        self._prepared: dict[tuple[object, ...], Prepared] = {}
+        self._shelf = GhostShelf()
         self._names: dict[tuple[object, ...], str] = {}
         self._asked = 0
+        self._closing = False
         self._timer: asyncio.TimerHandle | None = None
         self._retiring: asyncio.Task[None] | None = None
 
@@ -82,30 +81,43 @@ class DryRunClient:
         async with self._turn:
             self._stop_timer()
             try:
-                prepared = await asyncio.to_thread(self._prepare, variant)
-                adapters = await asyncio.to_thread(_adapters, plan)
+                prepared = await asyncio.to_thread(self._shelf.prepared, variant)
                 answer, ready = await self._ask(prepared, plan)
             finally:
                 self._start_timer()
+        await self._remembered.put(prepared, plan, answer)
+        return await self._footprint(answer, prepared, plan, ready)
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        """Return what was answered before; see `core.ports.DryRun`."""
+        try:
+            prepared = await asyncio.to_thread(self._shelf.prepared, variant)
+            found = await self._remembered.get(prepared, plan)
+            return None if found is None else await self._footprint(found[0], prepared, plan, found[1])
+        except BadFileError:
+            return None  # what is wrong with a file is told when it is asked about
+
+    async def _footprint(
+        self, answer: Allocated | Refused, prepared: Prepared, plan: LoadPlan, ready: HelperReady
+    ) -> Footprint:
         if isinstance(answer, Refused):
-            raise _refused(answer, variant)
-        return _footprint(answer, prepared, plan, adapters, ready)
+            raise _refused(answer, prepared.title)
+        beside = await asyncio.to_thread(side_files, plan)
+        left_out = await self._left_out.by_card() if ready.gpus else {}
+        return allocated_footprint(answer, prepared, plan, ready, beside=beside, left_out=left_out)
 
     async def close(self) -> None:
-        """End the helper and remove its files; the next question starts another."""
-        async with self._turn:
-            await self._drop()
+        """End the helper, at once also where it is asked, and remove its files; the next question starts another."""
+        self._closing = True
+        if self._helper is not None:
+            self._helper.kill()
+        try:
+            async with self._turn:
+                await self._drop()
+        finally:
+            self._closing = False
         if self._retiring is not None:
             await self._retiring
-
-    def _prepare(self, variant: Variant) -> Prepared:
-        stamp = stamp_of(variant)
-        key = (*stamp, variant.shard_count)
-        found = self._prepared.pop(key, None) or prepare(variant)
-        self._prepared[key] = found
-        while len(self._prepared) > KEPT_VARIANTS:
-            del self._prepared[next(iter(self._prepared))]
-        return found
 
     async def _ask(self, prepared: Prepared, plan: LoadPlan) -> tuple[Allocated | Refused, HelperReady]:
         """Ask a helper; one that had died unnoticed is replaced once, one that dies over the question is not."""
@@ -125,7 +137,7 @@ class DryRunClient:
                 except HelperGoneError as gone:
                     status = await helper.end(0.0)
                     self._helper = None
-                    if fresh or gone.assertion:
+                    if fresh or gone.assertion or self._closing:
                         raise _death(gone, status, helper.log.tail()) from gone
                     continue
                 answered = True
@@ -171,54 +183,10 @@ class DryRunClient:
                 await self._drop()
 
 
-def _adapters(plan: LoadPlan) -> tuple[ExtraItem, ...]:
-    """Return the LoRA adapters of a plan; llama.cpp would really read them, so they are computed."""
-    found = []
-    for path, _ in plan.lora:
-        header = read_file_header(Path(path))
-        size = sum(-(-(tensor.size_bytes or 0) // 32) * 32 for tensor in header.tensors)
-        found.append(adapter(clean_name(Path(path).name), size, plan.n_gpu_layers != 0))
-    return tuple(found)
-
-
-def _footprint(
-    answer: Allocated, prepared: Prepared, plan: LoadPlan, adapters: tuple[ExtraItem, ...], ready: HelperReady
-) -> Footprint:
-    origin = Origin.DRY_RUN if answer.exact else Origin.COMPUTED
-    devices = tuple(
-        DeviceBytes(row.name, row.weights, row.context, row.compute, origin, row.gpu is None, row.gpu)
-        for row in answer.rows
-    )
-    table = prepared.table
-    titles = ready.descriptions or ("",) * len(ready.gpus)
-    cards = tuple(Card(name, backend_of(name), title) for name, title in zip(ready.gpus, titles, strict=True))
-    extra = (
-        *computed_extras(table.vocabulary, table.tokenizer, plan, cards=tuple(zip(ready.gpus, titles, strict=True))),
-        *adapters,
-    )
-    where = placement(plan, table.layers, cards)
-    layout = place_weights(table, where, Devices(cards, repack_rules(ready.features))).layout
-    held = resident(devices, extra, plan.load_mode, layout, len(cards))
-    notes = answer.notes + ((ready.problem,) if ready.problem else ())
-    if not answer.exact:
-        notes += ("llama.cpp's own account cannot be read here: log lines and the tensor table were used",)
-    return Footprint(
-        plan=replace(plan, flash_attn=FlashAttention.ON if answer.flash_attn else FlashAttention.OFF),
-        devices=devices,
-        extra=extra,
-        pools=held.pools,
-        peak=held.peak,
-        reclaimable=held.reclaimable,
-        locked=held.locked,
-        origin=weakest(device.origin for device in devices),
-        notes=notes,
-    )
-
-
-def _refused(answer: Refused, variant: Variant) -> QtuiError:
+def _refused(answer: Refused, title: str) -> QtuiError:
     if answer.kind == "engine":
         return EngineError(answer.message, answer.hint)
-    return PlanRefusedError(f"{variant.title}: {answer.message}", answer.hint)
+    return PlanRefusedError(f"{title}: {answer.message}", answer.hint)
 
 
 def _death(gone: HelperGoneError, status: int | None, log: tuple[str, ...]) -> QtuiError:

@@ -100,6 +100,10 @@ class Helper:
                     return message
         raise HelperGoneError(assertion, model_taken)
 
+    def kill(self) -> None:
+        """Kill the helper; a question that is on its way then ends with HelperGoneError."""
+        self._child.kill()
+
     async def end(self, patience: float = 1.0) -> int | None:
         """End the helper and return its exit status; harmless when it is gone."""
         if patience <= 0:

@@ -7,15 +7,15 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-from qtui.core.commands import Ask, Cancel, Close, Load
+from qtui.core.commands import Ask, Cancel, Close, Load, Score
 from qtui.core.duel.conversation import Request
 from qtui.core.errors import EngineError, Failure
-from qtui.core.events import Answered, Failed, Loaded, SessionEvent
+from qtui.core.events import Answered, Failed, Loaded, Scored, SessionEvent
 from qtui.core.hardware import ProcessMemory
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
@@ -133,17 +133,17 @@ class ChildSession:
         Raises:
             EngineError: it is not loaded, or is busy with another request.
         """
-        command = await self._begin("answering", (Answered, Failed))
-        if self._child is None and self._ended is None:
-            self._running = None
-            raise EngineError("this session is not loaded", "load it before asking")
-        if self._ended is not None:
-            self._lost(self._ended)
-        elif self._child is not None:
-            self._child.send(Ask(request))
-            if self._bulletin is not None:
-                self._bulletin.asked()
-        async with contextlib.aclosing(self._events(command)) as events:
+        async with contextlib.aclosing(self._work(Ask(request), Answered)) as events:
+            async for event in events:
+                yield event
+
+    async def score(self, prompt: str, options: Sequence[str]) -> AsyncIterator[SessionEvent]:
+        """Weigh the options that may follow a text: Scored or Failed.
+
+        Raises:
+            EngineError: it is not loaded, or is busy with another request.
+        """
+        async with contextlib.aclosing(self._work(Score(prompt, tuple(options)), Scored)) as events:
             async for event in events:
                 yield event
 
@@ -178,6 +178,22 @@ class ChildSession:
             raise EngineError(f"this session is {self._running.doing} already", "wait for it, or stop it first")
         self._running = command = _Command(doing, ends)
         return command
+
+    async def _work(self, message: Ask | Score, end: type) -> AsyncGenerator[SessionEvent, None]:
+        """Send a command that a loaded child works on, and yield its events."""
+        command = await self._begin("answering", (end, Failed))
+        if self._child is None and self._ended is None:
+            self._running = None
+            raise EngineError("this session is not loaded", "load it before asking")
+        if self._ended is not None:
+            self._lost(self._ended)
+        elif self._child is not None:
+            self._child.send(message)
+            if self._bulletin is not None:
+                self._bulletin.asked()
+        async with contextlib.aclosing(self._events(command)) as events:
+            async for event in events:
+                yield event
 
     async def _start(self, command: _Command) -> None:
         """Start the child and tell it to load; a task of its own, so that nothing is lost between fork and record."""
@@ -273,7 +289,7 @@ class ChildSession:
         command = self._running
         if command is None:
             return
-        if isinstance(event, (Loaded, Answered, Failed)):
+        if isinstance(event, (Loaded, Answered, Scored, Failed)):
             if not isinstance(event, command.ends):
                 return
             if self._bulletin is not None and (Loaded not in command.ends or isinstance(event, Loaded)):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 << 20
 """Bytes of an answer that are read: a listing of ten thousand files has four million."""
+WHOLE_S = 120.0
+"""How long one answer may take, however steadily it trickles."""
 TRIES = 3
 BACKOFF_S = 1.0
 MOST_REDIRECTS = 5
@@ -71,6 +73,7 @@ class HubClient:
         access = hub_access()
         self.endpoint = access.endpoint
         self._token_for_mirror = token_for_mirror
+        self.whole_s = WHOLE_S
         self.pause = pause
         """Waits so many seconds."""
         self._timeouts = timeouts
@@ -116,7 +119,7 @@ class HubClient:
         failed = limited = redirects = 0
         while True:
             try:
-                reply = await self._once(method, url, parameters, data)
+                reply = await self._timely(method, url, parameters, data)
             except _BrokenError as broken:
                 failed += 1
                 if failed >= TRIES:
@@ -129,6 +132,8 @@ class HubClient:
                 redirects += 1
                 url, parameters = reply.location, ()
                 continue
+            if follow and reply.location and not self._same_origin(reply.location):
+                raise refusals.no_hub(self.endpoint, "it leads to another server")
             if reply.status < 400 or reply.status in allowed:
                 yield reply
                 return
@@ -186,6 +191,15 @@ class HubClient:
             follow_redirects=False,
             headers={"User-Agent": f"qtui/{__version__}", "Accept-Encoding": "gzip, identity"},
         )
+
+    async def _timely(
+        self, method: str, url: str, parameters: Parameters, data: Mapping[str, Sequence[str]] | None
+    ) -> Reply:
+        try:
+            async with asyncio.timeout(self.whole_s):
+                return await self._once(method, url, parameters, data)
+        except TimeoutError as error:
+            raise _BrokenError(refusals.too_slow(self.endpoint)) from error
 
     async def _once(
         self, method: str, url: str, parameters: Parameters, data: Mapping[str, Sequence[str]] | None

@@ -60,7 +60,7 @@ class HeaderReader:
     async def read(
         self, repository: Repository, file: RepositoryFile
     ) -> AsyncGenerator[Waiting | HeaderFetched | HeaderRead, None]:
-        """Read one header; see `core.ports.Hub.header`."""
+        """Read one header; see `core.hub.ports.Hub.header`."""
         header = await asyncio.to_thread(self._store.get, file)
         fetched = 0
         if header is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 TRIES = 4
 """Without a byte between them."""
+MOST_TRIES = 20
+"""For one range, however many bytes came between them."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
@@ -45,8 +48,9 @@ class RemoteBytes:
             HubError: refused, unreachable, or other bytes than those that were listed.
         """
         got = bytearray()
-        tries = 0
+        tries = rounds = 0
         while len(got) < end - start:
+            rounds += 1
             before = len(got)
             async for waiting in self._resolve():
                 yield waiting
@@ -58,7 +62,7 @@ class RemoteBytes:
             if problem is None:
                 break
             tries = 1 if len(got) > before else tries + 1
-            if tries >= TRIES:
+            if tries >= TRIES or rounds >= MOST_TRIES:
                 raise problem
             delay = 0.0 if len(got) > before else BACKOFF_S * 2 ** (tries - 1)
             if delay:
@@ -120,11 +124,14 @@ class RemoteBytes:
         import httpx2
 
         try:
-            response = await self._ask({"Range": f"bytes={start}-{end - 1}"})
-            try:
-                await self._take(response, start, end, got)
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(self._client.whole_s):
+                response = await self._ask({"Range": f"bytes={start}-{end - 1}"})
+                try:
+                    await self._take(response, start, end, got)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            return refusals.too_slow(self._client.endpoint)
         except httpx2.TransportError as error:
             return refusals.unreachable(error, self._client.endpoint)
         except _PassingError as passing:

@@ -94,6 +94,11 @@ def unreachable(error: Exception, endpoint: str) -> OfflineError:
     )
 
 
+def too_slow(endpoint: str) -> OfflineError:
+    """Return the error for an answer that trickles."""
+    return OfflineError(f"{endpoint} cannot be reached: its answer takes too long", "try again in a while")
+
+
 def offline(endpoint: str) -> OfflineError:
     """Return the error of who asks although nothing is to be asked."""
     return OfflineError(

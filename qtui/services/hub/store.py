@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
 from pathlib import Path
 
 from qtui.core.errors import BadFileError, EngineError, QtuiError
 from qtui.core.gguf.reader import Header, read_header
 from qtui.core.hub.repository import RepositoryFile
-from qtui.core.text import GIB, MIB
-from qtui.services.files import replacing
+from qtui.core.text import GIB, MIB, clean
 from qtui.services.library.source import FileSource
 from qtui.services.paths import cache_dir, cache_path
 
@@ -76,22 +76,12 @@ class HeaderStore:
         path = self.path(file)
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(path, content[: file.size], file)
         except OSError as error:
             raise QtuiError(
-                "headers cannot be kept: the cache folder cannot be written", "see XDG_CACHE_HOME"
+                f"headers cannot be kept: {clean(error.strerror or str(error))}",
+                "check the space and the permissions of the cache folder (XDG_CACHE_HOME)",
             ) from error
-        with replacing(path) as temporary:
-            with temporary.open("wb") as stream:
-                stream.write(content[: file.size])
-                stream.truncate(file.size)
-            held = getattr(temporary.stat(), "st_blocks", 0) * 512
-            if held > len(content) + SPARE:
-                raise EngineError(
-                    "headers of files that are not here need a file system with sparse files",
-                    "let XDG_CACHE_HOME name a folder on one",
-                )
-        with contextlib.suppress(OSError):
-            os.utime(path, (time.time(), file.date if file.date is not None else time.time()))
         self._written += 1
         if self._written % SWEEP_EVERY == 1:
             self.sweep()
@@ -111,3 +101,30 @@ class HeaderStore:
             with contextlib.suppress(OSError):
                 path.unlink()
                 left -= held
+
+
+def _write(path: Path, content: bytes, file: RepositoryFile) -> None:
+    """Write a sparse file, whole or not at all.
+
+    It is not flushed to the disk: what a crash leaves of it is no header, and is fetched again.
+
+    Raises:
+        EngineError: the file system has no sparse files.
+        OSError: it cannot be written.
+    """
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.truncate(file.size)
+        state = temporary.stat()
+        if getattr(state, "st_blocks", 0) * 512 > len(content) + SPARE:
+            raise EngineError(
+                "headers of files that are not here need a file system with sparse files",
+                "let XDG_CACHE_HOME name a folder on one",
+            )
+        os.utime(temporary, (time.time(), time.time() if file.date is None else file.date))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -49,11 +49,11 @@ class LocalRemover:
         self._clock = clock
 
     async def preview(self, name: str) -> Removal:
-        """Return what deleting the variant of this name means; see `core.library.removal.Remover`."""
+        """Return what deleting the variant of this name means; see `core.ports.Remover`."""
         return await asyncio.to_thread(self._preview, name)
 
     async def remove(self, removal: Removal) -> Removed:
-        """Delete what a preview says; see `core.library.removal.Remover`."""
+        """Delete what a preview says; see `core.ports.Remover`."""
         return await asyncio.to_thread(self._remove, removal)
 
     def _preview(self, name: str) -> Removal:

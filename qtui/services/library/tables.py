@@ -11,6 +11,8 @@ from qtui.core.errors import BadFileError
 from qtui.core.gguf.reader import read_header
 from qtui.core.library.variant import Variant
 from qtui.core.memory.closed_form.table import ModelTable, model_table
+from qtui.core.memory.extras import SideFile, SideFiles
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean_name
 from qtui.services.library.source import FileSource, read_file_header
 
@@ -35,8 +37,7 @@ class LocalTables:
 
     async def tensor_bytes(self, path: str) -> int:
         """Return the bytes of a file's tensors; see `core.ports.Tables`."""
-        header = await asyncio.to_thread(read_file_header, Path(path))
-        return sum(-(-(tensor.size_bytes or 0) // ALIGNMENT) * ALIGNMENT for tensor in header.tensors)
+        return (await asyncio.to_thread(side_file, Path(path))).tensor_bytes
 
     def _table(self, variant: Variant) -> ModelTable:
         paths = variant.shards or (variant.path,)
@@ -56,6 +57,27 @@ class LocalTables:
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return table
+
+
+def side_file(path: Path) -> SideFile:
+    """Read the header of an adapter or a projector.
+
+    Raises:
+        BadFileError: it is missing, not GGUF, or damaged.
+    """
+    header = read_file_header(path)
+    size = sum(-(-(tensor.size_bytes or 0) // ALIGNMENT) * ALIGNMENT for tensor in header.tensors)
+    return SideFile(path.name, size)
+
+
+def side_files(plan: LoadPlan) -> SideFiles:
+    """Read the headers of a plan's adapters and of its projector; blocks.
+
+    Raises:
+        BadFileError: one is missing, not GGUF, or damaged.
+    """
+    adapters = tuple(side_file(Path(path)) for path, _ in plan.lora)
+    return SideFiles(adapters, side_file(Path(plan.mmproj)) if plan.mmproj else None)
 
 
 def _read(paths: tuple[Path, ...]) -> ModelTable:

@@ -91,9 +91,10 @@ class LadderPanel(Panel[None]):
         self._draw()
 
     def action_cache(self) -> None:
-        """Show the next cache type."""
+        """Show the next cache type, and ask for it first."""
         self._caches = (*self._caches[1:], self._caches[0])
         self._draw()
+        self._climb()
 
     def action_use(self) -> None:
         """Make the chosen context and cache type the plan's."""

@@ -15,16 +15,15 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from qtui.core.current_plan import CurrentPlan
-from qtui.core.downloads.download import Download
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.hub.address import parse_repository
 from qtui.core.hub.events import Waiting
 from qtui.core.hub.kinds import origin_of
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.query import Query, ResultPage, Sort
 from qtui.core.hub.repository import Repository
 from qtui.core.hub.searching import same_model, search
 from qtui.core.library.variant import Variant
-from qtui.core.ports import Hub
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import HubSearched, HubSearchEnded, NoGgufFound, OpenRepository
 from qtui.ui.panels.card import CardPanel
@@ -107,10 +106,6 @@ class HubPlace(Place):
     def show_standing(self, standing: Standing) -> None:
         """Show what stands on the sides of the Arena."""
         self.page.show_standing(standing)
-
-    def show_downloads(self, downloads: Sequence[Download]) -> None:
-        """Show how downloads go."""
-        self.page.show_downloads(downloads)
 
     def subject(self) -> Variant | None:
         """Return the variant under the cursor."""

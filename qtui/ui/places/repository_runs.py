@@ -20,6 +20,7 @@ from qtui.core.hub.choice import nearest
 from qtui.core.hub.events import Listed
 from qtui.core.hub.kinds import Format, kind_of
 from qtui.core.hub.listing import Listing
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.reading import read_repository
 from qtui.core.hub.remote import RemoteVariant
 from qtui.core.hub.weighing import weigh_rows
@@ -28,7 +29,7 @@ from qtui.core.memory.fit.propose import taken
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.steady import Steady
 from qtui.core.memory.suggestion import Suggestion, suggest
-from qtui.core.ports import Hub, Library
+from qtui.core.ports import Library
 from qtui.ui.messages import (
     FactsRead,
     HeadroomMoved,
@@ -131,8 +132,10 @@ class RepositoryRuns(Vertical):
         return row.variant if row is not None and row.header_read else None
 
     def show_vitals(self, vitals: Vitals) -> None:
-        """Judge again when free memory has moved for good."""
-        self._vitals = vitals
+        """Show how downloads go; judge again when free memory has moved for good."""
+        before, self._vitals = self._vitals, vitals
+        if vitals.downloads is not before.downloads:
+            self.show_downloads(vitals.downloads)
         if vitals.sample and self._steady.moved(vitals.sample):
             self._measure_headroom()
         if self.shelf.waiting is not None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 from textual.style import Style
 
-from qtui.core.downloads.download import WANTED, State
 from qtui.core.text import clean_name
 from qtui.ui.present.alarms import alarm_line
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # the app paints before there are samples
+    from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, Gpu, MemorySample
 
 PLACES = (("1", "models", "Models"), ("2", "hub", "Hub"), ("3", "arena", "Arena"), ("4", "monitor", "Monitor"))
@@ -51,14 +51,26 @@ def memory(vitals: Vitals, width: int) -> Content:
     unused = ""
     if vitals.engine is not None and not vitals.engine.gpus:
         unused = "this llama.cpp is CPU-only" if vitals.engine.usable else "no engine"
+    tail = [line] if (line := downloading(vitals.downloads)) else []
     forms = (
         [_ram(sample), *(_card(card, unused) for card in sample.gpus), swap(sample)],
         [_ram(sample), *(_card(card, "" if not unused else "(?)") for card in sample.gpus), swap(sample)],
         [*_short(sample, unused), swap(sample)],
         _short(sample, unused),
     )
-    lines = [joined(form, "  ") for form in forms]
+    lines = [joined([*form, *tail], "  ") for form in forms] + [joined(form, "  ") for form in forms[-2:]]
     return next((line for line in lines if line.cell_length <= width), lines[-1])
+
+
+def downloading(downloads: Sequence[Download]) -> Content:
+    """Return how many downloads go on and how far they are together, else that one needs looking after."""
+    wanted = [one for one in downloads if one.state in ("queued", "running", "verifying")]
+    if wanted:
+        share = sum(one.done for one in wanted) * 100 // sum(one.size for one in wanted)
+        return Content(f"{len(wanted)} download{'s' * (len(wanted) > 1)} {share} %")
+    if any(one.failure is not None for one in downloads):
+        return Content.styled("a download stopped (w)", "$text-warning")
+    return Content()
 
 
 def _ram(sample: MemorySample) -> Content:
@@ -92,21 +104,6 @@ def swap(sample: MemorySample) -> Content:
     return Content.styled(f"swap {brief(used)}", "$text-warning" if used and used >= 1 << 27 else "")
 
 
-def downloads(vitals: Vitals) -> Content:
-    """Return how many downloads are wanted and how far they are, or how many have failed; empty without any."""
-    wanted = [one for one in vitals.downloads if one.state in WANTED]
-    failed = sum(1 for one in vitals.downloads if one.state is State.FAILED)
-    parts: list[Content | str] = []
-    if wanted:
-        share = sum(one.done for one in wanted) / max(1, sum(one.size for one in wanted))
-        parts.append(
-            Content.styled(f"{len(wanted)} download{'s' * (len(wanted) > 1)} {100 * share:.0f} %", "$text-accent")
-        )
-    if failed:
-        parts.append(Content.styled(f"{failed} failed", "$text-error"))
-    return joined(parts)
-
-
 def advice(vitals: Vitals) -> Sequence[str]:
     """Return what is amiss with machine and engine, and what to do about it."""
     lines: list[str] = []
@@ -126,15 +123,10 @@ def advice(vitals: Vitals) -> Sequence[str]:
 
 def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> list[Content]:
     """Return the top line: two lines, or one when `compact`."""
-    right = downloads(vitals)
     shown = vitals.alarms if current != "monitor" else ()  # Monitor lists them itself
     alarm = alarm_line(shown, width - places(current).cell_length - 2 if compact else width)
     if compact:
         left = places(current)
-        if alarm:
-            return [between(left, alarm, width)]
-        more = right + "  " if right else right
-        return [between(left, more + memory(vitals, width - left.cell_length - more.cell_length - 4) + " ", width)]
-    free = Content(" ") + memory(vitals, width - 2 - right.cell_length)
-    second = alarm or between(free, right + " " if right else right, width)
-    return [between(places(current), engine_name(vitals.engine) + " ", width), second]
+        return [between(left, alarm or memory(vitals, width - left.cell_length - 4) + " ", width)]
+    free = (Content(" ") + memory(vitals, width - 2)).truncate(width, ellipsis=True)
+    return [between(places(current), engine_name(vitals.engine) + " ", width), alarm or free]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -362,3 +363,28 @@ async def test_the_report_of_a_side_that_failed_has_an_error(world: World) -> No
     }
     assert report["sides"][0]["text"] is None
     assert report["difference"] is None
+
+
+async def test_sides_compute_in_the_order_that_is_asked_for_and_are_reported_by_label(world: World) -> None:
+    events = [event async for event in world.duel.ask("What?", order=("B", "A"))]
+    assert [quant for what, quant in world.engine.journal if what == "ask"] == ["Q2_K", "Q8_0"]
+    assert [side.side for side in ending(events).sides] == ["A", "B"]
+
+
+async def test_together_is_refused_with_numbers_when_both_do_not_fit(world: World) -> None:
+    world.fits_one()
+    events = await events_of(world.duel, DuelMode.TOGETHER)
+    assert world.computing() == []
+    for side in ending(events).sides:
+        assert side.failure is not None
+        assert side.failure.kind == "memory"
+        assert re.search(r"together is not possible: both do not fit at once: .*\d+\.\d+ GiB", side.failure.message)
+    assert ending(await events_of(world.duel)).mode is DuelMode.IN_TURN
+
+
+async def test_a_side_that_was_unloaded_is_loaded_by_the_next_prompt(world: World) -> None:
+    await events_of(world.duel)
+    await world.duel.unload("A")
+    assert world.duel.session("A") is None
+    await events_of(world.duel)
+    assert world.computing().count("load Q8_0") == 2

@@ -63,8 +63,11 @@ def test_other_drivers_have_wide_bands_and_a_network_has_none() -> None:
 
 def test_a_draft_model_is_one_item_per_pool_without_a_second_process() -> None:
     base = process_base()
-    extra = (base, ExtraItem("tokenizer", "ram_anonymous", 5, Origin.COMPUTED))
-    pools = Pools(base.bytes + 105, 200, (300,))
+    extra = (
+        base, ExtraItem("tokenizer", "ram_anonymous", 5, Origin.COMPUTED),
+        ExtraItem("driver context", "vram0", 1000, Origin.COMPUTED),
+    )  # fmt: skip
+    pools = Pools(base.bytes + 105, 200, (1300,))
     whole = Footprint(LoadPlan(), (), extra, pools, 0, 0, 0, Origin.DRY_RUN)
     assert [(item.pool, item.bytes, item.origin) for item in draft(whole)] == [
         ("ram_anonymous", 105, Origin.DRY_RUN),

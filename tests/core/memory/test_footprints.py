@@ -11,6 +11,7 @@ from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.memory.footprints import Footprints, Key, Known, difference_line
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.turns import Urgency
 from qtui.core.origin import Origin, weakest
 
 VARIANT = Variant(Path("/m/a.gguf"), "a", "Q4_K_M", size=10)
@@ -23,13 +24,22 @@ class CountingDryRun:
         self.asked = 0
         self.go = asyncio.Event()
         self.error: QtuiError | None = None
+        self.order: list[tuple[str, int]] = []
+        self.remembered: dict[tuple[Path, int], Footprint] = {}
+        self.remembered_error: QtuiError | None = None
 
     async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
         self.asked += 1
+        self.order.append((variant.model, plan.ctx_size))
         await self.go.wait()
         if self.error:
             raise self.error
         return Footprint(plan, (), (), Pools(plan.ctx_size), 0, 0, 0, Origin.DRY_RUN)
+
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        if self.remembered_error is not None:
+            raise self.remembered_error
+        return self.remembered.get((variant.path, plan.ctx_size))
 
     async def close(self) -> None: ...
 
@@ -50,6 +60,80 @@ async def test_many_askers_make_one_question_and_see_one_number() -> None:
     unsubscribe()
     await store.ask(VARIANT, LoadPlan(ctx_size=6))
     assert dry_run.asked == 2 and len(heard) == 1
+
+
+OTHER = Variant(Path("/m/b.gguf"), "b", "Q4_K_M", size=10)
+
+
+async def queued(store: Footprints, *questions: tuple[Variant, int, Urgency]) -> list[asyncio.Task[Known]]:
+    """Ask in this order; the first one is with llama.cpp when this returns, the others wait."""
+    tasks = []
+    for variant, context, urgency in questions:
+        tasks.append(asyncio.create_task(store.ask(variant, LoadPlan(ctx_size=context), urgency)))
+        for _ in range(5):
+            await asyncio.sleep(0)
+    return tasks
+
+
+async def test_the_most_urgent_question_is_put_first_and_then_one_of_the_loaded_model() -> None:
+    dry_run = CountingDryRun()
+    store = Footprints(dry_run)
+    tasks = await queued(
+        store,
+        (VARIANT, 1, Urgency.AHEAD), (OTHER, 2, Urgency.AHEAD), (VARIANT, 3, Urgency.AHEAD),
+        (OTHER, 4, Urgency.SCREEN), (VARIANT, 5, Urgency.SCREEN), (OTHER, 6, Urgency.NOW),
+    )  # fmt: skip
+    assert dry_run.order == [("a", 1)]
+    dry_run.go.set()
+    await asyncio.gather(*tasks)
+    assert dry_run.order == [("a", 1), ("b", 6), ("b", 4), ("a", 5), ("a", 3), ("b", 2)]
+
+
+async def test_a_question_that_is_asked_again_becomes_as_urgent_as_the_second_time() -> None:
+    dry_run = CountingDryRun()
+    store = Footprints(dry_run)
+    tasks = await queued(
+        store,
+        (VARIANT, 1, Urgency.NOW), (VARIANT, 2, Urgency.SCREEN), (VARIANT, 3, Urgency.AHEAD),
+        (VARIANT, 3, Urgency.NOW), (VARIANT, 2, Urgency.AHEAD),
+    )  # fmt: skip
+    dry_run.go.set()
+    await asyncio.gather(*tasks)
+    assert [context for _, context in dry_run.order] == [1, 3, 2]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_asked() -> None:
+    dry_run = CountingDryRun()
+    store = Footprints(dry_run)
+    now = Urgency.NOW
+    tasks = await queued(
+        store, (VARIANT, 1, now), (VARIANT, 2, now), (VARIANT, 2, now), (VARIANT, 3, now), (VARIANT, 4, now)
+    )
+    for index in (1, 2, 3):
+        tasks[index].cancel()
+    again = await queued(store, (VARIANT, 3, now))  # wanted again after it was dropped
+    tasks[0].cancel()  # llama.cpp is at it: its answer is kept
+    dry_run.go.set()
+    await asyncio.gather(tasks[4], *again)
+    assert [context for _, context in dry_run.order] == [1, 4, 3]
+    for context, known in ((1, True), (2, False)):
+        assert (store.peek(VARIANT, LoadPlan(ctx_size=context)) is not None) is known
+
+
+async def test_what_is_remembered_comes_while_another_question_is_on_its_way() -> None:
+    dry_run = CountingDryRun()
+    store = Footprints(dry_run)
+    plan = LoadPlan(ctx_size=7)
+    remembered = Footprint(plan, (), (), Pools(7), 0, 0, 0, Origin.DRY_RUN)
+    dry_run.remembered[VARIANT.path, 7] = remembered
+    waiting = await queued(store, (VARIANT, 1, Urgency.NOW))
+    assert (await store.ask(VARIANT, plan, Urgency.AHEAD)).footprint is remembered
+    assert dry_run.order == [("a", 1)]
+    dry_run.go.set()
+    await asyncio.gather(*waiting)
+    dry_run.remembered_error = PlanRefusedError("refused the last time")
+    assert (await store.ask(VARIANT, LoadPlan(ctx_size=8))).error is dry_run.remembered_error
+    assert dry_run.order == [("a", 1)]
 
 
 async def test_a_refusal_is_remembered_and_a_missing_engine_is_asked_again() -> None:

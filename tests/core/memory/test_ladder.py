@@ -37,7 +37,10 @@ async def test_every_cell_is_computed_first_and_then_asked_for() -> None:
     half = len(cells) // 2
     assert len(cells) == 2 * (6 + 3)  # what goes beyond a variant's training is left out
     assert set(origins[:half]) == {Origin.COMPUTED} and set(origins[half:]) == {Origin.DRY_RUN}
-    totals = {(cell.context, cell.cache[0]): cell.as_json()["total"] for cell in cells[:6]}
+    asked = [(cell.cache[0], cell.variant.model) for cell in cells[:half]]
+    assert list(dict.fromkeys(asked))[:2] == [("f16", "llama3.1-8b"), ("f16", "gemma3-27b")]  # what a panel shows first
+    computed = [cell for cell in cells[:half] if cell.variant.model == "llama3.1-8b"]
+    totals = {(cell.context, cell.cache[0]): cell.as_json()["total"] for cell in computed}
     assert totals[4096, "q4_0"] < totals[4096, "f16"] < totals[131072, "q4_0"] < totals[131072, "f16"]
     assert all(cell.weighing.plan.cache_type_v == cell.cache[1] for cell in cells)
     assert len(await climbed(exact=False)) == half

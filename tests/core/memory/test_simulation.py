@@ -30,8 +30,8 @@ async def test_cards_that_are_here_keep_their_names() -> None:
 
 async def test_llama_cpp_is_not_asked_about_them() -> None:
     with pytest.raises(EngineError, match="2 simulated GPUs"):
-        await NotAsked(2).footprint(make_variant(), LoadPlan())
-    await NotAsked(2).close()
+        await NotAsked.about(2).footprint(make_variant(), LoadPlan())
+    await NotAsked.about(2).close()
 
 
 async def test_shares_follow_the_simulated_free_memory() -> None:

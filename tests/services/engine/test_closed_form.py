@@ -11,8 +11,9 @@ import pytest
 from qtui.core.hardware import EngineInfo
 from qtui.core.memory.closed_form.exactness import COMPUTE_BAND, MISSES
 from qtui.core.memory.closed_form.formula import ClosedForm
+from qtui.core.memory.consumers import CONSUMERS, Consumer
 from qtui.core.memory.footprints import Footprints
-from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.plan import LoadMode, LoadPlan
 from qtui.core.origin import Origin
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.dry_run import DryRunClient
@@ -62,6 +63,20 @@ async def test_every_context_cache_and_attention_is_equal_to_the_byte(
     miss = MISSES.get((await LocalTables().table(variant(ghosts[name]))).architecture, 0.0)
     assert max(abs(c.compute_error) for c in ordinary) <= max(COMPUTE_BAND, miss)
     assert max(abs(c.total_error) for c in comparisons) <= 0.03
+
+
+@pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.name)
+async def test_both_ask_with_the_reservations_of_the_plans_engine(
+    client: DryRunClient, ghosts: dict[str, Path], consumer: Consumer
+) -> None:
+    plan = replace(consumer.defaults(4096), n_gpu_layers=0, load_mode=LoadMode.MMAP, threads=2, threads_batch=2)
+    for name in ("llama3.1-8b", "gemma3-27b", "qwen3next-moe"):
+        for asked in (plan, replace(plan, ctx_size=8192, parallel=2)):
+            (comparison,) = await compared(client, ghosts[name], [asked])
+            comparison.check()
+            pair = comparison.footprints
+            assert pair and pair[0].engine == pair[1].engine == consumer.name
+            assert pair[0].extra == pair[1].extra
 
 
 async def test_the_store_shows_the_closed_form_and_then_what_llama_cpp_says(

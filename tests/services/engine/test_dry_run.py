@@ -240,7 +240,7 @@ async def test_recurrent_state_is_bounded(ghosts: dict[str, Path]) -> None:
     model = variant(ghosts["qwen3.5-27b"])
     assert (await client.footprint(model, PLAN)).kind_bytes("context") == 16 * 2 * 4 * 256 * 2 * 4096 + 156_893_184
     helper = client.helper_pid
-    with pytest.raises(PlanRefusedError, match="recurrent state of so many slots"):
+    with pytest.raises(EngineError, match="recurrent state of so many slots"):  # so that the closed form stays
         await client.footprint(model, replace(PLAN, parallel=8))
     assert client.helper_pid == helper
     await client.close()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
+from types import MappingProxyType
 
 from qtui.core.errors import BadFileError, PlanRefusedError
 from qtui.core.hardware import EngineInfo
@@ -22,24 +22,16 @@ from qtui.core.memory.closed_form.repack import NAME as REPACKED
 from qtui.core.memory.closed_form.table import ModelTable
 from qtui.core.memory.closed_form.weights import place_weights
 from qtui.core.memory.consumers import consumer_of
-from qtui.core.memory.extras import adapter, computed_extras, projector
-from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint
+from qtui.core.memory.extras import SideFile, SideFiles, computed_extras
+from qtui.core.memory.footprint import DeviceBytes, Footprint
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.memory.pools import resident
+from qtui.core.memory.unaccounted import ByCard, LeftOut
 from qtui.core.origin import Origin
 from qtui.core.ports import Described, Tables
-from qtui.core.text import clean_name
 
 MOST_LAYERS = 512
 """LLAMA_MAX_LAYERS (llama-hparams.h)."""
-
-
-@dataclass(frozen=True, slots=True)
-class SideFile:
-    """A file that is loaded beside the model."""
-
-    name: str
-    tensor_bytes: int
 
 
 def footprint_of(
@@ -47,8 +39,8 @@ def footprint_of(
     plan: LoadPlan,
     info: EngineInfo,
     *,
-    adapters: Sequence[SideFile] = (),
-    projector_file: SideFile | None = None,
+    beside: SideFiles = SideFiles(),
+    left_out: ByCard = MappingProxyType({}),
     title: str = "",
 ) -> Footprint:
     """Return the footprint of a resolved plan.
@@ -57,8 +49,8 @@ def footprint_of(
         table: of the variant.
         plan: resolved; its engine decides what is reserved besides.
         info: the engine's devices and CPU features.
-        adapters: the plan's LoRA adapters.
-        projector_file: the plan's projector.
+        beside: the plan's LoRA adapters and its projector.
+        left_out: what past runs have shown that llama.cpp leaves out, by the card's description.
         title: names the model in a refusal.
 
     Raises:
@@ -88,8 +80,9 @@ def footprint_of(
             table.vocabulary, table.tokenizer, plan, consumer,
             context=context.host + sum(context.cards),
             cards=[(card.name, card.description) for card in devices.cards],
+            left_out=left_out,
         ),
-        *_side_files(adapters, projector_file, bool(devices.cards) and plan.n_gpu_layers != 0),
+        *beside.items(on_gpu=bool(devices.cards) and plan.n_gpu_layers != 0),
     )  # fmt: skip
     held = resident(rows, extra, plan.load_mode, weights.layout, len(devices.cards))
     return Footprint(
@@ -115,7 +108,7 @@ def _hyper(table: ModelTable, title: str) -> Hyper:
         )
     if hyper.layers > MOST_LAYERS:
         raise BadFileError(
-            f"{title or 'the file'} counts {hyper.layers} layers; llama.cpp takes at most {MOST_LAYERS}",
+            f"{title or 'the file'} counts {hyper.layers} layers; llama.cpp takes 1 to {MOST_LAYERS}",
             "The header is damaged, or the file was made for another program.",
         )
     return hyper
@@ -145,21 +138,14 @@ def _rows(load: Load, compute: Compute, context_band: float) -> tuple[DeviceByte
     return tuple(row for row in rows if row.total)
 
 
-def _side_files(adapters: Sequence[SideFile], projector_file: SideFile | None, on_gpu: bool) -> tuple[ExtraItem, ...]:
-    items = [adapter(clean_name(file.name), file.tensor_bytes, on_gpu) for file in adapters]
-    if projector_file is not None:
-        items += projector(projector_file.tensor_bytes, on_gpu)
-    return tuple(items)
-
-
 @dataclass(frozen=True, slots=True)
 class Bound:
     """The closed form of one variant, with all that it depends on besides the plan already read."""
 
     table: ModelTable
     info: EngineInfo
-    adapters: tuple[SideFile, ...] = ()
-    projector_file: SideFile | None = None
+    beside: SideFiles = SideFiles()
+    left_out: ByCard = field(default_factory=dict)
     title: str = ""
 
     @property
@@ -179,18 +165,16 @@ class Bound:
 
     def footprint(self, plan: LoadPlan) -> Footprint:
         """Return the footprint of a resolved plan with the same adapters and projector; raises as `footprint_of`."""
-        return footprint_of(
-            self.table, plan, self.info,
-            adapters=self.adapters, projector_file=self.projector_file, title=self.title,
-        )  # fmt: skip
+        return footprint_of(self.table, plan, self.info, beside=self.beside, left_out=self.left_out, title=self.title)
 
 
 class ClosedForm:
     """Computes footprints for the store: asks for tables and for the engine, which both are read once."""
 
-    def __init__(self, tables: Tables, engine: Described) -> None:
+    def __init__(self, tables: Tables, engine: Described, left_out: LeftOut | None = None) -> None:
         self._tables = tables
         self._engine = engine
+        self._left_out = left_out or LeftOut()
 
     async def bind(self, variant: Variant, plan: LoadPlan) -> Bound:
         """Read all that footprints of a variant with the plan's adapters and projector depend on.
@@ -202,7 +186,8 @@ class ClosedForm:
         table = await self._tables.table(variant)
         adapters = [await self._side_file(path) for path, _ in plan.lora]
         projector_file = await self._side_file(plan.mmproj) if plan.mmproj else None
-        return Bound(table, info, tuple(adapters), projector_file, variant.title)
+        left_out = await self._left_out.by_card() if info.gpus else {}
+        return Bound(table, info, SideFiles(tuple(adapters), projector_file), left_out, variant.title)
 
     async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
         """Return the footprint of a resolved plan, origin computed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from qtui.core.commands import Load
+from qtui.core.commands import Load, Score
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.events import Failed
 from qtui.core.text import clean
@@ -56,6 +56,8 @@ def _serve(stdin: Stdin, interrupt: Interrupt, sender: Sender) -> int:
         if isinstance(command, Load):
             if not session.load(command):
                 return 1
+        elif isinstance(command, Score):
+            session.score(command)
         else:
             session.ask(command)
         stdin.done()

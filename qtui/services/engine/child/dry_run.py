@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from qtui.core.errors import EngineError, QtuiError
+from qtui.core.memory.consumers import consumer_of
 from qtui.core.memory.plan import FlashAttention, LoadMode, LoadPlan
 from qtui.core.memory.question import (
     Aborted,
@@ -30,6 +31,7 @@ from qtui.core.memory.question import (
     ModelTaken,
     Question,
     Refused,
+    model_options,
 )
 from qtui.core.text import clean_name
 from qtui.core.wire import decode
@@ -43,8 +45,6 @@ from qtui.services.engine.child.refusals import refusal
 from qtui.services.engine.child.sender import Sender
 
 Send = Callable[[object], None]
-_MODEL_OPTIONS = ("n_gpu_layers", "n_cpu_moe", "cpu_moe", "override_tensor", "tensor_split", "main_gpu")
-"""What of a plan changes the model; the rest changes only the context."""
 
 
 class Helper:
@@ -74,7 +74,7 @@ class Helper:
             return Refused(question.id, f"the dry run failed: {error}", "", "engine")
 
     def _take_model(self, question: Question, plan: LoadPlan) -> Refused | None:
-        key = (question.path, *(getattr(plan, name) for name in _MODEL_OPTIONS))
+        key = (question.path, *model_options(plan))
         if self._model is not None and key == self._key:
             return None
         api = self._native.api
@@ -87,7 +87,7 @@ class Helper:
         model = api.llama_model_load_from_file(question.path.encode(), params.value)
         self._native.log.flush()
         if not model:
-            return Refused(question.id, *refusal(self._native.log.since(mark, ERROR)))
+            return _refused(question, self._native.log.since(mark, ERROR))
         self._model, self._key = model, key
         self._unused = unused_bytes(self._native.log.since(mark))
         return None
@@ -95,10 +95,14 @@ class Helper:
     def _weigh(self, question: Question, plan: LoadPlan) -> Allocated | Refused:
         api = self._native.api
         mark = self._native.log.count
-        context = api.llama_init_from_model(self._model, context_params(self._native, plan))
+        consumer = consumer_of(plan.engine)  # whose reservations the plan is asked with
+        params = context_params(
+            self._native, plan, n_outputs_max=consumer.rows(plan), shared=consumer.shares_cache(plan)
+        )
+        context = api.llama_init_from_model(self._model, params)
         self._native.log.flush()
         if not context:
-            return Refused(question.id, *refusal(self._native.log.since(mark, ERROR)))
+            return _refused(question, self._native.log.since(mark, ERROR))
         try:
             lines = self._native.log.since(mark)
             asked = None if plan.flash_attn is FlashAttention.AUTO else plan.flash_attn is FlashAttention.ON
@@ -131,6 +135,12 @@ class Helper:
         memory = read_memory(lines)
         compute = sum(size for _, size in memory.compute)
         return (BufferRow("CPU", question.tensor_bytes - self._unused, memory.context, compute),)
+
+
+def _refused(question: Question, errors: list[str]) -> Refused:
+    """Return why llama.cpp refuses; where only memory was short for asking, a real load may well succeed."""
+    short = any("failed to allocate" in line or "unable to allocate" in line for line in errors)
+    return Refused(question.id, *refusal(errors), kind="engine" if short else "plan_refused")
 
 
 def limit_address_space(native: Native, more: int) -> None:

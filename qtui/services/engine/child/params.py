@@ -64,8 +64,8 @@ def model_params(native: Native, plan: LoadPlan) -> ModelParams:
     return ModelParams(value, tuple(kept))
 
 
-def context_params(native: Native, plan: LoadPlan, *, n_outputs_max: int = 1) -> Any:
-    """Return llama_context_params of a plan.
+def context_params(native: Native, plan: LoadPlan, *, n_outputs_max: int = 1, shared: bool = True) -> Any:
+    """Return llama_context_params of a plan; `shared`: its slots share one cache.
 
     `n_outputs_max` is the most rows of logits asked for at once: 1 for answers, which is what llama-server takes;
     asking for more rows than that aborts the process. 0: as many as the batch. Never fewer than there are slots, for
@@ -76,7 +76,7 @@ def context_params(native: Native, plan: LoadPlan, *, n_outputs_max: int = 1) ->
     value.n_batch = plan.batch_size
     value.n_ubatch = plan.ubatch_size
     value.n_seq_max = plan.parallel
-    value.kv_unified = plan.parallel > 1
+    value.kv_unified = shared and plan.parallel > 1
     value.n_outputs_max = max(n_outputs_max, plan.parallel) if n_outputs_max else 0
     if plan.threads:
         value.n_threads = plan.threads

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from qtui.core.commands import Ask, Load
+from qtui.core.commands import Ask, Load, Score
 from qtui.core.duel.conversation import Answer, Request
 from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.events import Answered, Failed, Loaded, LoadProgressed
@@ -21,6 +21,7 @@ from qtui.services.engine.child.native import Native
 from qtui.services.engine.child.prefix import Prefix
 from qtui.services.engine.child.prompt import Prompt, PromptError, Prompts
 from qtui.services.engine.child.sampler import Sampler, seed_of
+from qtui.services.engine.child.scoring import Scoring
 from qtui.services.engine.child.stops import Stops
 from qtui.services.engine.child.stream import TextStream
 from qtui.services.engine.child.thinking import MARKS, Thinking
@@ -39,6 +40,7 @@ class _Ready:
     prompts: Prompts
     prefix: Prefix
     decoding: Decoding
+    scoring: Scoring
 
 
 class Session:
@@ -66,6 +68,17 @@ class Session:
             if self._ready is None:
                 raise UsageError("nothing is loaded")
             self._send(Answered(self._answer(self._ready, command.request)))
+        except QtuiError as error:
+            self._send(Failed(self._failure(error)))
+
+    def score(self, command: Score) -> None:
+        """Weigh options."""
+        try:
+            if self._ready is None:
+                raise UsageError("nothing is loaded")
+            if self._ready.model.unanswering:
+                raise PromptError(f"this model cannot answer: {self._ready.model.unanswering}", "choose a chat model")
+            self._send(self._ready.scoring.score(command))
         except QtuiError as error:
             self._send(Failed(self._failure(error)))
 
@@ -98,7 +111,9 @@ class Session:
         model = LoadedModel(self._native, command.path, plan, self._interrupt, progress)
         prompts = Prompts(model.vocabulary, model.template)
         prefix = Prefix(self._native, model)
-        self._ready = _Ready(model, prompts, prefix, Decoding(self._native, model, prefix, self._interrupt))
+        decoding = Decoding(self._native, model, prefix, self._interrupt)
+        scoring = Scoring(self._native, model, prefix, decoding)
+        self._ready = _Ready(model, prompts, prefix, decoding, scoring)
         rows = breakdown(self._native, model.context)
         in_ram = sum(row.weights for row in rows if row.gpu is None) if rows else model.weights
         return Loaded(

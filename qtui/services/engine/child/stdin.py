@@ -7,13 +7,13 @@ import queue
 import threading
 from collections.abc import Callable
 
-from qtui.core.commands import COMMANDS, Ask, Cancel, Close, Load
+from qtui.core.commands import COMMANDS, Ask, Cancel, Close, Load, Score
 from qtui.core.wire import decode
 from qtui.services.engine.child.interrupt import Interrupt
 
 GRACE_S = 2.0
 """How long the child may take to end by itself once its input has ended."""
-Work = Load | Ask
+Work = Load | Ask | Score
 
 
 class Stdin:
@@ -82,7 +82,7 @@ class Stdin:
                 self._cancelled = self._sent
                 if self._running and self._running <= self._cancelled:
                     self._interrupt.set()
-            elif isinstance(command, Load | Ask):
+            elif isinstance(command, Load | Ask | Score):
                 self._sent += 1
                 self._work.put((self._sent, command))
         return True

@@ -9,9 +9,10 @@ from qtui.core.errors import BadFileError, PlanRefusedError
 from qtui.core.gguf.types import TYPE_IDS
 from qtui.core.hardware import EngineInfo
 from qtui.core.memory.closed_form.exactness import APPROXIMATE, EXACT, compute_band
-from qtui.core.memory.closed_form.formula import SideFile, footprint_of
+from qtui.core.memory.closed_form.formula import footprint_of
 from qtui.core.memory.closed_form.table import ModelTable
 from qtui.core.memory.consumers import CONSUMERS
+from qtui.core.memory.extras import SideFile, SideFiles
 from qtui.core.memory.footprint import DeviceBytes, Footprint
 from qtui.core.memory.plan import ALL_LAYERS, FlashAttention, LoadMode, LoadPlan
 from qtui.core.origin import Origin
@@ -220,11 +221,11 @@ def test_absurd_widths_are_numbers_and_nothing_worse() -> None:
 
 
 def test_side_files_are_items_of_their_own() -> None:
-    files = {"adapters": (SideFile("a.gguf", 1000),), "projector_file": SideFile("p.gguf", 5000)}
+    files = SideFiles((SideFile("a.gguf", 1000),), SideFile("p.gguf", 5000))
     table = header_table("llama3.1-8b")
-    in_ram = footprint_of(table, PLAN, AVX512, **files)  # type: ignore[arg-type]
+    in_ram = footprint_of(table, PLAN, AVX512, beside=files)
     assert extra(in_ram).items() >= {"adapter a.gguf": 1000, "projector": 5000}.items()
-    on_card = footprint_of(table, replace(PLAN, n_gpu_layers=ALL_LAYERS), with_cards(24), **files)  # type: ignore[arg-type]
+    on_card = footprint_of(table, replace(PLAN, n_gpu_layers=ALL_LAYERS), with_cards(24), beside=files)
     pools = {item.item: item.pool for item in on_card.extra}
     assert pools["projector"] == pools["adapter a.gguf"] == "vram0" and pools["process"] == "ram_anonymous"
 

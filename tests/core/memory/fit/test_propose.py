@@ -52,6 +52,9 @@ class ComputedDryRun:
         computed = await self._formula.footprint(variant, plan)
         return replace(computed, origin=Origin.DRY_RUN, pools=computed.pools + self.more)
 
+    async def recall(self, variant: Variant, plan: LoadPlan) -> Footprint | None:
+        return None
+
     async def close(self) -> None: ...
 
 

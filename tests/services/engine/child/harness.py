@@ -15,11 +15,20 @@ from typing import Any
 
 from qtui.core.commands import Ask, Load
 from qtui.core.duel.conversation import Answer, Message, Request, Sampling
-from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, SessionEvent, TextArrived
+from qtui.core.events import (
+    Answered,
+    Failed,
+    Loaded,
+    LoadProgressed,
+    PromptProgressed,
+    Scored,
+    SessionEvent,
+    TextArrived,
+)
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.wire import decode, encode
 
-EVENTS = (LoadProgressed, Loaded, PromptProgressed, TextArrived, Answered, Failed)
+EVENTS = (LoadProgressed, Loaded, PromptProgressed, TextArrived, Answered, Scored, Failed)
 MODULE = "qtui.services.engine.child.answer"
 WAIT_S = 60.0
 GREEDY = Sampling(temperature=0.0, seed=42)
@@ -90,7 +99,7 @@ class Child:
             if event is None:
                 return
             yield event
-            if isinstance(event, Loaded | Answered | Failed):
+            if isinstance(event, Loaded | Answered | Scored | Failed):
                 return
 
     def until(self, wanted: Callable[[SessionEvent], bool]) -> SessionEvent:

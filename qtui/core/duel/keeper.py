@@ -1,0 +1,141 @@
+"""Keeps rounds, votes and suites in the history, as much of them as the user wants. A verb and the Arena use the same.
+
+A history that cannot be written stops no duel: the first reason is told, the rest is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from qtui.core.duel.ballot import Vote
+from qtui.core.duel.conversation import Sampling
+from qtui.core.duel.records import (
+    Party,
+    RoundRecord,
+    SuiteRecord,
+    new_id,
+    round_sides,
+    sampling_json,
+    without_text,
+)
+from qtui.core.duel.run import RoundEnded
+from qtui.core.duel.storage import Hashes, Rounds
+from qtui.core.duel.suite.score import Result
+from qtui.core.duel.suite.task import Suite
+from qtui.core.errors import QtuiError
+from qtui.core.library.variant import Variant
+from qtui.core.ports import Engine
+from qtui.core.settings import Keep
+
+T = TypeVar("T")
+
+
+class Keeper:
+    """Writes what happens in duels.
+
+    Args:
+        rounds: where it is kept; None: nowhere.
+        tell: called with a sentence: where things are kept, when that is done for the first time, and once why they
+            are not.
+    """
+
+    def __init__(
+        self, rounds: Rounds | None, hashes: Hashes, engine: Engine, keep: Keep = Keep.ALL,
+        tell: Callable[[str], object] = lambda _line: None,
+    ) -> None:  # fmt: skip
+        self._rounds = rounds if keep is not Keep.NOTHING else None
+        self._hashes = hashes
+        self._engine = engine
+        self._keep = keep
+        self._tell = tell
+        self._told = False
+        self.problem = ""
+        """Why nothing is kept; empty while it is."""
+
+    @property
+    def keeps(self) -> bool:
+        """Tell whether anything is kept."""
+        return self._rounds is not None
+
+    async def record(
+        self, ended: RoundEnded, sampling: Sampling, *, system: str = "", blind: bool = False, vote: Vote | None = None
+    ) -> RoundRecord:
+        """Return a round as a record, without keeping it."""
+        digests = {side.side: await self._hashes.hash(side.variant) for side in ended.sides}
+        info = await self._engine.info()
+        return RoundRecord(
+            new_id(), time.time(), ended.prompt, ended.mode.value, sampling_json(sampling), system or None, info.name,
+            info.build, round_sides(ended, digests), blind, vote,
+        )  # fmt: skip
+
+    async def keep(self, record: RoundRecord) -> bool:
+        """Keep a round; tell whether it is kept."""
+        if self._rounds is None or not any(side.finish_reason for side in record.sides):
+            return False
+        rounds = self._rounds
+        await self._greet(rounds)
+        kept = without_text(record) if self._keep is Keep.NUMBERS else record
+        return await self._try(lambda: rounds.keep_round(kept)) is not None
+
+    async def vote(self, round_id: str, vote: Vote) -> None:
+        """Keep the vote on a round that is kept."""
+        if self._rounds is not None:
+            rounds = self._rounds
+            await self._try(lambda: rounds.keep_vote(round_id, vote))
+
+    async def begin_suite(self, suite: Suite, sides: dict[str, Variant], sampling: Sampling) -> SuiteRecord:
+        """Return the record of a suite's run: the last one that was not complete, where all is as it was, or a new one.
+
+        Results of the old one that could not be judged are left out: they are asked for again.
+        """
+        parties = tuple(
+            [Party.of(side, variant, await self._hashes.hash(variant)) for side, variant in sorted(sides.items())]
+        )
+        info = await self._engine.info()
+        fresh = SuiteRecord(
+            new_id(), time.time(), suite.name, suite.digest, len(suite.tasks), sampling_json(sampling), info.name,
+            info.build, parties,
+        )  # fmt: skip
+        if self._rounds is None:
+            return fresh
+        rounds = self._rounds
+        open_run = await self._try(lambda: rounds.open_suite(fresh.key))
+        if open_run:
+            return open_run[0]
+        await self._greet(rounds)
+        await self._try(lambda: rounds.begin_suite(fresh))
+        return fresh
+
+    async def keep_result(self, run: SuiteRecord, result: Result) -> None:
+        """Keep one result."""
+        if self._rounds is not None:
+            rounds, text = self._rounds, self._keep is Keep.ALL
+            await self._try(lambda: rounds.keep_result(run.id, result, text=text))
+
+    async def end_suite(self, run: SuiteRecord) -> None:
+        """Say that a run is complete: it is not taken up again."""
+        if self._rounds is not None:
+            rounds = self._rounds
+            await self._try(lambda: rounds.end_suite(run.id))
+
+    async def _greet(self, rounds: Rounds) -> None:
+        """Say where things are kept, the first time that anything is."""
+        if self._told:
+            return
+        self._told = True
+        empty = await self._try(rounds.empty)
+        if empty:
+            what = "prompts, answers and numbers" if self._keep is Keep.ALL else "numbers, without any text,"
+            self._tell(f"{what} are kept in {rounds.place}; the setting history.keep changes that")
+
+    async def _try(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        if self.problem:
+            return None
+        try:
+            return await work()
+        except QtuiError as error:
+            self.problem = f"this is not kept: {error.message}"
+            self._tell(self.problem)
+            return None

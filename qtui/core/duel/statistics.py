@@ -1,0 +1,133 @@
+"""Statistics of paired comparisons: exact where counts are small, which they are.
+
+All of it works on counts, so it needs no library. Sources: the sign test and McNemar's exact test are the two-sided
+binomial test with p = 1/2 (Siegel 1956; McNemar 1947); the interval of a proportion is Wilson's (1927); the interval of
+a difference of paired proportions is method 10 of Newcombe, Statistics in Medicine 17 (1998), 2635-2650.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+LEVEL = 0.05
+"""A difference that chance alone brings less often than this is shown as one."""
+Z = 1.959963984540054
+"""The standard normal's 97.5 % point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A 95 % interval."""
+
+    low: float
+    high: float
+
+    def as_json(self) -> list[float]:
+        """Return `[low, high]`."""
+        return [self.low, self.high]
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Return the two-sided p of so many wins and losses where each is as likely; 1.0 for none.
+
+    Exact: twice the tail of Binomial(n, 1/2), at most 1.
+    """
+    total = wins + losses
+    tail = sum(math.comb(total, k) for k in range(min(wins, losses) + 1))
+    return min(1.0, tail / (1 << (total - 1))) if total else 1.0
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return McNemar's exact two-sided p: tasks that only one of two solved are as likely to be either's."""
+    return sign_test(only_first, only_second)
+
+
+def wins_needed(total: int) -> int | None:
+    """Return the fewest wins of `total` votes that the sign test takes for a difference; None: not even all of them."""
+    return next((k for k in range(total // 2 + 1, total + 1) if sign_test(k, total - k) < LEVEL), None)
+
+
+def wilson(successes: int, total: int) -> Interval:
+    """Return Wilson's score interval of a proportion, from 0 to 1; all of it for a total of 0."""
+    if total == 0:
+        return Interval(0.0, 1.0)
+    share, square = successes / total, Z * Z
+    middle = (share + square / (2 * total)) / (1 + square / total)
+    half = Z / (1 + square / total) * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
+    return Interval(max(0.0, middle - half), min(1.0, middle + half))
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """How two sides did on the same tasks."""
+
+    both: int = 0
+    only_first: int = 0
+    only_second: int = 0
+    neither: int = 0
+
+    @property
+    def total(self) -> int:
+        """Return the number of tasks."""
+        return self.both + self.only_first + self.only_second + self.neither
+
+    @property
+    def first(self) -> int:
+        """Return how many the first solved."""
+        return self.both + self.only_first
+
+    @property
+    def second(self) -> int:
+        """Return how many the second solved."""
+        return self.both + self.only_second
+
+    @property
+    def p(self) -> float:
+        """Return McNemar's exact p."""
+        return mcnemar(self.only_first, self.only_second)
+
+    @property
+    def shown(self) -> bool:
+        """Tell whether a difference is shown."""
+        return self.p < LEVEL
+
+    def __add__(self, other: Pairs) -> Pairs:
+        return Pairs(
+            self.both + other.both, self.only_first + other.only_first, self.only_second + other.only_second,
+            self.neither + other.neither,
+        )  # fmt: skip
+
+
+def paired_interval(pairs: Pairs) -> Interval:
+    """Return the interval of (share of the first) - (share of the second), from -1 to 1; all of it without tasks.
+
+    Newcombe's method 10: Wilson's limits of both shares, combined with their correlation phi, whose numerator is
+    reduced by n/2 (at least to 0) when positive.
+    """
+    total = pairs.total
+    if total == 0:
+        return Interval(-1.0, 1.0)
+    first, second = pairs.first / total, pairs.second / total
+    one, two = wilson(pairs.first, total), wilson(pairs.second, total)
+    phi = _phi(pairs)
+    below = (first - one.low, two.high - second)
+    above = (one.high - first, second - two.low)
+    apart = first - second
+    return Interval(max(-1.0, apart - _hypotenuse(*below, phi)), min(1.0, apart + _hypotenuse(*above, phi)))
+
+
+def _phi(pairs: Pairs) -> float:
+    """Return the correlation of the two sides, corrected for continuity."""
+    first, second, total = pairs.first, pairs.second, pairs.total
+    margins = first * (total - first) * second * (total - second)
+    if margins == 0:
+        return 0.0
+    product = float(pairs.both * pairs.neither - pairs.only_first * pairs.only_second)
+    if product > 0:
+        product = max(product - total / 2, 0.0)
+    return product / math.sqrt(margins)
+
+
+def _hypotenuse(one: float, two: float, phi: float) -> float:
+    return math.sqrt(max(0.0, one * one - 2 * phi * one * two + two * two))

@@ -1,0 +1,1 @@
+"""Suites: tasks with deterministic checkers, and what their results say."""

@@ -1,0 +1,1 @@
+"""Judging what a model wrote, in a child that may be ended at any time."""

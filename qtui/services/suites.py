@@ -1,0 +1,87 @@
+"""Suites on disk: those that ship with qtui, the user's own, and any file that is named."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import qtui
+from qtui.core.duel.suite.task import Suite
+from qtui.core.duel.suite.text import MOST_BYTES, joined_suites, read_choices, read_suite
+from qtui.core.errors import UsageError
+from qtui.core.text import clean, clean_name
+from qtui.services.paths import config_path
+
+SHIPPED = Path(qtui.__file__).parent / "data" / "suites"
+ALL = "all"
+"""Every suite of the shipped ones but those that `all` leaves out."""
+NOT_IN_ALL = ("demo", "russian")
+"""One is for one small model, the other for models of one language."""
+
+
+class SuiteFiles:
+    """Finds and reads suites.
+
+    Args:
+        own: the folder of the user's; by default `suites` in qtui's config folder.
+    """
+
+    def __init__(self, own: Path | None = None) -> None:
+        self._own = own
+
+    @property
+    def own(self) -> Path:
+        """Return where the user's suites are."""
+        return self._own or config_path() / "suites"
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all suites, the user's first; one of the same name takes a shipped one's place."""
+        mine = sorted(path.stem for path in self._files(self.own))
+        return tuple(dict.fromkeys([*mine, *sorted(path.stem for path in self._files(SHIPPED))]))
+
+    async def find(self, name: str) -> Suite:
+        """Return a suite by its name or its file; `all` is every shipped one for models in general.
+
+        Raises:
+            UsageError: there is none of that name, or its file cannot be read.
+        """
+        return await asyncio.to_thread(self._find, name)
+
+    def _find(self, name: str) -> Suite:
+        if name == ALL:
+            files = [path for path in self._files(SHIPPED) if path.stem not in NOT_IN_ALL]
+            return joined_suites((self._read(path) for path in sorted(files)), ALL)
+        if "/" in name or "\\" in name or name.endswith((".toml", ".jsonl")):
+            return self._read(Path(name).expanduser())
+        for folder in (self.own, SHIPPED):
+            for path in self._files(folder):
+                if path.stem == name:
+                    return self._read(path)
+        raise UsageError(
+            f"there is no suite {clean_name(name)}",
+            f"there are {', '.join((*self.names(), ALL))}; or name a .toml or .jsonl file",
+        )
+
+    @staticmethod
+    def _files(folder: Path) -> list[Path]:
+        try:
+            return sorted(path for path in folder.iterdir() if path.suffix in (".toml", ".jsonl"))
+        except OSError:
+            return []
+
+    @staticmethod
+    def _read(path: Path) -> Suite:
+        shown = clean_name(str(path))
+        try:
+            with path.open("rb") as stream:
+                body = stream.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise UsageError(f"cannot read the suite {shown}: {clean(error.strerror or str(error))}") from error
+        if len(body) > MOST_BYTES:
+            raise UsageError(f"the suite {shown} is larger than {MOST_BYTES >> 20} MiB", "divide it")
+        try:
+            text = body.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise UsageError(f"the suite {shown} is no UTF-8 text (byte {error.start})", "save it as UTF-8") from error
+        read = read_choices if path.suffix == ".jsonl" else read_suite
+        return read(clean_name(path.stem, 60), text)
