@@ -248,6 +248,14 @@ class VerifyTold(Message):
 
 
 @dataclass(eq=False, repr=False)
+class CopiesFound(Message):
+    """More is known of which variants are copies."""
+
+    copies: Mapping[Path, Variant]
+    """Those that are, or may be, by path."""
+
+
+@dataclass(eq=False, repr=False)
 class TakeRemedy(Message):
     """Load a session anew under the plan that would end an alarm."""
 

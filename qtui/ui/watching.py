@@ -44,7 +44,7 @@ class Watching(Planning):
     async def _watch_machine(self) -> None:
         async for sample in self._parts.machine.samples():
             sessions = await self._parts.sessions.list()
-            await self._alarms.learn(sessions)
+            self._alarms.learn(sessions)
             self.post_message(MachineSampled(sample, sessions))
 
     @work(group="engine")

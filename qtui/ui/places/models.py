@@ -88,7 +88,7 @@ class ModelsPlace(LibraryPlace):
         self._dated = dated
         self._keeping = keeping
         self._words = ""
-        self._detailed: tuple[object, ...] = (object(),) * 6
+        self._detailed: tuple[object, ...] = (object(),) * 7
         """What the detail was drawn of."""
         self._choosing = ""
 
@@ -362,7 +362,7 @@ class ModelsPlace(LibraryPlace):
         path = variant.path if variant else Path()
         known = (
             variant, self.shelf.weighing(path), self.facts.get(path), self.suggestions.get(path),
-            self.current, self.shelf.standing,
+            self.current, self.shelf.standing, self.copies.get(path),
         )  # fmt: skip
         if any(new is not old for new, old in zip(known, self._detailed, strict=True)):
             self._detailed = known
@@ -395,5 +395,6 @@ class ModelsPlace(LibraryPlace):
         lines = detail_lines(
             variant, self.shelf.weighing(path), width - 2,
             facts=self.facts.get(path), suggestion=self.suggestions.get(path), kept=kept,
+            copy=self.copies.get(path),
         )  # fmt: skip
         return [Content(" ") + line for line in lines]
