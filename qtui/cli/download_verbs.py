@@ -21,7 +21,7 @@ from qtui.core.downloads.verify import verify as read_files
 from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.hub.address import Address, parse_address, parse_repository
 from qtui.core.hub.events import Waiting
-from qtui.core.ports import Hub
+from qtui.core.hub.ports import Hub
 from qtui.core.text import clean_name, size
 
 DIGITS = 12

@@ -16,6 +16,7 @@ from qtui.core.hub.choice import Nearest, largest_that_fits, nearest
 from qtui.core.hub.events import FilesSeen, Listed, ReadingEnded, ReadingEvent, RowChanged, RowWeighed, Waiting
 from qtui.core.hub.kinds import Format, Kind, kind_of, origin_of
 from qtui.core.hub.listing import Listing
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.query import Query, ResultPage, Sort, parse_parameters
 from qtui.core.hub.reading import list_repository, read_repository
 from qtui.core.hub.report import quants_report, search_report
@@ -24,7 +25,6 @@ from qtui.core.hub.searching import same_model
 from qtui.core.hub.searching import search as run_search
 from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Guard, Weighing
-from qtui.core.ports import Hub
 
 
 async def search(context: Context) -> int:

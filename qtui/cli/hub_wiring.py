@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from qtui.core.downloads.ports import Downloads
-from qtui.core.ports import Hub
+from qtui.core.hub.ports import Hub
 from qtui.core.settings import Settings
 
 

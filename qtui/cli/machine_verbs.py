@@ -8,7 +8,7 @@ from typing import Any
 
 from qtui import __version__
 from qtui.cli.running import Context
-from qtui.cli.wiring import Services
+from qtui.cli.services import Services
 from qtui.core.errors import QtuiError
 from qtui.core.hardware import EngineInfo, Gpu, Hardware, MemorySample
 from qtui.core.text import size

@@ -16,7 +16,7 @@ from qtui.cli.crash import crash_report
 from qtui.core.errors import Failure, QtuiError, UsageError
 
 if TYPE_CHECKING:
-    from qtui.cli.wiring import Services
+    from qtui.cli.services import Services
 
 DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
 

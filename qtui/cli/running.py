@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from qtui.cli.console import Console
 
 if TYPE_CHECKING:  # the app paints before the services are imported
-    from qtui.cli.wiring import Services
+    from qtui.cli.services import Services
 
 INTERRUPTED = 130
 

@@ -8,8 +8,8 @@ from qtui.core.hub.address import Address, parse_address
 from qtui.core.hub.events import RepositoryFound, Waiting
 from qtui.core.hub.finding import Found
 from qtui.core.hub.finding import find_variant as find_on_hub
+from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
-from qtui.core.ports import Hub
 from qtui.core.text import clean_name, duration
 
 

@@ -19,7 +19,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from qtui.cli.wiring import Services, local_services
+from qtui.cli.services import Services
+from qtui.cli.wiring import local_services
 from qtui.core.duel.conversation import Request, Sampling
 from qtui.core.events import Failed, SessionEvent
 from qtui.core.library.variant import Variant

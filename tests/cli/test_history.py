@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from qtui.cli.wiring import Services
+from qtui.cli.services import Services
 from qtui.core.memory.actual import Actual
 from qtui.core.text import MIB
 from qtui.services.history import HistoryFile

@@ -14,16 +14,17 @@ from typing import Any
 import pytest
 
 from qtui.cli.main import main
-from qtui.cli.wiring import Services
+from qtui.cli.services import Services
 from qtui.core.demo import DEMO_QUANTS, DemoProgress
 from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent, TextArrived
 from qtui.core.gguf.facts import Facts, facts_of
 from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
+from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Described, DryRun, Hub, Remover, Tables
+from qtui.core.ports import Described, DryRun, Remover, Tables
 from qtui.core.settings import Settings
 from qtui.services.history import HistoryFile
 from qtui.services.judging.judge import LocalJudge

@@ -11,10 +11,10 @@ from qtui.core.hub.address import Address
 from qtui.core.hub.events import FilesSeen, Listed, RepositoryFound, Waiting
 from qtui.core.hub.finding import match
 from qtui.core.hub.listing import Listing
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.reading import list_repository
 from qtui.core.hub.remote import RemoteVariant
 from qtui.core.library.variant import Variant
-from qtui.core.ports import Hub
 
 
 @dataclass(frozen=True, slots=True)

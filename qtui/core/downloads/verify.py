@@ -15,7 +15,7 @@ from qtui.core.hub.reading import list_repository
 
 if TYPE_CHECKING:
     from qtui.core.downloads.ports import Checksums
-    from qtui.core.ports import Hub
+    from qtui.core.hub.ports import Hub
 
 
 class Source(StrEnum):

@@ -9,10 +9,11 @@ from qtui.core.errors import BadFileError, HubError, NotOnHubError, QtuiError, U
 from qtui.core.hub.address import Address
 from qtui.core.hub.events import FilesSeen, Listed, RepositoryFound, RowChanged, Waiting
 from qtui.core.hub.listing import Listing
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.reading import list_repository, read_headers, readable
 from qtui.core.hub.remote import RemoteVariant
 from qtui.core.library.variant import Role
-from qtui.core.ports import Hub, Library
+from qtui.core.ports import Library
 from qtui.core.text import clean_name
 
 MAX_LISTED = 8

@@ -6,9 +6,9 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 
 from qtui.core.hub.events import Waiting
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.query import Query, ResultPage, Sort
 from qtui.core.hub.repository import Repository
-from qtui.core.ports import Hub
 
 MOST_PAGES = 10
 """Pages of the Hub that one page of ours is sifted from, where the Hub cannot search for what is wanted."""

@@ -86,7 +86,7 @@ class HuggingFaceHub:
         return self._client.endpoint
 
     async def search(self, query: Query, page: str = "") -> AsyncGenerator[Waiting | ResultPage, None]:
-        """Look for repositories; see `core.ports.Hub`."""
+        """Look for repositories; see `core.hub.ports.Hub`."""
         query.check()
         asked = tuple(parse_qsl(page)) if page else _parameters(query)
         kept = self._pages.get(asked)
@@ -110,7 +110,7 @@ class HuggingFaceHub:
             yield found
 
     async def repository(self, name: str) -> AsyncGenerator[Waiting | Repository, None]:
-        """Look at one repository; see `core.ports.Hub`."""
+        """Look at one repository; see `core.hub.ports.Hub`."""
         if not is_repository_name(name):
             raise NotOnHubError(f"{clean_name(name)} is not the name of a repository", "it is written OWNER/NAME")
         fields = [("expand", field) for field in FIELDS]
@@ -131,7 +131,7 @@ class HuggingFaceHub:
         yield found
 
     async def files(self, repository: Repository) -> AsyncGenerator[Waiting | FilesPage, None]:
-        """List the files of a repository; see `core.ports.Hub`."""
+        """List the files of a repository; see `core.hub.ports.Hub`."""
         path = f"/api/models/{quote(repository.id)}/tree/{repository.commit or 'main'}"
         parameters: Parameters = (("recursive", "true"), ("expand", "false"))
         seen = dated = 0
@@ -161,7 +161,7 @@ class HuggingFaceHub:
             parameters = tuple(parse_qsl(following))
 
     async def card(self, repository: Repository) -> AsyncGenerator[Waiting | Card, None]:
-        """Fetch the model card; see `core.ports.Hub`."""
+        """Fetch the model card; see `core.hub.ports.Hub`."""
         path = f"/{quote(repository.id)}/resolve/{repository.commit or 'main'}/README.md"
         async for event in self._client.get(path, what=f"the card of {repository.id}", allowed=(404,)):
             if isinstance(event, Waiting):
@@ -174,7 +174,7 @@ class HuggingFaceHub:
     async def header(
         self, repository: Repository, file: RepositoryFile
     ) -> AsyncGenerator[Waiting | HeaderFetched | HeaderRead, None]:
-        """Read the header of one GGUF file; see `core.ports.Hub`."""
+        """Read the header of one GGUF file; see `core.hub.ports.Hub`."""
         async for event in self._headers.read(repository, file):
             yield event
 
@@ -183,11 +183,11 @@ class HuggingFaceHub:
         return self._store.path(file)
 
     async def copies(self, repository: str, here: Sequence[Variant]) -> Sequence[LocalCopy]:
-        """Return what of a repository is on this machine; see `core.ports.Hub`."""
+        """Return what of a repository is on this machine; see `core.hub.ports.Hub`."""
         return await asyncio.to_thread(local_copies, repository, here, tuple(self._download_folders()))
 
     async def account(self) -> AsyncGenerator[Waiting | Account, None]:
-        """Ask who the Hub takes us for; see `core.ports.Hub`."""
+        """Ask who the Hub takes us for; see `core.hub.ports.Hub`."""
         if not self._client.has_token:
             yield Account()
             return

@@ -14,8 +14,8 @@ from textual.widgets import Static
 
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.hub.events import Waiting
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.repository import Card, Repository
-from qtui.core.ports import Hub
 from qtui.core.text import clean_name
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import CardFetched

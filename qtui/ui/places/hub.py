@@ -19,11 +19,11 @@ from qtui.core.errors import Failure, QtuiError
 from qtui.core.hub.address import parse_repository
 from qtui.core.hub.events import Waiting
 from qtui.core.hub.kinds import origin_of
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.query import Query, ResultPage, Sort
 from qtui.core.hub.repository import Repository
 from qtui.core.hub.searching import same_model, search
 from qtui.core.library.variant import Variant
-from qtui.core.ports import Hub
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import HubSearched, HubSearchEnded, NoGgufFound, OpenRepository
 from qtui.ui.panels.card import CardPanel
