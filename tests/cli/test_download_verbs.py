@@ -163,11 +163,12 @@ def test_damage_is_found_by_whoever_tells(shell: Shell) -> None:
     assert shell.run("verify", str(path)) == 0
 
 
-def test_a_file_from_elsewhere_is_compared_with_the_cache_name_or_the_hub(shell: Shell, tmp_path: Path) -> None:
+def test_a_file_from_elsewhere_is_compared_with_the_cache_name_or_the_hub(
+    shell: Shell, tmp_path: Path, private_home: Path
+) -> None:
     assert shell.run("pull", f"{REPOSITORY}:Q4_K_M") == 0
     path = Path(shell.out.strip())
-    for record in path.parents[6].parent.rglob("downloads.jsonl"):
-        record.unlink()
+    (private_home / "xdg_data_home" / "qtui" / "downloads.jsonl").unlink()
     assert shell.run("verify", str(path), "--json") == 0
     assert [one["source"] for one in shell.json["files"]] == ["cache"]
     copy = tmp_path / SINGLE
