@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 VENV := .venv
+OLAH := .olah
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.qtui-installed
 FAST := not slow and not oracle
 # A user's own Python path must not leak into what is checked.
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: help setup demo test lint types contracts wheel check check-all oracle clean
+.PHONY: help setup demo test lint types contracts wheel check check-all oracle olah clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +17,7 @@ help:
 	@echo 'make test       the fast tests'
 	@echo 'make check      the gate: ruff, mypy, import rules, the wheel installed and run elsewhere, the fast tests'
 	@echo 'make oracle     build the llama.cpp tools that some tests compare with (once, about 10 minutes on two cores)'
+	@echo 'make olah       install olah, a mirror of the Hub, which two tests ask (once; apart from .venv)'
 	@echo 'make check-all  the gate with the slow tests and the comparisons with llama.cpp'
 	@echo 'make setup      only set up .venv; every other target does it when it is needed'
 	@echo 'make clean      remove .venv and everything that was made here'
@@ -64,12 +66,19 @@ wheel: $(STAMP)
 check: lint types contracts wheel
 	@$(BIN)/python -m pytest -m '$(FAST)'
 
-check-all: lint types contracts wheel oracle
+check-all: lint types contracts wheel oracle olah
 	@$(BIN)/python -m pytest
 
 oracle: $(STAMP)
 	@$(BIN)/python scripts/oracle.py
 
+olah: $(OLAH)/bin/olah-cli
+
+# A server that nobody here wrote; apart from .venv, since it brings some fifty packages.
+$(OLAH)/bin/olah-cli:
+	@$(PYTHON) -m venv $(OLAH)
+	@$(OLAH)/bin/python -m pip install --quiet --disable-pip-version-check 'olah==0.5.4'
+
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf $(VENV) $(OLAH) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

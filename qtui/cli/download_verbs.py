@@ -14,6 +14,7 @@ from qtui.cli.tables import Table
 from qtui.cli.variants import tell_waiting
 from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.pulling import Resolved, resolve
+from qtui.core.downloads.rate import left_text
 from qtui.core.downloads.run import DownloadChanged, DownloadFinished, DownloadRun
 from qtui.core.downloads.verify import Checked, Expected, Outcome, VerifyProgressed, ask_hub
 from qtui.core.downloads.verify import verify as read_files
@@ -21,7 +22,7 @@ from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.hub.address import Address, parse_address, parse_repository
 from qtui.core.hub.events import Waiting
 from qtui.core.hub.ports import Hub
-from qtui.core.text import clean_name, duration, size
+from qtui.core.text import clean_name, size
 
 SAID = {
     Outcome.OK: "ok",
@@ -147,7 +148,7 @@ def progress_line(download: Download) -> str:
     if download.rate is not None:
         line += f"  {size(round(download.rate))}/s"
     if download.time_left is not None:
-        line += f"  {duration(round(download.time_left))} left"
+        line += f"  {left_text(download.time_left)} left"
     return line
 
 

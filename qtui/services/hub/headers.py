@@ -56,6 +56,8 @@ class HeaderReader:
         self._client = client
         self._store = store
         self._references: OrderedDict[str, list[_Reference]] = OrderedDict()
+        self._largest: dict[str, int] = {}
+        """Bytes of the largest header read so far, by repository: what its next one will about take."""
 
     async def read(
         self, repository: Repository, file: RepositoryFile
@@ -78,6 +80,7 @@ class HeaderReader:
             header, fetched = found.header, remote.received
             await asyncio.to_thread(self._store.put, file, found.source.read(0, header.table_end))
         path = self._store.path(file)
+        self._largest[repository.id] = max(self._largest.get(repository.id, 0), header.table_end)
         await asyncio.to_thread(self._remember, repository.id, path, header)
         yield HeaderRead(await asyncio.to_thread(record_of, header), path, fetched, _note(header))
 
@@ -86,7 +89,7 @@ class HeaderReader:
     ) -> AsyncGenerator[Waiting | HeaderFetched | _Read, None]:
         """Fetch as much of a file as its header needs."""
         references = self._references.get(repository.id, [])
-        first = min(file.size, _first_request(file, references))
+        first = min(file.size, _first_request(file, references, self._largest.get(repository.id, FIRST)))
         source = PartialSource(file.size)
         try:
             async for progress in _put(remote, source, 0, first):
@@ -155,7 +158,7 @@ class HeaderReader:
         known = self._references.setdefault(repository, [])
         self._references.move_to_end(repository)
         while len(self._references) > KEPT_REPOSITORIES:
-            self._references.popitem(last=False)
+            self._largest.pop(self._references.popitem(last=False)[0], None)
         if len(known) >= KEPT_REFERENCES or any(reference.path == path for reference in known):
             return
         try:
@@ -247,14 +250,14 @@ async def _streamed(remote: RemoteBytes, file_size: int) -> AsyncGenerator[Heade
     raise BadFileError(f"the server sent {position} of {file_size} bytes", FETCH_AGAIN)
 
 
-def _first_request(file: RepositoryFile, references: list[_Reference]) -> int:
-    """Return how many bytes to ask for at first."""
+def _first_request(file: RepositoryFile, references: list[_Reference], largest: int) -> int:
+    """Return how many bytes to ask for at first; `largest` is the largest header of the repository so far."""
     part = split_part(file.pure_path.name)
     if (part is not None and part.index > 1) or "mmproj" in file.path.lower():
         return SMALL
     if references:
         return max(reference.gap.head for reference in references) + SLACK
-    return FIRST
+    return max(SMALL, min(FIRST, largest + WINDOW))
 
 
 def _growth(known: int) -> int:

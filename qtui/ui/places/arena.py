@@ -11,6 +11,7 @@ from qtui.core.duel.sampling import Choice
 from qtui.core.memory.fit.propose import with_choices
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import ChooseForSide
+from qtui.ui.panels.diff import DiffPanel
 from qtui.ui.panels.sampling import SamplingPanel
 from qtui.ui.places.duel_place import DuelPlace
 from qtui.ui.places.operations import Placing
@@ -56,6 +57,7 @@ class ArenaPlace(DuelPlace):
             "arena.copy": any(self.panes[label].answer for label in self._held),
             "arena.stop": self._operations.running,
             "arena.zoom": len(self._held) == 2,
+            "arena.diff": self._ended is not None,
             "keys": not isinstance(self.focused, PromptField),  # in the field ? is a question mark
         }
         return frozenset(command for command, sense in makes_sense.items() if not sense)
@@ -131,6 +133,7 @@ class ArenaPlace(DuelPlace):
             self._say("N again: a new conversation; this one is dropped.")
             return
         self._confirming = False
+        self._ended = None
         self._duel.clear()
         self._talk.restart()
         await self.panes.clear()
@@ -153,6 +156,11 @@ class ArenaPlace(DuelPlace):
     def action_zoom(self) -> None:
         """Show only the side that has the focus, or both again."""
         self.panes.zoom()
+
+    def action_diff(self) -> None:
+        """Show both last answers word by word."""
+        if self._ended is not None:
+            self.app.push_screen(DiffPanel(self._ended))
 
     def action_choose(self, side: str) -> None:
         """Choose another variant for a side."""

@@ -127,6 +127,13 @@ async def test_what_is_fetched_too_much_has_a_bound(server: LocalHub, client: Cl
     assert needed <= fetched <= max(FIRST, needed + max(STEP, needed // 8))
 
 
+async def test_small_headers_take_small_requests_once_one_is_known(server: LocalHub, client: Client) -> None:
+    made = model_repository(shape=Shape(vocabulary=600, layers=2), recipes=RECIPES[1:])
+    read = await reading(server, client, made.repository)
+    fetched = [(await read(made.path(recipe.label))).fetched for recipe in RECIPES[1:]]
+    assert fetched[0] == FIRST and set(fetched[1:]) == {SMALL}
+
+
 async def test_shards_and_projectors_take_a_small_request(
     server: LocalHub, client: Client, large: ModelRepository
 ) -> None:
