@@ -80,7 +80,7 @@ def _parts(context: Context) -> Parts:
         presets=services.presets, known_presets=tuple(services.presets.load()) if services.presets else (),
         downloads=services.download_run,
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
-        forecast=services.forecast, hub=services.hub,
+        forecast=services.forecast, keeper=services.keeper(services.note), hub=services.hub,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 

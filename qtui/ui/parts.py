@@ -11,6 +11,7 @@ from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.downloads.run import DownloadRun
+    from qtui.core.duel.keeper import Keeper
     from qtui.core.forecast import Forecast
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
@@ -62,6 +63,8 @@ class Parts:
     """What of settings and presets cannot be used, beyond how the settings file is written."""
     hub: Hub | None = None
     """None: there is no place Hub."""
+    keeper: Keeper | None = None
+    """Keeps the rounds of the Arena; None: they are not kept."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved
