@@ -80,7 +80,8 @@ def _parts(context: Context) -> Parts:
         presets=services.presets, known_presets=tuple(services.presets.load()) if services.presets else (),
         downloads=services.download_run,
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
-        forecast=services.forecast, hub=services.hub,
+        forecast=services.forecast, remover=services.remover, checksums=services.checksums, hub=services.hub,
+        keeper=services.keeper(services.note),
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 

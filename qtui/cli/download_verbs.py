@@ -14,6 +14,7 @@ from qtui.cli.tables import Table
 from qtui.cli.variants import tell_waiting
 from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.pulling import Resolved, resolve
+from qtui.core.downloads.rate import left_text
 from qtui.core.downloads.run import DownloadChanged, DownloadFinished, DownloadRun
 from qtui.core.downloads.verify import Checked, Expected, Outcome, VerifyProgressed, ask_hub
 from qtui.core.downloads.verify import verify as read_files
@@ -21,8 +22,10 @@ from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.hub.address import Address, parse_address, parse_repository
 from qtui.core.hub.events import Waiting
 from qtui.core.hub.ports import Hub
-from qtui.core.text import clean_name, duration, size
+from qtui.core.text import clean_name, size
 
+DIGITS = 12
+"""Of a SHA-256 in a table; --json has all."""
 SAID = {
     Outcome.OK: "ok",
     Outcome.WRONG_SIZE: "wrong size",
@@ -43,6 +46,8 @@ async def pull(context: Context) -> int:
     started = monotonic()
     download = await run.add(found.download)
     before = download.done
+    if run.problem:
+        console.note(f"note: {run.problem}")
     with context.interrupts.stop_first(lambda: run.pause(download.id)):
         download, received = await _followed(context, run, download)
     console.end_progress()
@@ -142,13 +147,14 @@ async def _followed(context: Context, run: DownloadRun, download: Download) -> t
 
 def progress_line(download: Download) -> str:
     """Return where a download stands, in one line."""
-    doing = "checking what is here" if download.state is State.VERIFYING else download.title
-    line = f"{doing}  {download.fraction * 100:.0f} %  {size(download.done)} of {size(download.size)}"
+    parts = [f"{download.done * 100 // download.size} %", f"{size(download.done)} of {size(download.size)}"]
     if download.rate is not None:
-        line += f"  {size(round(download.rate))}/s"
+        parts.append(f"{size(round(download.rate))}/s")
     if download.time_left is not None:
-        line += f"  {duration(round(download.time_left))} left"
-    return line
+        parts.append(f"{left_text(download.time_left)} left")
+    # Last, for what does not fit on the line is cut.
+    parts.append("checking what is here" if download.state is State.VERIFYING else download.title)
+    return "  ".join(parts)
 
 
 def _address(text: str) -> Address:
@@ -196,7 +202,8 @@ def _table(checked: Sequence[Checked]) -> Table:
     table = Table(("FILE", ">SIZE", "SHA256", "SAYS", "RESULT"))
     for one in checked:
         told = one.expected.source.value if one.expected.source else "-"
-        table.add(str(one.expected.path), size(one.expected.here), one.sha256 or "-", told, SAID[one.outcome])
+        digest = f"{one.sha256[:DIGITS]}…" if one.sha256 else "-"
+        table.add(str(one.expected.path), size(one.expected.here), digest, told, SAID[one.outcome])
     return table
 
 

@@ -23,7 +23,7 @@ from qtui.core.monitor.history import History, Moment, blocks, cells
 from qtui.core.monitor.series import Series, series
 from qtui.core.monitor.session_row import gib, session_row
 from qtui.core.sessions import SessionSeen, measured_total
-from qtui.core.text import clean_name, duration
+from qtui.core.text import clean_name
 
 NARROW = 100
 """Below so many columns the table of sessions does without engine and process id."""
@@ -47,7 +47,7 @@ async def monitor(context: Context) -> int:
             async with aclosing(_moments(context)) as moments:
                 async for moment in moments:
                     history = history.add(moment)
-                    await expected.learn(moment.sessions)
+                    expected.learn(moment.sessions)
                     watch, changes = watch.look(history, context.services.settings.margins, expected.rates)
                     for change in changes:
                         context.services.note(change.line)
@@ -130,7 +130,7 @@ def alarm_lines(alarms: Sequence[Alarm], now: float) -> list[str]:
     """Return each alarm as a line: what happens, for how long, and what would end it."""
     lines = []
     for alarm in alarms:
-        age = f", for {duration(now - alarm.since)}" if now - alarm.since >= 1 else ""
+        age = f", for {alarm.age(now)}" if now - alarm.since >= 1 else ""
         end = f"reload with {alarm.remedy.words}" if alarm.remedy is not None else alarm.advice
         lines.append(f"! {alarm.message}{age}{f'. {end[0].upper()}{end[1:]}' if end else ''}")
     return lines

@@ -14,6 +14,7 @@ from qtui.core.downloads.run import DownloadRun
 from qtui.core.duel.export import Report
 from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.storage import Hashes, Rounds
+from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.task import Suite
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
@@ -36,7 +37,6 @@ from qtui.core.ports import (
     DryRun,
     Engine,
     History,
-    Judge,
     Library,
     Machine,
     PresetStore,

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Protocol
 
 from qtui.core.duel.conversation import Request
-from qtui.core.duel.suite.checks import Check, Mark
 from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
@@ -147,14 +146,6 @@ class Formula(Protocol):
         Raises:
             BadFileError: a header cannot be read.
         """
-        ...
-
-
-class Judge(Protocol):
-    """Judges answers by checks that may loop or crash on what a model wrote, away from qtui's own process."""
-
-    async def judge(self, check: Check, answer: str) -> Mark:
-        """Return what the check says; it is not right, with the reason, where it takes too much time or memory."""
         ...
 
 

@@ -28,9 +28,9 @@ class AlarmWatch:
         self._expected = Expected(parts.library, self._rate)
         self._watch = Watch()
 
-    async def learn(self, sessions: Sequence[SessionSeen]) -> None:
-        """Ask what the sessions that are new should reach."""
-        await self._expected.learn(sessions)
+    def learn(self, sessions: Sequence[SessionSeen]) -> None:
+        """Begin to ask what the sessions that are new should reach."""
+        self._expected.learn(sessions)
 
     def look(self, history: History, margins: Margins) -> tuple[Alarm, ...]:
         """Return what is wrong now, the newest first."""

@@ -14,7 +14,6 @@ from textual.events import Key
 from textual.screen import Screen
 
 from qtui.core.errors import QtuiError
-from qtui.core.monitor.history import Moment
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
@@ -22,8 +21,6 @@ from qtui.ui.exploring import Exploring
 from qtui.ui.messages import (
     ArenaChanged,
     ChooseForSide,
-    EngineAnswered,
-    MachineSampled,
     PutOnSide,
     TakeRemedy,
 )
@@ -38,7 +35,6 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.duel.run import Duel
     from qtui.core.library.variant import Variant
     from qtui.core.ports import SettingsStore
-    from qtui.ui.alarming import AlarmWatch
     from qtui.ui.places.arena import ArenaPlace
     from qtui.ui.places.models import ModelsPlace
     from qtui.ui.present.models import Standing
@@ -60,7 +56,6 @@ class QtuiApp(Exploring):
         self._vitals = Vitals()
         self._places: dict[str, Place] = {}
         self._duel: Duel | None = None
-        self._alarms: AlarmWatch
         self._standing: Standing
         self._models: ModelsPlace | None = None
         self._arena: ArenaPlace | None = None
@@ -82,7 +77,6 @@ class QtuiApp(Exploring):
             self.exit(return_code=1, message=Text(clean(f"qtui: {error.message}\nhint: {error.hint}")))
             return
         from qtui.core.duel.run import Duel
-        from qtui.ui.alarming import AlarmWatch
         from qtui.ui.present.models import Standing
 
         self._duel = Duel(self._parts.engine, self._parts.guard)
@@ -93,10 +87,8 @@ class QtuiApp(Exploring):
         if self._parts.hub is not None:
             self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
-        self._alarms = AlarmWatch(self._parts)
-        self._watch_machine()
+        self.start_watching()
         self.start_downloading()
-        self._ask_engine()
         self.more_problems = self._parts.problems
         self.start_following()
         opening = self.screen
@@ -132,7 +124,7 @@ class QtuiApp(Exploring):
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
-            forecast=parts.forecast,
+            forecast=parts.forecast, keeping=parts.keeping,
         )  # fmt: skip
         return self._models
 
@@ -142,7 +134,7 @@ class QtuiApp(Exploring):
         assert self._duel is not None
         self._arena = ArenaPlace(
             duel=self._duel, current=self.current, sides=self._standing.sides, vitals=self._vitals,
-            prompt=self._start.prompt,
+            prompt=self._start.prompt, keeper=self._parts.keeper,
         )  # fmt: skip
         return self._arena
 
@@ -220,29 +212,6 @@ class QtuiApp(Exploring):
         if self._arena is not None:
             self._arena.show_plan(current)
 
-    # Machine and engine
-
-    @work(group="machine")
-    async def _watch_machine(self) -> None:
-        async for sample in self._parts.machine.samples():
-            sessions = await self._parts.sessions.list()
-            await self._alarms.learn(sessions)
-            self.post_message(MachineSampled(sample, sessions))
-
-    @work(group="engine")
-    async def _ask_engine(self) -> None:
-        try:
-            self.post_message(EngineAnswered(await self._parts.engine.info()))
-        except QtuiError as error:
-            self.notify(f"{error.message}\n{error.hint}", severity="error")
-
-    @on(MachineSampled)
-    def note_sample(self, event: MachineSampled) -> None:
-        """Show a new sample everywhere."""
-        history = self._vitals.history.add(Moment(event.sample, tuple(event.sessions)))
-        alarms = self._alarms.look(history, self.settings.margins)
-        self._show_vitals(replace(self._vitals, sample=event.sample, history=history, alarms=alarms))
-
     @on(TakeRemedy)
     async def take_remedy(self, event: TakeRemedy) -> None:
         """Load the session of an alarm anew, under the plan that would end the alarm."""
@@ -254,18 +223,3 @@ class QtuiApp(Exploring):
             )
             return
         await self._arena.reload(label, event.remedy.plan)
-
-    @on(EngineAnswered)
-    def note_engine(self, event: EngineAnswered) -> None:
-        """Show the engine everywhere."""
-        log.info("engine: %s", event.engine)
-        self._show_vitals(replace(self._vitals, engine=event.engine))
-
-    def show_downloads(self, vitals: Vitals) -> None:
-        """Show other downloads in the top line of every place."""
-        self._show_vitals(vitals)
-
-    def _show_vitals(self, vitals: Vitals) -> None:
-        self._vitals = vitals
-        for place in self._places.values():
-            place.show_vitals(vitals)

@@ -26,6 +26,7 @@ class Where(StrEnum):
     DETAILS = "Details of a variant"
     LADDER = "Ladder"
     COMPARE = "Compare"
+    DELETE = "In the question before deleting"
     DOWNLOADS = "Downloads"
     PLAN = "Plan"
     PLAN_FIELD = "Plan, while a value is typed"
@@ -104,6 +105,8 @@ COMMANDS: tuple[Command, ...] = (
         "the repository on the Hub that it came from",
     ),
     _C("models.copy", "y", "copy", "", _W.MODELS, "copy the llama-server command that loads it as the plan says"),
+    _C("models.verify", "v", "verify", "", _W.MODELS, "read its files and compare them with what they should be"),
+    _C("models.delete", "x", "delete", "", _W.MODELS, "delete it, after a look at what goes and what that frees"),
     _C("models.rescan", "R", "rescan", "rescan", _W.MODELS, "look for files again"),
     _C("models.down", "down,j", "cursor(1)", "", _W.MODELS, "next row (up, k: the one before)"),
     _C("models.up", "up,k", "cursor(-1)", "", _W.MODELS, "the row before"),
@@ -164,6 +167,10 @@ COMMANDS: tuple[Command, ...] = (
     _C("repository.last", "G,end", "edge(1)", "", _W.REPOSITORY, "last variant"),
     _C("repository.back", "escape", "back", "back", _W.REPOSITORY, "not to fetch it; back to the results"),
     _C("arena.write", "i,enter", "write", "write", _W.ARENA, "to the prompt field"),
+    _C("arena.vote_a", "a", "vote('a')", "A better", _W.ARENA, "the last answer of A is the better one"),
+    _C("arena.vote_b", "b", "vote('b')", "B better", _W.ARENA, "the last answer of B is the better one"),
+    _C("arena.tie", "equals_sign", "vote('tie')", "tie", _W.ARENA, "both last answers are as good"),
+    _C("arena.both_bad", "x", "vote('both_bad')", "both bad", _W.ARENA, "neither of the last answers is any good"),
     _C("arena.again", "r", "again", "again", _W.ARENA, "ask the last prompt again; a side that died is loaded again"),
     _C("arena.edit", "e", "edit", "edit", _W.ARENA, "the last prompt back into the field, to change it"),
     _C("arena.take", "t", "take", "take offer", _W.ARENA, "take what is offered: the last prompt, a smaller context"),
@@ -171,6 +178,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("arena.copy", "y", "copy", "copy", _W.ARENA, "copy the code in the last answer, or all of it"),
     _C("arena.sampling", "S", "sampling", "sampling", _W.ARENA, "temperature, seed and so on; the system prompt"),
     _C("arena.new", "N", "new", "new", _W.ARENA, "a new conversation, when it is pressed twice"),
+    _C("arena.diff", "d", "diff", "diff", _W.ARENA, "both last answers word by word, and what may be wrong with them"),
     _C("arena.zoom", "z", "zoom", "zoom", _W.ARENA, "only the side that has the focus, or both again"),
     _C("arena.stop", "escape", "stop", "stop", _W.ARENA, "stop what loads or answers"),
     _C("arena.a", "A", "choose('A')", "change A", _W.ARENA, "choose another variant for side A"),
@@ -218,6 +226,8 @@ COMMANDS: tuple[Command, ...] = (
     _C("compare.down", "down,j", "scroll(1)", "", _W.COMPARE, "scroll down (up, k: up)"),
     _C("compare.up", "up,k", "scroll(-1)", "", _W.COMPARE, "scroll up"),
     _C("compare.close", "escape,c,q", "dismiss", "close", _W.COMPARE, "close it"),
+    _C("delete.yes", "enter,y", "delete", "delete", _W.DELETE, "delete what is shown"),
+    _C("delete.no", "escape,n,q", "dismiss(False)", "keep it", _W.DELETE, "leave everything as it is"),
     _C("downloads.pause", "enter", "pause", "pause or go", _W.DOWNLOADS, "pause it, or let it go on"),
     _C("downloads.retry", "r", "retry", "retry", _W.DOWNLOADS, "try one again that has failed or was stopped"),
     _C("downloads.sooner", "K,shift+up", "shift(-1)", "sooner", _W.DOWNLOADS, "up in the queue: it starts sooner"),

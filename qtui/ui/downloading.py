@@ -12,15 +12,14 @@ from textual import on, work
 from qtui.core.errors import QtuiError
 from qtui.core.text import clean_name
 from qtui.ui.messages import DownloadsHappened, FetchVariant, FilesChanged
-from qtui.ui.planning import Planning
 from qtui.ui.running import Running
-from qtui.ui.vitals import Vitals
+from qtui.ui.watching import Watching
 
 if TYPE_CHECKING:  # the app paints before what downloads need is imported
     from qtui.core.downloads.run import DownloadRun
 
 
-class Downloading(Planning):
+class Downloading(Watching):
     """A shell that works off the queue of downloads."""
 
     def start_downloading(self) -> None:
@@ -33,10 +32,6 @@ class Downloading(Planning):
         """Stop all downloads; what came is kept, and they go on at the next start."""
         if self._downloads is not None:
             await self._downloads.close()
-
-    def show_downloads(self, vitals: Vitals) -> None:
-        """Show other downloads in the top line of every place."""
-        raise NotImplementedError
 
     def at_stake(self) -> Sequence[Running]:
         """Return the downloads that quitting would stop."""
@@ -67,7 +62,7 @@ class Downloading(Planning):
 
         event = happened.event
         assert self._downloads is not None
-        self.show_downloads(replace(self._vitals, downloads=self._downloads.queue.downloads))
+        self.show_vitals(replace(self._vitals, downloads=self._downloads.queue.downloads))
         if isinstance(event, FileArrived):
             for place in self.places():
                 place.post_message(FilesChanged())

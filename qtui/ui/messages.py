@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.downloads.download import Download
     from qtui.core.downloads.offer import Offer
     from qtui.core.downloads.run import DownloadEvent
+    from qtui.core.downloads.verify import VerifyEvent
     from qtui.core.duel.run import DuelEvent
     from qtui.core.errors import Failure
     from qtui.core.gguf.facts import Facts
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.hub.kinds import Kind
     from qtui.core.hub.query import ResultPage
     from qtui.core.hub.repository import Card, Repository
+    from qtui.core.library.removal import Removal, Removed
     from qtui.core.library.variant import Variant
     from qtui.core.memory.fit.propose import Proposal
     from qtui.core.memory.guard import Weighing
@@ -222,6 +224,35 @@ class OfferMade(Message):
     """Of its row."""
     offer: Offer | None
     problem: str = ""
+
+
+@dataclass(eq=False, repr=False)
+class RemovalSeen(Message):
+    """What deleting a variant would take away is known, or why it is not."""
+
+    removal: Removal | Failure
+
+
+@dataclass(eq=False, repr=False)
+class VariantRemoved(Message):
+    """A variant was deleted, or why it was not."""
+
+    removed: Removed | Failure
+
+
+@dataclass(eq=False, repr=False)
+class VerifyTold(Message):
+    """Files were read, one was compared, or it failed; None: all is done."""
+
+    event: VerifyEvent | Failure | None
+
+
+@dataclass(eq=False, repr=False)
+class CopiesFound(Message):
+    """More is known of which variants are copies."""
+
+    copies: Mapping[Path, Variant]
+    """Those that are, or may be, by path."""
 
 
 @dataclass(eq=False, repr=False)

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.downloads.ports import Checksums
     from qtui.core.downloads.run import DownloadRun
+    from qtui.core.duel.keeper import Keeper
     from qtui.core.forecast import Forecast
     from qtui.core.hub.ports import Hub
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
     from qtui.core.memory.plan import LoadPlan
-    from qtui.core.ports import Engine, Library, Machine, PresetStore, Sessions
+    from qtui.core.ports import Engine, Library, Machine, PresetStore, Remover, Sessions
     from qtui.core.presets import Preset
 
 
@@ -27,6 +29,20 @@ class ArenaStart:
 
     sides: Mapping[str, Variant] = field(default_factory=dict)
     prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What is needed to keep files, or to let them go."""
+
+    sessions: Sessions
+    """Those that have a file loaded keep it from being deleted."""
+    remover: Remover | None = None
+    """None: nothing is deleted."""
+    checksums: Checksums | None = None
+    """None: nothing is verified."""
+    hub: Hub | None = None
+    """Tells what files should be of which nothing here does."""
 
 
 def _unmoved(_: Settings) -> None:
@@ -63,7 +79,18 @@ class Parts:
     """What of settings and presets cannot be used, beyond how the settings file is written."""
     hub: Hub | None = None
     """None: there is no place Hub."""
+    remover: Remover | None = None
+    """None: nothing is deleted."""
+    checksums: Checksums | None = None
+    """None: nothing is verified."""
+    keeper: Keeper | None = None
+    """Keeps the rounds of the Arena; None: they are not kept."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""
+
+    @property
+    def keeping(self) -> Keeping:
+        """Return what is needed to keep files, or to let them go."""
+        return Keeping(self.sessions, self.remover, self.checksums, self.hub)

@@ -38,7 +38,7 @@ MB = 10**6
 HTTPX2 = """
 import hashlib, sys, time, httpx2
 whole, started = hashlib.sha256(), time.perf_counter()
-with httpx2.stream("GET", sys.argv[1], follow_redirects=True) as answer, open(sys.argv[2], "wb", 0) as file:
+with httpx2.stream("GET", sys.argv[1], follow_redirects=True, timeout=60) as answer, open(sys.argv[2], "wb", 0) as file:
     for piece in answer.iter_raw(1 << 20):
         file.write(piece)
         whole.update(piece)

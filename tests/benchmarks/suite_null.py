@@ -1,8 +1,8 @@
 """A file against itself: how often a suite shows a difference where there is none.
 
 Greedy answers of one file are the same every time, so both sides sample here, each with seeds of its own. Each pair of
-runs is scored as two variants would be. `python -m tests.benchmarks.suite_null FILE [SUITE] [PAIRS]` prints the pairs;
-of 20, at least 19 should show no difference.
+runs is scored as two variants would be. `python -m tests.benchmarks.suite_null FILE [SUITE] [PAIRS] [FIRST]` prints
+the pairs; of many, about one in twenty or fewer should show a difference.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ async def results(duel: Duel, suite: Suite, seed: int, side: str) -> list[Result
     raise AssertionError("the run did not end")
 
 
-async def main(file: str, name: str = "demo", pairs: str = "20") -> None:
+async def main(file: str, name: str = "demo", pairs: str = "20", start: str = "0") -> None:
     """Print every pair's scores and verdict, then how many show no difference."""
     services = local_services(Namespace(models_dir=[]))
     variant: Variant = await services.library.find(file)
@@ -41,7 +41,7 @@ async def main(file: str, name: str = "demo", pairs: str = "20") -> None:
     await duel.put("A", variant, LoadPlan(threads=1))
     calm = 0
     try:
-        for pair in range(int(pairs)):
+        for pair in range(int(start), int(start) + int(pairs)):
             first = await results(duel, suite, 2 * pair + 1, "A")
             second = await results(duel, suite, 2 * pair + 2, "B")
             told = score([*first, *second]).total

@@ -7,13 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from qtui.cli.download_verbs import progress_line
 from qtui.cli.main import main
+from qtui.core.downloads.download import State, new_download
+from qtui.core.downloads.files import RemoteFile
 from tests.hub.faults import Fault, Kind
 from tests.hub.model_repository import TINY, Recipe, model_repository
 from tests.hub.server import LocalHub
@@ -175,6 +178,26 @@ def test_a_file_from_elsewhere_is_compared_with_the_cache_name_or_the_hub(shell:
     assert [one["source"] for one in shell.json["files"]] == ["hub"]
     copy.write_bytes(path.read_bytes()[:-1] + b"\xff")
     assert shell.run("verify", str(copy), "--repository", REPOSITORY) == 1
+
+
+def test_a_file_that_cannot_be_loaded_is_found_by_its_name(shell: Shell) -> None:
+    assert shell.run("pull", f"{REPOSITORY}:Q4_K_M") == 0
+    path = Path(shell.out.strip())
+    whole = path.read_bytes()
+    for spoilt in (b"FUGG" + whole[4:], whole[:1000]):
+        path.resolve().write_bytes(spoilt)
+        for name in (f"{REPOSITORY}:Q4_K_M", f"{REPOSITORY}/{SINGLE}", str(path)):
+            assert shell.run("verify", name, "--json") == 1
+            assert [one["outcome"] for one in shell.json["files"]] in (["damaged"], ["wrong_size"]), name
+
+
+def test_progress_fits_on_a_line() -> None:
+    files = [RemoteFile(SINGLE, 5 << 30, "ab" * 32)]
+    download = new_download(REPOSITORY, "0" * 40, files, title=f"{REPOSITORY}/{SINGLE}")
+    going = replace(download, done=2 << 30, rate=40 * 2.0**20, time_left=200.0)
+    assert progress_line(going).startswith("40 %  2.00 GiB of 5.00 GiB  40.00 MiB/s  3 min 20 s left  acme/")
+    assert progress_line(download) == f"0 %  0 B of 5.00 GiB  {REPOSITORY}/{SINGLE}"
+    assert progress_line(replace(going, state=State.VERIFYING)).endswith("checking what is here")
 
 
 def test_a_damaged_download_leaves_nothing_under_the_name(shell: Shell, private_home: Path) -> None:

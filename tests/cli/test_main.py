@@ -64,7 +64,7 @@ def test_version_and_help_end_with_0(world: World) -> None:
         ["duel", BIG.path.name, BIG.path.name],
         ["duel", BIG.path.name, BIG.path.name, "hi", "--prompts", "file"],
         ["duel", BIG.path.name, BIG.path.name, "--prompts", "/nowhere/at/all"],
-        ["duel", BIG.path.name, BIG.path.name, "hi", "--blind"],
+        ["duel", BIG.path.name, BIG.path.name, "hi", "--deaf"],
         ["bench", BIG.path.name, "--repeats", "0"],
         ["bench", BIG.path.name, "--generate", "1"],
         ["bench", BIG.path.name, "--ctx-size", "64"],

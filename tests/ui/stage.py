@@ -9,7 +9,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from qtui.core.downloads.ports import Downloads
+from qtui.core.downloads.ports import Checksums, Downloads
 from qtui.core.downloads.run import DownloadRun
 from qtui.core.forecast import Forecast
 from qtui.core.hub.ports import Hub
@@ -17,7 +17,7 @@ from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.ports import Library
+from qtui.core.ports import Library, Remover
 from qtui.core.settings import Settings
 from qtui.core.text import GIB
 from qtui.core.themes import ThemeFile
@@ -63,6 +63,8 @@ class Stage:
     presets: FakePresets = field(default_factory=FakePresets)
     forecast: Forecast | None = None
     hub: Hub | None = None
+    remover: Remover | None = None
+    checksums: Checksums | None = None
     downloads: Downloads | None = None
     real_library: Library | None = None
     """Takes the place of the fake one."""
@@ -83,7 +85,8 @@ class Stage:
             library=self.real_library or self.library, machine=self.machine, engine=self.engine, guard=guard,
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
-            hub=self.hub, downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
+            remover=self.remover, checksums=self.checksums, hub=self.hub,
+            downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip
         return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)
 

@@ -142,7 +142,7 @@ async def test_a_failure_is_told_and_tried_again() -> None:
     async with app_on(port).run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await wait_until(pilot, lambda: port.running == {A.id, B.id})
-        port.say(A, FetchNoted("the connection broke; again in 2.00 s"))
+        port.say(A, FetchNoted("the connection broke; again in 2 s"))
         await sees(pilot, "the connection broke; again in")
         port.say(A, FetchFailed(Failure("no luck at all", "try another day", "network")))
         await sees(pilot, "failed")

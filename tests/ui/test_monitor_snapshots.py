@@ -17,8 +17,21 @@ from tests.ui.stage import Stage, sees, wait_until
 START = 1_700_000_000.0
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+
+
+@SIZES
 def test_monitor(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    check(snap_compare, size, swapping=False)
+
+
+@SIZES
+def test_monitor_in_alarm(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    check(snap_compare, size, swapping=True)
+
+
+def check(snap_compare: Callable[..., bool], size: tuple[int, int], *, swapping: bool) -> None:
+    """Compare the picture of a minute at whose end memory is swapped out, or is not."""
     made = Stage(variants=())
     app = made.app()
 
@@ -41,12 +54,13 @@ def test_monitor(snap_compare: Callable[..., bool], size: tuple[int, int]) -> No
             sample = replace(
                 made.machine.now, time=START + second, gpus=(card,), ram_available=(20 - second // 5) * GIB,
                 file_cache=6 * GIB, cpu_percent=float(20 + second), major_faults=float(30 * (second % 17 == 0)),
-                swap_in=0.0, swap_out=1.5 * MIB if second > 40 else 0.0, swap_used=second // 41 * GIB // 4,
+                swap_in=0.0, swap_out=1.5 * MIB if swapping and second > 40 else 0.0,
+                swap_used=second // 41 * GIB // 4 if swapping else 0,
             )  # fmt: skip
             made.machine.now = sample
             made.machine.changed.set()
             await wait_until(pilot, lambda wanted=sample: _newest(pilot) == wanted)  # type: ignore[misc]
-        await sees(pilot, "in 0   out 1.5 MiB/s")
+        await sees(pilot, f"in 0   out {'1.5' if swapping else '0'} MiB/s")
 
     assert snap_compare(app, terminal_size=size, run_before=a_minute)
 

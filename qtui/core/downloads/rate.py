@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections import deque
 
+from qtui.core.text import duration
+
 RATE_S = 5.0
 """The rate shown is that of the last seconds, so that a change shows soon."""
 TIME_LEFT_S = 20.0
 """The time left is told from a longer span, so that it does not jump."""
 LEAST_S = 1.0
 """Nothing is said of less than this."""
+
+
+def left_text(seconds: float | None) -> str:
+    """Return a time left as nobody takes it for exact: `a few s`, `40 s`, `3 min 20 s`; empty when unknown."""
+    if seconds is None:
+        return ""
+    return "a few s" if seconds < 10 else duration(round(seconds))
 
 
 class RateMeter:

@@ -18,14 +18,13 @@ from qtui.core.duel.conversation import Sampling
 from qtui.core.duel.measured import REPEATS, SEED, died_in
 from qtui.core.duel.run import Duel, DuelEvent, DuelMode, ModeChosen, RoundEnded, SideHappened
 from qtui.core.duel.side import SideResult
-from qtui.core.duel.suite.checks import CHILDS, Check, Choice, Mark
+from qtui.core.duel.suite.checks import CHILDS, Check, Choice, Judge, Mark
 from qtui.core.duel.suite.judging import judge, opposite
 from qtui.core.duel.suite.needle import SAMPLE, Yardstick, document, sample_text
 from qtui.core.duel.suite.score import Result, SuiteScore, score
 from qtui.core.duel.suite.task import Suite, Task, TaskKind
 from qtui.core.errors import Failure
 from qtui.core.events import Failed, Loaded, Scored
-from qtui.core.ports import Judge
 
 NO_TEMPLATE = "the model has no chat template: only what continues a text can be asked"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 
 from qtui.core.errors import BadFileError, Failure, HubError, QtuiError
@@ -18,7 +18,6 @@ from qtui.core.hub.events import (
     ReadingEvent,
     RepositoryFound,
     RowChanged,
-    RowWeighed,
     Waiting,
 )
 from qtui.core.hub.flags import header_flags
@@ -26,6 +25,7 @@ from qtui.core.hub.listing import Listing, list_variants, with_records
 from qtui.core.hub.ports import Hub
 from qtui.core.hub.remote import RemoteVariant
 from qtui.core.hub.repository import FilesPage, Repository, RepositoryFile
+from qtui.core.hub.weighing import Plan, weigh_rows
 from qtui.core.library.record import FileRecord
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Guard
@@ -36,8 +36,6 @@ AT_ONCE = 4
 """Headers that are read at once, after the first."""
 FINAL = ("access", "offline", "rate_limit")
 """Kinds of errors after which the next file would fail alike."""
-Plan = Callable[[Variant], LoadPlan]
-"""Tells the plan of a variant, not resolved."""
 
 
 async def read_repository(
@@ -78,14 +76,12 @@ async def read_repository(
                 continue
             listing = listing.with_row(event.row)
             fetched += event.fetched
-            if guard is not None and event.row.header_read and event.row.variant.loadable:
-                yield RowWeighed(
-                    event.row, await guard.estimate(event.row.variant, plan(event.row.variant), fresh=False), False
-                )
+            if guard is not None:
+                async for weighed in weigh_rows(guard, [event.row], plan, exact=False):
+                    yield weighed
     if guard is not None and exact:
-        for row in listing.rows:
-            if row.header_read and row.variant.loadable:
-                yield RowWeighed(row, await guard.weigh(row.variant, plan(row.variant), fresh=False), True)
+        async for weighed in weigh_rows(guard, listing.rows, plan, exact=True):
+            yield weighed
     yield ReadingEnded(listing, fetched)
 
 

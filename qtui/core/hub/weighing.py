@@ -1,4 +1,4 @@
-"""The run that weighs the variants of a repository whose headers are known: at once, then by what llama.cpp says."""
+"""The run that weighs the variants of a repository whose headers are known: by the closed form, or by llama.cpp."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 
+Plan = Callable[[Variant], LoadPlan]
+"""Tells the plan of a variant, not resolved."""
+
 
 async def weigh_rows(
-    guard: Guard, rows: Sequence[RemoteVariant], plan: Callable[[Variant], LoadPlan], *, exact: bool = True
+    guard: Guard, rows: Sequence[RemoteVariant], plan: Plan, *, exact: bool
 ) -> AsyncGenerator[RowWeighed, None]:
-    """Yield what each variant needs: all by the closed form, and then, with `exact`, by llama.cpp in the same order.
-
-    `plan` tells the plan of a variant, not resolved.
-    """
-    known = [row for row in rows if row.header_read and row.variant.loadable]
-    for row in known:
-        yield RowWeighed(row, await guard.estimate(row.variant, plan(row.variant), fresh=False), False)
-    for row in known if exact else ():
-        yield RowWeighed(row, await guard.weigh(row.variant, plan(row.variant), fresh=False), True)
+    """Yield what each variant needs, in their order: by what llama.cpp says where `exact`, else at once."""
+    weigh = guard.weigh if exact else guard.estimate
+    for row in rows:
+        if row.header_read and row.variant.loadable:
+            yield RowWeighed(row, await weigh(row.variant, plan(row.variant), fresh=False), exact)

@@ -44,6 +44,11 @@ class Alarm:
         """Return what tells one alarm from another."""
         return (self.kind, self.subject)
 
+    def age(self, now: float) -> str:
+        """Return for how long it has been so, in whole seconds at least: `8 s`, `2 min 05 s`."""
+        seconds = max(0.0, now - self.since)
+        return f"{seconds:.0f} s" if seconds < 10 else duration(seconds)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as `qtui monitor --once --json` prints it."""
         remedy = self.remedy
@@ -69,7 +74,7 @@ class Change:
         """Return the line of the log."""
         alarm = self.alarm
         if not self.raised:
-            return clean(f"alarm over after {duration(max(0.0, self.time - alarm.since))}: {alarm.message}")
+            return clean(f"alarm over after {alarm.age(self.time)}: {alarm.message}")
         end = alarm.remedy.words if alarm.remedy is not None else alarm.advice
         return clean(f"alarm: {alarm.message}{f'. Would help: {end}' if end else ''}")
 

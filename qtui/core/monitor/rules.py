@@ -25,6 +25,8 @@ SWAP_GROWN, SWAP_STILL = 32 * MIB, 4 * MIB
 SWAP_OUT, SWAP_OUT_STILL = 1.0 * MIB, 0.1 * MIB
 FAULTS, FAULTS_STILL = 100.0, 20.0
 """Pages of files a second that come from the disk: of 4 KiB each, little for a disk and much in an answer."""
+MANY_BACK = 1000.0
+"""Pages that are read back without a lack of room of ours: fewer are another program's business."""
 SLOW = 0.5
 """A rate below this share of the expected one is a spill where the card is full."""
 FULL = 256 * MIB
@@ -144,14 +146,13 @@ def swap_growing(view: View) -> Iterator[Condition]:
 def faults_while_answering(view: View) -> Iterator[Condition]:
     """Pages are read from the disk again and again while a session computes."""
     sample = view.now.sample
-    pages = [count for count in (sample.major_faults, sample.refaults) if count is not None]
-    faults = max(pages, default=None)
     for seen in view.now.sessions:
         subject = seen.record.id
+        missing = _missing(seen, sample)
+        faults = _pages_read(sample, missing)
         least = FAULTS_STILL if view.stands(AlarmKind.FAULTS, subject) else FAULTS
         if seen.record.state is not SessionState.ANSWERING or faults is None or faults < least:
             continue
-        missing = _missing(seen, sample)
         remedy = droppable(seen) or smaller_context(seen, missing) if missing else None
         told = f"{faults:.0f} pages a second are read from disk while {_title(seen)} answers"
         advice = "" if remedy else "a smaller quant, or more memory: its weights alone do not fit" if missing else ""
@@ -219,6 +220,12 @@ RULES: tuple[Callable[[View], Iterator[Condition]], ...] = (
 def conditions(view: View) -> tuple[Condition, ...]:
     """Return every reason for an alarm at the newest moment."""
     return tuple(condition for rule in RULES for condition in rule(view))
+
+
+def _pages_read(sample: MemorySample, missing: int) -> float | None:
+    """Return the pages of files per second that come from the disk though they were in memory, or should be."""
+    back = sample.refaults if missing or (sample.refaults or 0) >= MANY_BACK else None
+    return max((count for count in (sample.major_faults, back) if count is not None), default=None)
 
 
 def _missing(seen: SessionSeen, sample: MemorySample) -> int:

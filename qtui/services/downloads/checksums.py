@@ -12,6 +12,8 @@ from pathlib import Path
 
 from qtui.core.downloads.verify import Expected, Source
 from qtui.core.errors import BadFileError
+from qtui.core.hub.address import Address, parse_address
+from qtui.core.library.variant import Variant
 from qtui.core.ports import Library
 from qtui.services.downloads.manifest import Manifest, ManifestLine
 from qtui.services.library.hf_cache import repository_of
@@ -38,9 +40,27 @@ class FileChecksums:
                 raise BadFileError(f"{name} is a directory", "Name a file in it.")
             paths: Sequence[Path] = item_at(path).shards.paths
         else:
-            variant = await self._library.find(name)
+            variant = await self._named(name)
             paths = variant.shards or (variant.path,)
         return await asyncio.to_thread(self._expected, paths)
+
+    async def _named(self, name: str) -> Variant:
+        """Return the variant that is here under a name of the Hub, one that cannot be loaded too.
+
+        Raises:
+            UsageError: there is none.
+            BadFileError: it cannot be loaded, and is not found by its name alone.
+        """
+        try:
+            return await self._library.find(name)
+        except BadFileError:
+            address = parse_address(name)
+            if address is not None:
+                here = [variant async for variant in self._library.scan()]
+                called = next((variant for variant in here if _is_called(variant, address)), None)
+                if called is not None:
+                    return called
+            raise
 
     async def digest(self, path: Path) -> AsyncGenerator[int | str]:
         """Read a file in a thread: the bytes read so far, at last its SHA-256; closing ends the thread."""
@@ -60,6 +80,17 @@ class FileChecksums:
     def _expected(self, paths: Sequence[Path]) -> list[Expected]:
         known = self._manifest.of(paths)
         return [_expected(path, known.get(path)) for path in paths]
+
+
+def _is_called(variant: Variant, address: Address) -> bool:
+    """Tell whether a variant of this machine is what an address means, by names alone."""
+    paths = [path.as_posix().casefold() for path in variant.shards or (variant.path,)]
+    repository = address.repository.casefold()
+    if variant.repository.casefold() != repository and f"/{repository}/" not in paths[0]:
+        return False
+    if address.file:
+        return any(path.endswith(f"/{address.file.casefold()}") for path in paths)
+    return variant.quant.casefold() == address.quant.casefold()
 
 
 def _expected(path: Path, line: ManifestLine | None) -> Expected:

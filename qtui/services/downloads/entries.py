@@ -9,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,13 +45,15 @@ class Entries:
 
     def __init__(self, folder: Callable[[], Path] = lambda: data_dir() / FOLDER) -> None:
         self._folder = folder
+        self._lock = threading.RLock()
+        """Calls come from several threads, and a lock of ours looks like that of another process."""
         self._held: dict[str, int] = {}
         self._written: dict[str, Entry] = {}
 
     def load(self) -> list[Download]:
         """Take up all that nobody else holds, in their order; what cannot be read is left where it is."""
         found = []
-        with contextlib.suppress(OSError, QtuiError):
+        with self._lock, contextlib.suppress(OSError, QtuiError):
             for path in sorted(self._folder().glob("*.json")):
                 entry = self._take(path.stem) if _NAME.fullmatch(path.name) else None
                 if entry is not None:
@@ -59,7 +62,7 @@ class Entries:
 
     def adopt(self, download_id: str) -> Download | None:
         """Take up one; None when there is none or another process holds it."""
-        with contextlib.suppress(OSError, QtuiError):
+        with self._lock, contextlib.suppress(OSError, QtuiError):
             entry = self._take(download_id)
             return entry.download if entry is not None else None
         return None
@@ -67,7 +70,7 @@ class Entries:
     def others(self) -> list[Download]:
         """Return the downloads that other processes work on now."""
         found = []
-        with contextlib.suppress(OSError, QtuiError):
+        with self._lock, contextlib.suppress(OSError, QtuiError):
             for path in self._folder().glob("*.json"):
                 if _NAME.fullmatch(path.name) and path.stem not in self._held and self._is_held(path.stem):
                     entry = self._read(path.stem)
@@ -82,23 +85,28 @@ class Entries:
             QtuiError: it cannot be written.
         """
         wanted = {one.id: Entry(place, _lasting(one)) for place, one in enumerate(downloads) if _is_kept(one)}
-        try:
-            for download_id in set(self._held) - set(wanted):
-                for path in (self._path(download_id), self._path(download_id).with_suffix(".lock")):
-                    path.unlink(missing_ok=True)
-                self._let_go(download_id)
-            for download_id, entry in wanted.items():
-                if self._hold(download_id) and self._written.get(download_id) != entry:
-                    write_atomic(self._path(download_id), encode(entry).encode("ascii"))
-                    self._written[download_id] = entry
-        except OSError as error:
-            said = clean(error.strerror or str(error))
-            raise QtuiError(f"the queue of downloads cannot be kept: {said}", "check qtui's data folder") from error
+        with self._lock:
+            try:
+                self._keep(wanted)
+            except OSError as error:
+                said = clean(error.strerror or str(error))
+                raise QtuiError(f"the queue of downloads cannot be kept: {said}", "check qtui's data folder") from error
 
     def release(self) -> None:
         """Let other processes take up what is kept."""
-        for download_id in tuple(self._held):
+        with self._lock:
+            for download_id in tuple(self._held):
+                self._let_go(download_id)
+
+    def _keep(self, wanted: Mapping[str, Entry]) -> None:
+        for download_id in set(self._held) - set(wanted):
+            for path in (self._path(download_id), self._path(download_id).with_suffix(".lock")):
+                path.unlink(missing_ok=True)
             self._let_go(download_id)
+        for download_id, entry in wanted.items():
+            if self._hold(download_id) and self._written.get(download_id) != entry:
+                write_atomic(self._path(download_id), encode(entry).encode("ascii"))
+                self._written[download_id] = entry
 
     def _take(self, download_id: str) -> Entry | None:
         if not self._hold(download_id):

@@ -23,7 +23,7 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "PYTHONHOME", "PYTHONPATH", "SYSTEMROOT", "CO
 
 
 class LocalJudge:
-    """Implements `core.ports.Judge`.
+    """Implements `core.duel.suite.checks.Judge`.
 
     Args:
         run_code: generated code is run where a task has cases for it; else it is only parsed.
@@ -36,7 +36,7 @@ class LocalJudge:
         """Code was run that this system could not cut off from the network."""
 
     async def judge(self, check: Check, answer: str) -> Mark:
-        """Judge one answer; see `core.ports.Judge`.
+        """Judge one answer; see `core.duel.suite.checks.Judge`.
 
         Raises:
             QtuiError: no child can be started.

@@ -7,10 +7,12 @@ from typing import ClassVar
 from textual import on
 from textual.binding import BindingType
 
+from qtui.core.duel.ballot import Vote
 from qtui.core.duel.sampling import Choice
 from qtui.core.memory.fit.propose import with_choices
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import ChooseForSide
+from qtui.ui.panels.diff import DiffPanel
 from qtui.ui.panels.sampling import SamplingPanel
 from qtui.ui.places.duel_place import DuelPlace
 from qtui.ui.places.operations import Placing
@@ -19,6 +21,7 @@ from qtui.ui.widgets.panes import LABELS
 from qtui.ui.widgets.prompt_field import PromptField
 from qtui.ui.widgets.thought import Thought
 
+VOTES = ("arena.vote_a", "arena.vote_b", "arena.tie", "arena.both_bad")
 CONFIRM_S = 5.0
 """A key that is wanted twice is wanted again within these seconds."""
 
@@ -56,6 +59,8 @@ class ArenaPlace(DuelPlace):
             "arena.copy": any(self.panes[label].answer for label in self._held),
             "arena.stop": self._operations.running,
             "arena.zoom": len(self._held) == 2,
+            "arena.diff": self._ended is not None,
+            **dict.fromkeys(VOTES, self._talk.resting and self._ballots.open),
             "keys": not isinstance(self.focused, PromptField),  # in the field ? is a question mark
         }
         return frozenset(command for command, sense in makes_sense.items() if not sense)
@@ -131,6 +136,8 @@ class ArenaPlace(DuelPlace):
             self._say("N again: a new conversation; this one is dropped.")
             return
         self._confirming = False
+        self._ended = None
+        self._ballots.forget()
         self._duel.clear()
         self._talk.restart()
         await self.panes.clear()
@@ -153,6 +160,17 @@ class ArenaPlace(DuelPlace):
     def action_zoom(self) -> None:
         """Show only the side that has the focus, or both again."""
         self.panes.zoom()
+
+    async def action_vote(self, vote: str) -> None:
+        """Say which answer of the last round is better."""
+        if self._talk.resting and self._ballots.open:
+            self.notify(await self._ballots.vote(Vote(vote)), markup=False)
+            self.refresh_keys()
+
+    def action_diff(self) -> None:
+        """Show both last answers word by word."""
+        if self._ended is not None:
+            self.app.push_screen(DiffPanel(self._ended))
 
     def action_choose(self, side: str) -> None:
         """Choose another variant for a side."""

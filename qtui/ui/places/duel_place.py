@@ -14,6 +14,8 @@ from textual.widgets import Static
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.duel.conversation import Sampling
+from qtui.core.duel.keeper import Keeper
+from qtui.core.duel.report import side_degeneration
 from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened
 from qtui.core.events import Answered, Failed, LoadProgressed, PromptProgressed, TextArrived
 from qtui.core.library.variant import Variant
@@ -21,6 +23,7 @@ from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean
 from qtui.ui.garbage import spare_collections
 from qtui.ui.messages import ArenaChanged, DuelBroke, DuelHappened, DuelRested, RemedyFound, SidePut
+from qtui.ui.places.ballots import Ballots
 from qtui.ui.places.conversation import Conversation, Offer
 from qtui.ui.places.operations import Operations, Placing
 from qtui.ui.places.place import Place
@@ -28,7 +31,7 @@ from qtui.ui.present.arena import both_line
 from qtui.ui.present.plan import kept_text
 from qtui.ui.present.running import running_sides
 from qtui.ui.present.trouble import join_text, plan_offer, prompt_offer
-from qtui.ui.present.words import joined
+from qtui.ui.present.words import joined, prose
 from qtui.ui.running import Running
 from qtui.ui.side import BUSY, Side
 from qtui.ui.vitals import Vitals
@@ -51,8 +54,9 @@ class DuelPlace(Place, Ground):
     """Shows one conversation of one or two sides."""
 
     def __init__(
-        self, *, duel: Duel, current: CurrentPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = ""
-    ) -> None:
+        self, *, duel: Duel, current: CurrentPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = "",
+        keeper: Keeper | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(vitals)
         self._duel = duel
         self._current = current
@@ -64,6 +68,9 @@ class DuelPlace(Place, Ground):
         self._talk = Conversation()
         self._operations = Operations(duel, self.post_message)
         self._rates: dict[Path, float] = {}
+        self._ballots = Ballots(keeper)
+        self._ended: RoundEnded | None = None
+        """The last round, where both sides answered it."""
         self.panes = Panes()
 
     def compose_body(self) -> Iterable[Widget]:
@@ -209,8 +216,12 @@ class DuelPlace(Place, Ground):
             case ModeChosen() as mode:
                 self._talk.mode = mode
                 self._refresh_both()
-            case RoundEnded():
-                pass
+            case RoundEnded() as ended:
+                self._ballots.take(ended)
+                if self._talk.used is not None:
+                    kept = self._ballots.keep(ended, self._talk.used, self._talk.choice.system)
+                    self.run_worker(kept, group="ballots")
+                await self._show_signs(ended)
             case happened if happened.side in self._held:
                 before = self.panes.sides[happened.side].phase in BUSY
                 await self.panes.show(happened)
@@ -221,6 +232,16 @@ class DuelPlace(Place, Ground):
                 self._after(happened.side, happened.event if isinstance(happened, SideHappened) else None)
                 if before != (self.panes.sides[happened.side].phase in BUSY):
                     self.refresh_keys()
+
+    async def _show_signs(self, ended: RoundEnded) -> None:
+        """Keep a round that both sides answered for comparing, and say what may be wrong with an answer."""
+        both = len(ended.sides) == 2 and all(side.answer for side in ended.sides)
+        self._ended = ended if both else None
+        for side in ended.sides:
+            told = side_degeneration(side, ended.prompt)
+            if told and told.sentence and side.side in self._held:
+                await self.panes.draw_arrived()
+                await self.panes[side.side].say(prose(told.sentence, "$text-warning"))
 
     def _after(self, label: str, event: object) -> None:
         """Do what follows from an event, once it is shown."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from qtui.core.memory.steady import Steady
 from qtui.core.memory.suggestion import Suggestion, suggest
 from qtui.core.ports import Library
 from qtui.core.settings import Settings
+from qtui.ui.copying import copies_found
 from qtui.ui.garbage import spare_collections
 from qtui.ui.messages import (
+    CopiesFound,
     FactsRead,
     FilesChanged,
     HeadroomMoved,
@@ -59,6 +62,8 @@ class LibraryPlace(Place):
         self.folders = tuple(folders)
         self.facts: dict[Path, Facts] = {}
         self.suggestions: dict[Path, Suggestion | None] = {}
+        self.copies: Mapping[Path, Variant] = {}
+        """Variants that hold, or may hold, the bytes of another, as far as that is known."""
         self.scanning = False
         self.problem = ""
         """Why the last scan ended early."""
@@ -159,8 +164,16 @@ class LibraryPlace(Place):
                 self._drop(path)
         if self._scan_again:
             self._look()
+        elif not event.problem:
+            self._find_copies()
         self.draw()
         self.call_after_refresh(spare_collections)
+
+    @on(CopiesFound)
+    def take_copies(self, event: CopiesFound) -> None:
+        """Show which variants are copies."""
+        self.copies = event.copies
+        self.draw_detail()
 
     @on(FilesChanged)
     def look_again(self) -> None:
@@ -224,6 +237,13 @@ class LibraryPlace(Place):
     async def _scan(self) -> None:
         async for message in scanned(self.library, self.folders):
             self.post_message(message)
+
+    @work(exclusive=True, group="copies")
+    async def _find_copies(self) -> None:
+        variants = tuple(self.shelf.variants.values())
+        async with aclosing(copies_found(self.library, variants, self._quiet)) as found:
+            async for copies in found:
+                self.post_message(CopiesFound(copies))
 
     @work(group="watch")
     async def _watch(self) -> None:

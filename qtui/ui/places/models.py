@@ -25,8 +25,11 @@ from qtui.core.ports import Library
 from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import OpenRepository, PutOnSide, UsePlan
 from qtui.ui.panels.compare import ComparePanel
+from qtui.ui.panels.delete import DeletePanel
 from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
+from qtui.ui.panels.verify import VerifyPanel
+from qtui.ui.parts import Keeping
 from qtui.ui.places.library_place import LibraryPlace
 from qtui.ui.present.detail import detail_lines
 from qtui.ui.present.models import (
@@ -46,7 +49,21 @@ from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
 NEED_A_ROW = frozenset(
-    f"models.{name}" for name in ("chat", "a", "b", "filter", "sort", "compare", "ladder", "details", "copy")
+    f"models.{name}"
+    for name in (
+        "chat",
+        "a",
+        "b",
+        "filter",
+        "sort",
+        "compare",
+        "ladder",
+        "details",
+        "copy",
+        "hub",
+        "delete",
+        "verify",
+    )
 )
 
 
@@ -61,7 +78,7 @@ class ModelsPlace(LibraryPlace):
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
         folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
-        forecast: Forecast | None = None,
+        forecast: Forecast | None = None, keeping: Keeping | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals,
@@ -69,8 +86,9 @@ class ModelsPlace(LibraryPlace):
         )  # fmt: skip
         self.shelf.stand(standing)
         self._dated = dated
+        self._keeping = keeping
         self._words = ""
-        self._detailed: tuple[object, ...] = (object(),) * 6
+        self._detailed: tuple[object, ...] = (object(),) * 7
         """What the detail was drawn of."""
         self._choosing = ""
 
@@ -200,6 +218,31 @@ class ModelsPlace(LibraryPlace):
         else:
             self.notify(f"It is not known where {variant.title} came from: its place does not tell.", markup=False)
 
+    def action_delete(self) -> None:
+        """Show what deleting the variant under the cursor would take away, and delete it when that is agreed to."""
+        variant = self.subject()
+        if variant is None:
+            return
+        keeping = self._keeping
+        if keeping is None or keeping.remover is None:
+            self.notify("Nothing can be deleted here.", severity="warning")
+            return
+
+        def deleted(done: bool | None) -> None:
+            if done:
+                self.look_again()
+
+        self.app.push_screen(DeletePanel(variant, keeping.remover, keeping.sessions), deleted)
+
+    def action_verify(self) -> None:
+        """Read the files of the variant under the cursor, and compare them with what they should be."""
+        variant = self.subject()
+        keeping = self._keeping
+        if keeping is None or keeping.checksums is None:
+            self.notify("Nothing can be verified here.", severity="warning")
+        elif variant is not None:
+            self.app.push_screen(VerifyPanel(variant, keeping.checksums, keeping.hub))
+
     def action_copy(self) -> None:
         """Copy the llama-server command of the variant under the cursor, under its plan."""
         variant = self.subject()
@@ -319,7 +362,7 @@ class ModelsPlace(LibraryPlace):
         path = variant.path if variant else Path()
         known = (
             variant, self.shelf.weighing(path), self.facts.get(path), self.suggestions.get(path),
-            self.current, self.shelf.standing,
+            self.current, self.shelf.standing, self.copies.get(path),
         )  # fmt: skip
         if any(new is not old for new, old in zip(known, self._detailed, strict=True)):
             self._detailed = known
@@ -352,5 +395,6 @@ class ModelsPlace(LibraryPlace):
         lines = detail_lines(
             variant, self.shelf.weighing(path), width - 2,
             facts=self.facts.get(path), suggestion=self.suggestions.get(path), kept=kept,
+            copy=self.copies.get(path),
         )  # fmt: skip
         return [Content(" ") + line for line in lines]

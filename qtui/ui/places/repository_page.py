@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -147,7 +148,7 @@ class RepositoryPage(RepositoryRuns):
     def action_copy(self) -> None:
         """Copy the command that fetches the variant under the cursor."""
         if (row := self.row) is not None:
-            command = f"qtui pull '{row.address}'"
+            command = shlex.join(("qtui", "pull", row.address))
             self.app.copy_to_clipboard(command)
             self.app.notify(f"Copied: {command}", markup=False)
 

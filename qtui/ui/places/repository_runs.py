@@ -17,7 +17,7 @@ from qtui.core.errors import Failure, QtuiError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.hub.choice import nearest
-from qtui.core.hub.events import Listed
+from qtui.core.hub.events import Listed, ReadingEnded
 from qtui.core.hub.kinds import Format, kind_of
 from qtui.core.hub.listing import Listing
 from qtui.core.hub.ports import Hub
@@ -255,9 +255,12 @@ class RepositoryRuns(Vertical):
 
     @work(exclusive=True, group="reading")
     async def _weigh(self, number: int) -> None:
-        listing = self.shelf.listing
-        async for event in weigh_rows(self.guard, listing.rows if listing is not None else (), self.current.of):
-            self.post_message(RepositoryTold(number, event))
+        if (listing := self.shelf.listing) is None:
+            return
+        for exact in (False, True):
+            async for event in weigh_rows(self.guard, listing.rows, self.current.of, exact=exact):
+                self.post_message(RepositoryTold(number, event))
+        self.post_message(RepositoryTold(number, ReadingEnded(listing, self.shelf.fetched)))
 
     @work(exclusive=True, group="nearest")
     async def _look_for_nearest(self, number: int) -> None:

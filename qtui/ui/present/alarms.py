@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from qtui.core.text import clean_name, duration
+from qtui.core.text import clean_name
 
 if TYPE_CHECKING:  # the app paints before there are alarms
     from qtui.core.monitor.alarms import Alarm
@@ -35,7 +35,7 @@ def alarm_lines(alarms: Sequence[Alarm], now: float, width: int) -> list[Content
     for index, alarm in enumerate(alarms[:MOST_LINES]):
         key = "t: " if index == 0 and alarm.remedy is not None else ""
         end = f"{key}{alarm.remedy.words}" if alarm.remedy is not None else clean_name(alarm.advice, LONGEST)
-        tail = Content.styled(f", for {duration(max(0.0, now - alarm.since))}", "$foreground-muted")
+        tail = Content.styled(f", for {alarm.age(now)}", "$foreground-muted")
         if end:
             tail += Content.styled(f"  {end}", "$text-warning" if key else "$foreground-muted")
         said = Content.styled(f" ! {clean_name(alarm.message, LONGEST)}", "bold $text-error")

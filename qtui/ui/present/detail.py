@@ -30,15 +30,17 @@ def detail_lines(
     facts: Facts | None = None,
     suggestion: Suggestion | None = None,
     kept: Content | None = None,
+    copy: Variant | None = None,
 ) -> list[Content]:
     """Return five lines for one variant: head, bar, verdict or what to do about it, mix, file.
 
-    `kept` stands for the verdict of one that is loaded under another plan.
+    `kept` stands for the verdict of one that is loaded under another plan; `copy` is the variant with what it is, or
+    may be, a copy of.
     """
     if variant is None:
         return []
     head = Content.assemble((clean_name(variant.quant), "bold"), " of ") + name(variant.model, "bold")
-    foot = [mix_line(variant, facts), file_line(variant)]
+    foot = [mix_line(variant, facts), file_line(variant, copy)]
     if not variant.loadable:
         role = ROLE_NAMES.get(variant.role, "")
         why = variant.problem or ("incomplete" if not variant.complete else f"{role}: it is not loaded by itself")
@@ -136,9 +138,16 @@ def mix_parts(mix: Sequence[MixRow]) -> list[Content]:
     return parts
 
 
-def file_line(variant: Variant) -> Content:
-    """Return where the file lies, or what its address on the Hub is."""
-    return name(variant.file, "$foreground-muted", 400)
+def file_line(variant: Variant, copy: Variant | None = None) -> Content:
+    """Return where the file lies, or what its address on the Hub is; of a copy first what it is one of."""
+    file = name(variant.file, "$foreground-muted", 400)
+    if copy is None:
+        return file
+    original = copy.duplicate_of or copy.possible_duplicate_of
+    sure = (
+        f"a copy: deleting it frees {gib(copy.reclaimable)} GiB; kept is" if copy.duplicate_of else "perhaps a copy of"
+    )
+    return Content.assemble((f"{sure} ", "$text-warning"), name(str(original), "$foreground-muted", 400), "  ") + file
 
 
 def _percent(share: float | None) -> str:

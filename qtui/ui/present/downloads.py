@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from qtui.core.downloads.download import Download, State
-from qtui.core.text import MIB, clean_name, duration
+from qtui.core.downloads.rate import left_text
+from qtui.core.text import MIB, clean_name
 from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import bar, gib, joined, name
 from qtui.ui.running import Running
@@ -78,13 +79,12 @@ def running_downloads(downloads: Sequence[Download]) -> tuple[Running, ...]:
 def _cells(download: Download) -> tuple[Content | None, ...]:
     word, style = WORDS[download.state]
     rate = "" if download.rate is None else f"{download.rate / MIB:.1f}"
-    left = "" if download.time_left is None else duration(max(10, round(download.time_left)))
     return (
         name(download.title, limit=120),
         Content(gib(download.size)),
         Content(_percent(download)),
         Content(rate),
-        Content(left),
+        Content(left_text(download.time_left)),
         Content.styled(word, style),
     )
 

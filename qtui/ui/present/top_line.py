@@ -123,7 +123,8 @@ def advice(vitals: Vitals) -> Sequence[str]:
 
 def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> list[Content]:
     """Return the top line: two lines, or one when `compact`."""
-    alarm = alarm_line(vitals.alarms, width - places(current).cell_length - 2 if compact else width)
+    shown = vitals.alarms if current != "monitor" else ()  # Monitor lists them itself
+    alarm = alarm_line(shown, width - places(current).cell_length - 2 if compact else width)
     if compact:
         left = places(current)
         return [between(left, alarm or memory(vitals, width - left.cell_length - 4) + " ", width)]

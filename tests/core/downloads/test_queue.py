@@ -8,7 +8,7 @@ import pytest
 
 from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.queue import Queue, Room, failed, lack_of_room, paused, resumed
-from qtui.core.downloads.rate import RateMeter
+from qtui.core.downloads.rate import RateMeter, left_text
 from qtui.core.errors import Failure, UsageError
 from tests.core.downloads.fake_port import a_download
 
@@ -89,6 +89,10 @@ def test_the_rate_is_of_late_and_the_time_left_of_longer() -> None:
     assert meter.rate() == pytest.approx(1000)
     left = meter.time_left(1000)
     assert left is not None and 1 < left < 10
+
+
+def test_a_time_left_is_not_told_to_the_hundredth() -> None:
+    assert [left_text(one) for one in (None, 0.3, 41.6, 200.2)] == ["", "a few s", "42 s", "3 min 20 s"]
 
 
 def test_a_stall_shows_as_no_rate_and_no_time() -> None:

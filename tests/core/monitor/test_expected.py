@@ -20,12 +20,15 @@ async def test_each_session_is_asked_for_once_when_it_is_loaded() -> None:
         return 40.0
 
     expected = Expected(FakeLibrary(TINY), rate)
-    await expected.learn([make_seen(path=str(TINY.path), state=SessionState.LOADING)])
+    expected.learn([make_seen(path=str(TINY.path), state=SessionState.LOADING)])
+    await expected.settle()
     assert (asked, expected.rates) == ([], {})
     for _ in range(3):
-        await expected.learn([make_seen(path=str(TINY.path))])
+        expected.learn([make_seen(path=str(TINY.path))])
+        await expected.settle()
     assert (asked, dict(expected.rates)) == ([("Tiny", 4096)], {"s1": 40.0})
-    await expected.learn([])
+    expected.learn([])
+    await expected.settle()
     assert expected.rates == {}
 
 
@@ -34,7 +37,5 @@ async def test_what_nobody_measured_is_not_expected() -> None:
         raise BadFileError("gone")
 
     expected = Expected(FakeLibrary(TINY), nothing)
-    await expected.learn(
-        [make_seen(path=str(TINY.path)), make_seen("s2", path="/gone"), make_seen("s3", plan={"lora": 3})]
-    )
+    expected.learn([make_seen(path=str(TINY.path)), make_seen("s2", path="/gone"), make_seen("s3", plan={"lora": 3})])
     assert expected.rates == {}

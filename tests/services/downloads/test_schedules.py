@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
+from qtui.core.downloads.messages import Fetched, FetchFailed, FetchProgressed
 from qtui.core.downloads.trouble import DamagedError
+from qtui.services.downloads.client import DownloadsClient, Endpoint
 from tests.hub.content import Noise
+from tests.hub.faults import Fault, Kind
 from tests.hub.server import LocalHub
 from tests.services.downloads.place import NAME, Place, make_place
 from tests.services.downloads.schedules import PACE, SIZE, Schedule
@@ -53,3 +58,32 @@ def recover(place: Place) -> None:
     assert ran.error is None, ran.error
     assert place.is_right()
     assert place.leftovers() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1000, 1020))
+async def test_children_that_are_killed_at_any_moment(hub: LocalHub, tmp_path: Path, seed: int) -> None:
+    """The same with real processes, which SIGKILL ends at a random byte."""
+    place = make_place(hub, tmp_path / "cache", {NAME: Noise(SIZE * 20, 1)})
+    schedule = Schedule(seed)
+    client = DownloadsClient(lambda: Endpoint(hub.endpoint), cache=lambda: place.cache, pace=PACE)
+    for _ in range(schedule.random.randint(1, 3)):
+        hub.faults[:] = [*schedule.faults(), Fault(Kind.SLOW, f"*{NAME}", rate=40 << 20)]
+        deadline = schedule.random.randint(0, SIZE * 20)
+        async with aclosing(client.fetch(place.download())) as events:
+            async for event in events:
+                if isinstance(event, FetchProgressed) and event.done >= deadline:
+                    for child in psutil.Process().children():
+                        child.kill()
+        assert place.is_right() or not place.landing().name.exists(), seed
+        schedule.tamper(place)
+    hub.faults.clear()
+    patient = DownloadsClient(lambda: Endpoint(hub.endpoint), cache=lambda: place.cache)
+    for _ in range(2):
+        ended = [event async for event in patient.fetch(place.download())][-1]
+        if isinstance(ended, Fetched):
+            break
+        assert isinstance(ended, FetchFailed) and ended.failure.kind == DamagedError.kind, (seed, ended)
+    assert isinstance(ended, Fetched), seed
+    assert place.is_right() and place.leftovers() == []
+    print("seed", seed)

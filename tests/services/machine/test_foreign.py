@@ -39,7 +39,7 @@ def test_a_process_that_maps_a_model(tmp_path: Path) -> None:
 
 
 def test_blobs_of_ollama_and_deleted_files_are_models_too(tmp_path: Path) -> None:
-    blob = f"/root/.ollama/models/blobs/sha256-{'0' * 64}"
+    blob = f"/home/u/.ollama/models/blobs/sha256-{'0' * 64}"
     put_process(tmp_path, 77, maps=f"7f00-7fff r--s 00000000 08:01 1 {blob}\n")
     put_process(tmp_path, 78, maps="7f00-7fff r--s 00000000 08:01 1 /m/a.gguf (deleted)\n")
     found = ForeignProcesses(tmp_path).find([], ()) or ()

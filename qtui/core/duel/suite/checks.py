@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +110,11 @@ class Mark:
     """None: it could not be told."""
     reason: str = ""
     """Why it is wrong, or cannot be told; clean, one line."""
+
+
+class Judge(Protocol):
+    """Judges answers by checks that may loop or crash on what a model wrote, away from qtui's own process."""
+
+    async def judge(self, check: Check, answer: str) -> Mark:
+        """Return what the check says; it is not right, with the reason, where it takes too much time or memory."""
+        ...

@@ -140,7 +140,7 @@ class Partial:
         elif self.done > self._state.size:
             self.anew = "more was here than the file has: starting anew"
         try:
-            if not same or self.anew:
+            if self.anew:
                 self.done = 0
                 self._file.truncate(0)
             if known != self._state:

@@ -14,7 +14,7 @@ from time import monotonic
 from qtui.core.downloads.files import RemoteFile
 from qtui.core.downloads.messages import Pace
 from qtui.core.downloads.trouble import DamagedError, NetworkError
-from qtui.core.text import clean_name, duration
+from qtui.core.text import clean_name
 from qtui.services.downloads.child.parent import Stop
 from qtui.services.downloads.child.partial import Partial
 from qtui.services.downloads.child.progress import Progress
@@ -186,6 +186,6 @@ class Transfer:
         pause = min(self._pace.backoff * 2 ** (failures - 1), self._pace.longest)
         if again.wait is not None:
             pause = max(again.wait, pause)
-        told = f"{again.reason}; again in {duration(round(pause))}" if pause >= 1 else f"{again.reason}; trying again"
+        told = f"{again.reason}; again in {round(pause)} s" if pause >= 1 else f"{again.reason}; trying again"
         self._progress.note(told)
         self._stop.wait(pause)

@@ -1,0 +1,65 @@
+"""Files of a variant: what deleting it would take away, and whether they are what they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from qtui.core.downloads.verify import Checked, Outcome, VerifyProgressed
+from qtui.core.library.removal import Mechanism, Removal
+from qtui.core.text import duration, size
+from qtui.ui.present.words import bar, joined, name
+
+OUTCOMES = {
+    Outcome.OK: ("as it should be", "$text-success"),
+    Outcome.WRONG_SIZE: ("has another size than it should have", "$text-error"),
+    Outcome.DAMAGED: ("damaged: its bytes are others than they should be", "$text-error"),
+    Outcome.UNKNOWN: ("nothing tells what it should be", "$text-warning"),
+    Outcome.UNREADABLE: ("cannot be read", "$text-error"),
+}
+BAR = 30
+
+
+def removal_text(removal: Removal) -> Content:
+    """Return what goes, what stays and why, and what that frees."""
+    variant = removal.variant
+    lines = [
+        joined([name(variant.title, "bold", 100), size(variant.size), name(variant.source, limit=100)]),
+        Content(""),
+    ]
+    for one in removal.doomed:
+        how = Content.styled("  by huggingface_hub", "$foreground-muted")
+        path = name(str(one.path), limit=400)
+        lines.append(Content("deletes  ") + path + (how if one.mechanism is Mechanism.HF_CACHE else ""))
+    for kept, reason in removal.kept:
+        lines.append(Content("keeps    ") + name(str(kept), limit=400) + name(f": {reason}", "$foreground-muted", 200))
+    for command in removal.commands:
+        lines += [Content("Its owner alone may delete it. Run:"), name(f"    {' '.join(command)}", "bold", 400)]
+    if removal.doomed:
+        other = "" if removal.frees else ": another name keeps the bytes"
+        lines += [Content(""), Content.assemble("frees    ", (size(removal.frees), "bold"), other)]
+    elif not removal.commands:
+        lines += [Content(""), Content.styled("Nothing of it can be deleted from here.", "$text-warning")]
+    return Content("\n").join(lines)
+
+
+def verify_text(checked: Sequence[Checked], progress: VerifyProgressed | None, left_s: float | None) -> Content:
+    """Return what was found so far, and how far the reading has come."""
+    lines: list[Content] = []
+    for one in checked:
+        words, style = OUTCOMES[one.outcome]
+        lines.append(name(one.expected.path.name, "bold", 200))
+        source = f", by {one.expected.source.value}" if one.expected.source else ""
+        lines.append(Content("  ") + Content.styled(words + source, style))
+        if one.outcome is Outcome.WRONG_SIZE:
+            lines.append(Content(f"  {one.expected.here} bytes here, {one.expected.size} expected"))
+        if one.problem:
+            lines.append(Content("  ") + name(one.problem, limit=300))
+        if one.sha256:
+            lines.append(Content.styled(f"  sha256 {one.sha256}", "$foreground-muted"))
+    if progress is not None and progress.total:
+        share = progress.done / progress.total
+        line = Content.assemble((bar(share, BAR), "$primary"), f" {100 * share:.0f} % of {size(progress.total)}")
+        lines.append(line + (f", {duration(left_s)} left" if left_s is not None else ""))
+    return Content("\n").join(lines) if lines else Content.styled("looking…", "$foreground-muted")
