@@ -290,6 +290,7 @@ COMMANDS: tuple[Command, ...] = (
 
 _KEY_NAMES = {
     "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "comma": ",",
+    "equals_sign": "=", "less_than_sign": "<", "greater_than_sign": ">", "plus": "+", "minus": "-",
 }  # fmt: skip
 
 
