@@ -134,7 +134,7 @@ class QtuiApp(Exploring):
         assert self._duel is not None
         self._arena = ArenaPlace(
             duel=self._duel, current=self.current, sides=self._standing.sides, vitals=self._vitals,
-            prompt=self._start.prompt,
+            prompt=self._start.prompt, keeper=self._parts.keeper,
         )  # fmt: skip
         return self._arena
 

@@ -167,6 +167,10 @@ COMMANDS: tuple[Command, ...] = (
     _C("repository.last", "G,end", "edge(1)", "", _W.REPOSITORY, "last variant"),
     _C("repository.back", "escape", "back", "back", _W.REPOSITORY, "not to fetch it; back to the results"),
     _C("arena.write", "i,enter", "write", "write", _W.ARENA, "to the prompt field"),
+    _C("arena.vote_a", "a", "vote('a')", "A better", _W.ARENA, "the last answer of A is the better one"),
+    _C("arena.vote_b", "b", "vote('b')", "B better", _W.ARENA, "the last answer of B is the better one"),
+    _C("arena.tie", "equals_sign", "vote('tie')", "tie", _W.ARENA, "both last answers are as good"),
+    _C("arena.both_bad", "x", "vote('both_bad')", "both bad", _W.ARENA, "neither of the last answers is any good"),
     _C("arena.again", "r", "again", "again", _W.ARENA, "ask the last prompt again; a side that died is loaded again"),
     _C("arena.edit", "e", "edit", "edit", _W.ARENA, "the last prompt back into the field, to change it"),
     _C("arena.take", "t", "take", "take offer", _W.ARENA, "take what is offered: the last prompt, a smaller context"),
@@ -286,6 +290,7 @@ COMMANDS: tuple[Command, ...] = (
 
 _KEY_NAMES = {
     "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "comma": ",",
+    "equals_sign": "=", "less_than_sign": "<", "greater_than_sign": ">", "plus": "+", "minus": "-",
 }  # fmt: skip
 
 

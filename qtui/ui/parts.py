@@ -12,6 +12,7 @@ from qtui.core.settings import Problem, Settings
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.downloads.ports import Checksums
     from qtui.core.downloads.run import DownloadRun
+    from qtui.core.duel.keeper import Keeper
     from qtui.core.forecast import Forecast
     from qtui.core.hub.ports import Hub
     from qtui.core.library.variant import Variant
@@ -82,6 +83,8 @@ class Parts:
     """None: nothing is deleted."""
     checksums: Checksums | None = None
     """None: nothing is verified."""
+    keeper: Keeper | None = None
+    """Keeps the rounds of the Arena; None: they are not kept."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved

@@ -211,6 +211,7 @@ def fitted(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a busy machine waits until it can measure how fast it reads
 @pytest.mark.parametrize("label", ["Q4_K_M", "BF16"])
 def test_what_is_needed_is_the_same_before_and_after_the_download(
     label: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -232,6 +233,7 @@ def test_what_is_needed_is_the_same_before_and_after_the_download(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a busy machine waits until it can measure how fast it reads
 def test_the_token_is_nowhere(private_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run the verbs with a token that can be recognised, through every refusal, and look for it in all that remains."""
     made = model_repository("acme/Acme-Tiny-GGUF", TINY, RECIPES[4:7], gated="manual")

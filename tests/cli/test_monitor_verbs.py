@@ -175,7 +175,7 @@ class TenSamples(FakeMachine):
 
 
 def live(world: World, monkeypatch: pytest.MonkeyPatch, columns: int, lines: int = 40) -> str:
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, lines)))
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda *_a, **_k: os.terminal_size((columns, lines)))
     screen = Screen()
     world.machine = TenSamples()
     options = Namespace(once=False, json=False, csv=None)

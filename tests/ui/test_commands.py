@@ -113,4 +113,5 @@ def test_hidden_commands_are_not_shown() -> None:
 
 def test_keys_are_shown_as_a_hand_knows_them() -> None:
     assert key_name("question_mark") == "?"
+    assert key_name("equals_sign") == "="
     assert key_name("ctrl+q") == "ctrl+q"

@@ -204,11 +204,16 @@ def test_the_first_and_the_chosen_variant_are_always_visible() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("key", ["l", "c"])
+@pytest.mark.parametrize("key", ["l", "c", "p"])
 def test_pictures(snap_compare: Callable[..., bool], size: tuple[int, int], key: str) -> None:
     async def settle(pilot: Pilot[None]) -> None:
         if key == "l":
             await climbed(pilot)
+        elif key == "p":
+            await weighed(pilot)
+            await pilot.press("p")
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlanPanel))
+            await wait_until(pilot, lambda: "~" not in screen_text(pilot), "the dry run's answer")
         else:
             await weighed(pilot)
             await pilot.press("c")

@@ -15,7 +15,7 @@ from qtui.core.library.variant import Variant
 
 def mark_copies(variants: Iterable[Variant]) -> tuple[Variant, ...]:
     """Return the variants in their order, each with what it is a copy of, and what deleting it would free."""
-    rows = [replace(v, duplicate_of=None, possible_duplicate_of=None, reclaimable=0) for v in variants]
+    rows = [_unmarked(variant) for variant in variants]
     alike: dict[object, list[int]] = {}
     for index, row in enumerate(rows):
         key = _candidate_key(row)
@@ -45,6 +45,12 @@ def hashes(variant: Variant) -> tuple[str, ...] | None:
     """Return the hashes of a variant's files; None where one is not known."""
     known = tuple(each.sha256 for each in variant.prints)
     return known if known and all(known) else None
+
+
+def _unmarked(row: Variant) -> Variant:
+    if row.duplicate_of is None and row.possible_duplicate_of is None:
+        return row
+    return replace(row, duplicate_of=None, possible_duplicate_of=None, reclaimable=0)
 
 
 def _candidate_key(row: Variant) -> tuple[tuple[int, str], ...] | None:

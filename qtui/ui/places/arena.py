@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import on
 from textual.binding import BindingType
 
+from qtui.core.duel.ballot import Vote
 from qtui.core.duel.sampling import Choice
 from qtui.core.memory.fit.propose import with_choices
 from qtui.ui.commands import Where, bindings
@@ -20,6 +21,7 @@ from qtui.ui.widgets.panes import LABELS
 from qtui.ui.widgets.prompt_field import PromptField
 from qtui.ui.widgets.thought import Thought
 
+VOTES = ("arena.vote_a", "arena.vote_b", "arena.tie", "arena.both_bad")
 CONFIRM_S = 5.0
 """A key that is wanted twice is wanted again within these seconds."""
 
@@ -58,6 +60,7 @@ class ArenaPlace(DuelPlace):
             "arena.stop": self._operations.running,
             "arena.zoom": len(self._held) == 2,
             "arena.diff": self._ended is not None,
+            **dict.fromkeys(VOTES, self._talk.resting and self._ballots.open),
             "keys": not isinstance(self.focused, PromptField),  # in the field ? is a question mark
         }
         return frozenset(command for command, sense in makes_sense.items() if not sense)
@@ -134,6 +137,7 @@ class ArenaPlace(DuelPlace):
             return
         self._confirming = False
         self._ended = None
+        self._ballots.forget()
         self._duel.clear()
         self._talk.restart()
         await self.panes.clear()
@@ -156,6 +160,12 @@ class ArenaPlace(DuelPlace):
     def action_zoom(self) -> None:
         """Show only the side that has the focus, or both again."""
         self.panes.zoom()
+
+    async def action_vote(self, vote: str) -> None:
+        """Say which answer of the last round is better."""
+        if self._talk.resting and self._ballots.open:
+            self.notify(await self._ballots.vote(Vote(vote)), markup=False)
+            self.refresh_keys()
 
     def action_diff(self) -> None:
         """Show both last answers word by word."""

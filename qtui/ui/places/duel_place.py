@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.duel.conversation import Sampling
+from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.report import side_degeneration
 from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened
 from qtui.core.events import Answered, Failed, LoadProgressed, PromptProgressed, TextArrived
@@ -22,6 +23,7 @@ from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean
 from qtui.ui.garbage import spare_collections
 from qtui.ui.messages import ArenaChanged, DuelBroke, DuelHappened, DuelRested, RemedyFound, SidePut
+from qtui.ui.places.ballots import Ballots
 from qtui.ui.places.conversation import Conversation, Offer
 from qtui.ui.places.operations import Operations, Placing
 from qtui.ui.places.place import Place
@@ -52,8 +54,9 @@ class DuelPlace(Place, Ground):
     """Shows one conversation of one or two sides."""
 
     def __init__(
-        self, *, duel: Duel, current: CurrentPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = ""
-    ) -> None:
+        self, *, duel: Duel, current: CurrentPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = "",
+        keeper: Keeper | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(vitals)
         self._duel = duel
         self._current = current
@@ -65,6 +68,7 @@ class DuelPlace(Place, Ground):
         self._talk = Conversation()
         self._operations = Operations(duel, self.post_message)
         self._rates: dict[Path, float] = {}
+        self._ballots = Ballots(keeper)
         self._ended: RoundEnded | None = None
         """The last round, where both sides answered it."""
         self.panes = Panes()
@@ -213,6 +217,10 @@ class DuelPlace(Place, Ground):
                 self._talk.mode = mode
                 self._refresh_both()
             case RoundEnded() as ended:
+                self._ballots.take(ended)
+                if self._talk.used is not None:
+                    kept = self._ballots.keep(ended, self._talk.used, self._talk.choice.system)
+                    self.run_worker(kept, group="ballots")
                 await self._show_signs(ended)
             case happened if happened.side in self._held:
                 before = self.panes.sides[happened.side].phase in BUSY

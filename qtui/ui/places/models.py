@@ -125,7 +125,7 @@ class ModelsPlace(LibraryPlace):
 
     def paths_on_screen(self) -> Iterable[Path]:
         """Return the variants that are on screen, from the top."""
-        return [Path(key) for key in self.query_one(GroupedTable).visible_keys()]
+        return [Path(key) for table in self.query(GroupedTable) for key in table.visible_keys()]  # none while it ends
 
     def spots(self) -> tuple[Where, ...]:
         """Return where the keys go now."""

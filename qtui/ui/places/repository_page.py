@@ -254,7 +254,7 @@ class RepositoryPage(RepositoryRuns):
 
     def paths_on_screen(self) -> Iterable[Path]:
         """Return the variants that are on screen, from the top."""
-        rows = map(self.shelf.row, self._table.visible_keys())
+        rows = [self.shelf.row(key) for table in self.query(GroupedTable) for key in table.visible_keys()]
         return [row.variant.path for row in rows if row is not None]
 
     def draw(self) -> None:

@@ -22,7 +22,7 @@ from qtui.core.memory.speed import Speed
 from qtui.core.text import clean_name, count, duration, size
 from qtui.ui.present.models import fit_word, needs, paced, role_name
 from qtui.ui.present.table import Cells, Column, Row
-from qtui.ui.present.words import between, gib, joined, key, name
+from qtui.ui.present.words import between, brief, gib, joined, key, name
 
 FOUND_COLUMNS = (
     Column("REPOSITORY", 24, grows=4),
@@ -206,7 +206,7 @@ def offer_line(row: RemoteVariant, offer: Offer | None, problem: str) -> Content
     if offer.lack is not None:
         return name(f"Get {row.variant.quant}: {offer.lack.message}", "$text-error", 300)
     where = offer.download.folder or "the HF cache"
-    left = f", {gib(offer.left_after)} GiB left after" if offer.left_after is not None else ""
+    left = f", {brief(offer.left_after)} left after" if offer.left_after is not None else ""
     part = " more" if offer.to_fetch < offer.download.size else ""
     text = name(f"Get {row.variant.quant}: {gib(offer.to_fetch)} GiB{part} into {where}{left}.", "bold", 300)
     return text + " Enter again: start"

@@ -14,6 +14,7 @@ from tests.builders.library_tree import make_library
 from tests.services.library.tree import Opened, scanned
 
 
+@pytest.mark.timeout(600)  # every copy is hashed and written down: half a minute alone, more beside other work
 @pytest.mark.parametrize("count", [400, pytest.param(2000, marks=pytest.mark.slow)])
 async def test_counts_and_bytes_to_reclaim_are_those_of_the_recipe(private_home: Path, count: int) -> None:
     home, recipe = make_library(private_home, count)

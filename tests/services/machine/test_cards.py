@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import shutil
 import struct
 from pathlib import Path
@@ -12,7 +14,7 @@ from qtui.core.hardware import Gpu, Throttle
 from qtui.services.machine.amdgpu import amd_cards, throttled
 from qtui.services.machine.machine import LocalMachine
 from qtui.services.machine.nvml import NvmlError, read_cards
-from tests.services.machine.made import nvml_cards, put_files
+from tests.services.machine.made import FOLDER, nvml_cards, put_files
 from tests.services.machine.test_nvml import FakeCards
 
 GIB = 1 << 30
@@ -140,3 +142,19 @@ async def test_without_a_driver_there_is_one_sentence(tmp_path: Path) -> None:
         (),
         ["NVML: no NVIDIA driver library"],
     )
+
+
+def test_the_recorder_writes_what_the_tests_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(__file__).parents[3] / "scripts" / "record_nvml.py"
+    spec = importlib.util.spec_from_file_location("record_nvml", path)
+    assert spec is not None
+    assert spec.loader is not None
+    recorder = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recorder)
+    monkeypatch.setattr(recorder, "DriverReader", lambda: nvml_cards("made_nvml_mig"))
+    assert recorder.main() == 0
+    written = json.loads(capsys.readouterr().out)["cards"]
+    made = json.loads((FOLDER / "made_nvml_mig.json").read_text())["cards"]
+    assert [{**card, "uuid": ""} for card in written] == [{**card, "uuid": ""} for card in made]
