@@ -472,14 +472,14 @@ async def test_a_bar_shows_only_away_from_the_end() -> None:
 
 
 async def test_the_empty_field_says_whom_it_asks_and_outside_of_it_which_key_leads_there() -> None:
-    stage = Stage(settings=FakeSettings(Settings(keys={"arena.write": "w"})))
+    stage = Stage(settings=FakeSettings(Settings(keys={"arena.write": "f"})))
     async with stage.duel(A=SMALL, B=LARGE).run_test(size=(80, 24)) as pilot:
         await sees(pilot, "ask both sides")
-        assert "w: ask both sides" not in screen_text(pilot)
+        assert "f: ask both sides" not in screen_text(pilot)
         await pilot.press("escape")
-        await sees(pilot, "w: ask both sides")
-        await pilot.press("w")
-        await wait_until(pilot, lambda: "w: ask" not in screen_text(pilot))
+        await sees(pilot, "f: ask both sides")
+        await pilot.press("f")
+        await wait_until(pilot, lambda: "f: ask" not in screen_text(pilot))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])

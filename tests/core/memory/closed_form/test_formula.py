@@ -207,11 +207,11 @@ BAD: list[dict[str, object]] = [
 
 @pytest.mark.parametrize("values", BAD)
 def test_a_header_that_lies_is_an_error_at_once(values: dict[str, int]) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(BadFileError) as bad:
         footprint_of(table_of("llama", values, TENSORS), PLAN, AVX512, title="A Q4")
     assert bad.value.message.startswith("A Q4 ") and bad.value.hint
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_absurd_widths_are_numbers_and_nothing_worse() -> None:
