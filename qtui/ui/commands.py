@@ -22,6 +22,8 @@ class Where(StrEnum):
     THOUGHT = "Arena, on folded thinking"
     FIELD = "Arena, in the field"
     MONITOR = "Monitor"
+    SESSION = "Monitor, on a session"
+    SERIES = "Monitor, on a line of history"
     PANEL = "In a panel"
     DETAILS = "Details of a variant"
     LADDER = "Ladder"
@@ -41,13 +43,15 @@ TYPED = frozenset(
     {Where.FILTER, Where.HUB_SEARCH, Where.FIELD, Where.PALETTE, Where.SETTING, Where.SAMPLING, Where.PLAN_FIELD}
 )
 """Where a text field has the focus: it keeps every key that types something."""
-WITHIN: Mapping[Where, Where] = {Where.THOUGHT: Where.ARENA}
+WITHIN: Mapping[Where, Where] = {
+    Where.THOUGHT: Where.ARENA, Where.SESSION: Where.MONITOR, Where.SERIES: Where.MONITOR,
+}  # fmt: skip
 """Spots inside of others, whose keys work there too."""
 HOMES: Mapping[Where, str] = {
     Where.MODELS: "models", Where.FILTER: "models",
     Where.HUB: "hub", Where.HUB_SEARCH: "hub", Where.REPOSITORY: "hub",
     Where.ARENA: "arena", Where.THOUGHT: "arena", Where.FIELD: "arena",
-    Where.MONITOR: "monitor",
+    Where.MONITOR: "monitor", Where.SESSION: "monitor", Where.SERIES: "monitor",
 }  # fmt: skip
 """The places that the spots belong to; the others belong to panels."""
 MODAL = frozenset(Where) - HOMES.keys() - {Where.EVERYWHERE}
@@ -192,16 +196,19 @@ COMMANDS: tuple[Command, ...] = (
     _C("field.newline", "ctrl+j", "newline", "new line", _W.FIELD, "a new line in the prompt"),
     _C("field.next", "tab", "", "side", _W.FIELD, "to the transcripts", bound=False),
     _C("field.escape", "escape", "escape", "stop, then keys", _W.FIELD, "stop what runs; once more: leave the field"),
-    _C("monitor.log", "enter", "log", "log", _W.MONITOR, "what the engine of the session said last"),
-    _C("monitor.stop", "s", "stop", "stop", _W.MONITOR, "stop the session, of this or any other qtui; asks first"),
+    _C("monitor.log", "enter", "log", "log", _W.SESSION, "what the engine of the session said last"),
+    _C("monitor.stop", "s", "stop", "stop", _W.SESSION, "stop the session, of this or any other qtui; asks first"),
+    _C("monitor.chart", "enter", "chart", "chart", _W.SERIES, "draw it as a chart over the rest of the screen"),
     _C("monitor.remedy", "t", "remedy", "take it", _W.MONITOR, "load anew with what would end the alarm; asks first"),
-    _C("monitor.down", "down,j", "cursor(1)", "", _W.MONITOR, "next session (up, k: the one before)"),
-    _C("monitor.up", "up,k", "cursor(-1)", "", _W.MONITOR, "the session before"),
+    _C("monitor.longer", "plus", "span(1)", "more time", _W.MONITOR, "lines and charts of 5, then of 15 minutes"),
+    _C("monitor.shorter", "minus", "span(-1)", "less time", _W.MONITOR, "of less time, down to the last minute"),
+    _C("monitor.down", "down,j", "cursor(1)", "", _W.MONITOR, "next session, then next line (up, k: the one before)"),
+    _C("monitor.up", "up,k", "cursor(-1)", "", _W.MONITOR, "the line or session before"),
     _C("monitor.page_down", "pagedown", "page(1)", "", _W.MONITOR, "a page down"),
     _C("monitor.page_up", "pageup", "page(-1)", "", _W.MONITOR, "a page up"),
-    _C("monitor.first", "g,home", "edge(-1)", "", _W.MONITOR, "first session"),
-    _C("monitor.last", "G,end", "edge(1)", "", _W.MONITOR, "last session"),
-    _C("monitor.back", "escape", "back", "leave it", _W.MONITOR, "leave the session as it is"),
+    _C("monitor.first", "g,home", "edge(-1)", "", _W.MONITOR, "first line, then first session"),
+    _C("monitor.last", "G,end", "edge(1)", "", _W.MONITOR, "last session, then last line"),
+    _C("monitor.back", "escape", "back", "back", _W.MONITOR, "from the chart to all lines; leave the session as it is"),
     _C("panel.close", "escape,question_mark,q", "dismiss", "close", _W.PANEL, "close it"),
     _C("details.down", "down,j", "scroll(1)", "", _W.DETAILS, "scroll down (up, k: up)"),
     _C("details.up", "up,k", "scroll(-1)", "", _W.DETAILS, "scroll up"),
@@ -279,7 +286,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("go.models", "1", "go('models')", "", _W.EVERYWHERE, "Models: what is on this machine"),
     _C("go.hub", "2", "go('hub')", "", _W.EVERYWHERE, "Hub: find a model, see what each file needs, fetch one"),
     _C("go.arena", "3", "go('arena')", "", _W.EVERYWHERE, "Arena: chat with one, compare two"),
-    _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minute"),
+    _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minutes"),
     _C("plan", "p", "plan", "plan", _W.EVERYWHERE, "the plan: how models are loaded, and what each choice costs"),
     _C("downloads", "w", "downloads", "", _W.EVERYWHERE, "downloads: what is fetched, paused, failed, and how fast"),
     _C("keys", "question_mark", "keys", "keys", _W.EVERYWHERE, "these keys, and what is amiss with the engine"),
