@@ -201,7 +201,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("monitor.chart", "enter", "chart", "chart", _W.SERIES, "draw it as a chart over the rest of the screen"),
     _C("monitor.remedy", "t", "remedy", "take it", _W.MONITOR, "load anew with what would end the alarm; asks first"),
     _C("monitor.longer", "plus", "span(1)", "more time", _W.MONITOR, "lines and charts of 5, then of 15 minutes"),
-    _C("monitor.shorter", "minus", "span(-1)", "less time", _W.MONITOR, "of less time, down to the last minute"),
+    _C("monitor.shorter", "minus", "span(-1)", "less time", _W.MONITOR, "lines and charts of less time, down to a minute"),
     _C("monitor.down", "down,j", "cursor(1)", "", _W.MONITOR, "next session, then next line (up, k: the one before)"),
     _C("monitor.up", "up,k", "cursor(-1)", "", _W.MONITOR, "the line or session before"),
     _C("monitor.page_down", "pagedown", "page(1)", "", _W.MONITOR, "a page down"),

@@ -190,9 +190,9 @@ async def test_the_mouse_moves_the_cursor_and_opens_a_chart() -> None:
         await sees(pilot, "1 min ago")
         await pilot.click(HistoryLines, offset=(5, 5))
         assert current(pilot) == "disk" and lines(pilot).charted
-        await pilot.click(GroupedTable, offset=(5, 1))  # going to a session leaves the chart
+        await pilot.click(GroupedTable, offset=(5, 2))  # going to a session leaves the chart
         await wait_until(pilot, lambda: not lines(pilot).charted)
-        assert current(pilot) == ""
+        assert (current(pilot), pilot.app.screen.query_one(GroupedTable).key) == ("", "s2")
 
 
 async def test_without_sessions_the_lines_have_the_cursor_and_keep_it_once_it_was_moved() -> None:

@@ -87,7 +87,7 @@ class MonitorPlace(Place):
 
     def on_mount(self) -> None:
         """Show what is known."""
-        self.query_one(GroupedTable).focus()
+        self.set_focus(self.query_one(GroupedTable))
         self._take_vitals()
 
     def show_vitals(self, vitals: Vitals) -> None:
