@@ -9,12 +9,13 @@ from textual.pilot import Pilot
 
 from qtui.core.hardware import Foreign, Gpu
 from qtui.core.sessions import plausible
+from qtui.core.settings import Settings
 from qtui.core.text import GIB
 from qtui.ui.panels.log import LogPanel
 from qtui.ui.places.monitor import MonitorPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.history_lines import HistoryLines
-from tests.fakes import make_seen
+from tests.fakes import FakeSettings, make_seen
 from tests.ui.stage import screen_lines, screen_text, sees, wait_until
 from tests.ui.test_hostile import HOSTILE, check_screen
 from tests.ui.test_monitor_place import CARD, _newest, opened, stage
@@ -281,3 +282,17 @@ async def test_hostile_names_in_charts_and_rows(kind: str) -> None:
             await sees(pilot, "nothing of it is known")
             check_screen(pilot)
             await pilot.press("escape")
+
+
+async def test_keys_of_ones_own_leave_enter_to_sessions_and_to_lines() -> None:
+    made = stage()
+    made.settings = FakeSettings(replace(Settings(), keys={"monitor.stop": "X", "monitor.longer": "m"}))
+    async with made.app().run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await sees(pilot, "X stop")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, LogPanel))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, MonitorPlace))
+        await pilot.press("G", "j", "enter", "m")
+        await sees(pilot, "5 min ago")
