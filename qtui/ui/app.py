@@ -190,6 +190,8 @@ class QtuiApp(Exploring):
     def note_arena(self, event: ArenaChanged) -> None:
         """Show in Models what the Arena has loaded and measured."""
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
+        if event.covered != self._vitals.covered:
+            self.show_vitals(replace(self._vitals, covered=event.covered))
         if self._models is not None:
             self._models.show_standing(self._standing)
         if self.hub_place is not None:

@@ -179,6 +179,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("arena.sampling", "S", "sampling", "sampling", _W.ARENA, "temperature, seed and so on; the system prompt"),
     _C("arena.new", "N", "new", "new", _W.ARENA, "a new conversation, when it is pressed twice"),
     _C("arena.diff", "d", "diff", "diff", _W.ARENA, "both last answers word by word, and what may be wrong with them"),
+    _C("arena.names", "n", "names", "hide names", _W.ARENA, "hide names and numbers until a vote, or show them"),
     _C("arena.zoom", "z", "zoom", "zoom", _W.ARENA, "only the side that has the focus, or both again"),
     _C("arena.stop", "escape", "stop", "stop", _W.ARENA, "stop what loads or answers"),
     _C("arena.a", "A", "choose('A')", "change A", _W.ARENA, "choose another variant for side A"),
