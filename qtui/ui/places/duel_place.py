@@ -103,6 +103,11 @@ class DuelPlace(Place, Ground):
         """Return the variant of the side that has the focus."""
         return self._held.get(self.panes.current())
 
+    def show_prompt(self, prompt: str) -> None:
+        """Put a prompt into the field, to be changed or sent."""
+        self._field.show(clean(prompt))
+        self._field.focus()
+
     def show_plan(self, current: CurrentPlan) -> None:
         """Load what comes next under another plan; what is loaded keeps its own."""
         self._current = current

@@ -81,6 +81,8 @@ class MonitorPlace(Place):
 
     def hidden_commands(self) -> frozenset[str]:
         """Without sessions there is nothing to stop; what was asked is answered first."""
+        if self.vitals.covered:
+            return frozenset({"monitor.log", "monitor.stop", "monitor.remedy", "monitor.back"})
         remedy = frozenset() if self._offered() is not None else frozenset({"monitor.remedy"})
         if not self._seen:
             return remedy | {"monitor.log", "monitor.stop", "monitor.back"}

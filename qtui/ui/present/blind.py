@@ -17,6 +17,7 @@ VOTING = "names are hidden until you vote: a left is better, b right, = tie, x b
 WAITING = "names are hidden: ask both sides"
 COMING = "names are hidden from the next prompt on, which begins a new conversation"
 HIDDEN = "sizes, rates and names are hidden until the vote"
+HIDDEN_SHORT = "names are hidden"
 NOT_BOTH = "There are not two whole answers to choose from: r asks again, n shows names and what happened."
 MONITOR = """Names, sizes and rates are hidden while a blind round is open.
 

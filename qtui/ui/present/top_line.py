@@ -10,7 +10,7 @@ from textual.style import Style
 
 from qtui.core.text import clean_name
 from qtui.ui.present.alarms import alarm_line
-from qtui.ui.present.blind import HIDDEN
+from qtui.ui.present.blind import HIDDEN, HIDDEN_SHORT
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
 
@@ -137,5 +137,7 @@ def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> lis
 
 def _covered(left: Content, width: int, *, compact: bool) -> list[Content]:
     """Return the top line while a blind round is open: what is free would tell which side is at work."""
-    hidden = Content.styled(f" {HIDDEN} ", "$foreground-muted")
+    room = width - left.cell_length - 4 if compact else width - 2
+    text = HIDDEN if len(HIDDEN) <= room else HIDDEN_SHORT
+    hidden = Content.styled(f" {text} ", "$foreground-muted")
     return [between(left, hidden, width)] if compact else [left, hidden.truncate(width, ellipsis=True)]
