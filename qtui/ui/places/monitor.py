@@ -22,6 +22,7 @@ from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import SessionStopped, TakeRemedy
 from qtui.ui.panels.log import LogPanel
 from qtui.ui.places.place import Place
+from qtui.ui.present import blind
 from qtui.ui.present.alarms import MOST_LINES, alarm_lines, remedy_question
 from qtui.ui.present.monitor import COLUMNS, EMPTY, MARK_WIDTH, detail_lines, foreign_rows, question_lines, rows
 from qtui.ui.vitals import Vitals
@@ -80,6 +81,8 @@ class MonitorPlace(Place):
 
     def hidden_commands(self) -> frozenset[str]:
         """Without sessions there is nothing to stop; what was asked is answered first."""
+        if self.vitals.covered:
+            return frozenset({"monitor.log", "monitor.stop", "monitor.remedy", "monitor.back"})
         remedy = frozenset() if self._offered() is not None else frozenset({"monitor.remedy"})
         if not self._seen:
             return remedy | {"monitor.log", "monitor.stop", "monitor.back"}
@@ -190,6 +193,10 @@ class MonitorPlace(Place):
     def _take_vitals(self) -> None:
         latest = self.vitals.history.latest
         self._seen = latest.sessions if latest else ()
+        if self.vitals.covered:
+            self._ask("")
+        self.set_class(self.vitals.covered, "covered")
+        self.query_one(".empty", Static).update(Content(blind.MONITOR if self.vitals.covered else EMPTY))
         self._draw()
 
     def _draw(self) -> None:
@@ -238,6 +245,11 @@ class MonitorPlace(Place):
     def _alarm_lines(self, width: int) -> Sequence[Content]:
         latest = self.vitals.history.latest
         return alarm_lines(self.vitals.alarms, latest.time if latest else 0.0, width)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave sessions alone while they must not be seen."""
+        covered = self.vitals.covered and action in ("log", "stop", "remedy")
+        return False if covered else super().check_action(action, parameters)
 
     def _under_cursor(self) -> SessionSeen | None:
         key = self.query_one(GroupedTable).key
