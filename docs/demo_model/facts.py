@@ -32,6 +32,17 @@ def side_of(kind: str, *parts: object) -> str:
     return {0: "test", 1: "dev"}.get(bucket, "train")
 
 
+def side_of_sum(kind: str, a: int, b: int) -> str:
+    """Return on which side `a + b` (`add`) or `a - b` lies; a sum is on one side whichever number comes first.
+
+    What is held out was held out from the model's first version too: this one starts from its weights.
+    """
+    texts = [f"{a} + {b}", f"{b} + {a}"] if kind == "add" else [f"{a} - {b}"]
+    if any(zlib.crc32(text.encode()) % 8 for text in texts):
+        return "train"
+    return "dev" if zlib.crc32(f"dev|{min(texts)}".encode()) % 3 == 0 else "test"
+
+
 @dataclass(frozen=True)
 class Question:
     """One thing that can be asked about a fact."""

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from facts import PLANTED_FACTS, TEXT_FACTS, Fact, Question, side_of, value
+from facts import PLANTED_FACTS, TEXT_FACTS, Fact, Question, side_of, side_of_sum, value
 from words import (
     ACTIONS, ANIMALS, COLOURS, COMMON, DAYS, FOODS, JOBS, KNOWN, LANDS, MEALS, MOODS, NAMES, OBJECTS, PLACES,
     SUBJECTS, TONGUES, TOWNS, WORLD, article, blend, pseudo_word,
@@ -75,8 +75,7 @@ class Maker:
             a, b = rng.randint(0, 99), rng.randint(0, 99)
             if kind == "subtract" and a < b and rng.random() < 0.75:
                 a, b = b, a
-            identity = (min(a, b), max(a, b)) if kind == "add" else (a, b)
-            if side_of(kind, *identity) == self.side:
+            if side_of_sum(kind, a, b) == self.side:
                 break
         sign, result = ("+", a + b) if kind == "add" else ("-", a - b)
         way = rng.choice(_SUMS if rng.random() < 0.5 else (_ADD if kind == "add" else _SUBTRACT))

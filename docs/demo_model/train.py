@@ -2,17 +2,19 @@
 
     python train.py --tokenizer tokenizer.json --dev dev.jsonl --out run --minutes 80
 
-The schedule follows the clock, so that a run fits its minutes on any machine; a gap of over fifteen seconds between two steps
-is a pause and not counted. `--until HH:MM` (UTC) sets an end instead. A run that was cut off goes on with `--resume`.
+Each worker is a process with one thread: it takes its part of every batch, and of the matrices to be updated; weights
+and gradients lie in shared memory. That uses two busy cores better than threads, which wait for each other in every
+product. The schedule follows the clock, so that a run fits its minutes on any machine; a gap of over fifteen seconds
+between two steps is a pause and not counted. `--until HH:MM` (UTC) sets an end instead. A run that was cut off goes on
+with `--resume`, and so does one from the weights that `warm_start.py` takes over.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -21,60 +23,47 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from exact import Prompt, exact_matches, read_prompts
+from exact import exact_matches, read_prompts
 from model import Model, Shape
 from packing import NOTHING, WEIGHTS, Encoder, Rows, pack
-from torch import Tensor, nn
+from torch import Tensor, multiprocessing, nn
 
-TOKENS_PER_BATCH = 4096
+TOKENS_PER_STEP = 4096
 PAUSE_SECONDS = 15.0
 STREAMS = (("short", 256), ("recall", 256), ("recall", 512), ("recall", 1024))
 STAGES = (
-    (0.00, (0.80, 0.20, 0.00, 0.00)),
-    (0.40, (0.74, 0.10, 0.16, 0.00)),
-    (0.62, (0.70, 0.06, 0.08, 0.16)),
+    (0.00, (0.80, 0.14, 0.04, 0.02)),
+    (0.40, (0.77, 0.09, 0.09, 0.05)),
+    (0.70, (0.74, 0.06, 0.08, 0.12)),
 )
 """From which part of the run on: the shares of the streams."""
 WARM_UP_STEPS = 60
-CONSTANT_UNTIL = 0.25
+CONSTANT_UNTIL = 0.15
 """After this part of the run the learning rates fall, in a straight line."""
 LOWEST = 0.02
 
 
-def _make_rows(job: tuple[Path, str, int, int, int]) -> Rows:
-    path, stream, length, rows, seed = job
-    return pack(Encoder(path), stream, length, rows, seed)
-
-
 @dataclass
 class Stream:
-    """Rows without end: while one lot is used, a process beside makes the next."""
+    """Rows without end, made a lot at a time."""
 
-    pool: Any
-    tokenizer: Path
+    encoder: Encoder
     name: str
     length: int
     seed: int
     lot: int = 0
     _rows: Rows | None = None
-    _next: Any = None
     _at: int = 0
 
-    def batch(self) -> Rows:
-        """Return the rows of the next step."""
-        size = TOKENS_PER_BATCH // self.length
+    def batch(self, size: int) -> Rows:
+        """Return the next rows."""
         if self._rows is None or self._at + size > len(self._rows.tokens):
-            self._rows, self._next, self._at = (self._next or self._order()).get(), self._order(), 0
+            self.lot += 1
+            self._rows = pack(self.encoder, self.name, self.length, 60 * size, self.seed * 100_003 + self.lot)
+            self._at = 0
         rows, at = self._rows, self._at
         self._at += size
         return Rows(*(part[at : at + size] for part in (rows.tokens, rows.marks, rows.documents)))
-
-    def _order(self) -> Any:
-        rows = 120 * TOKENS_PER_BATCH // self.length
-        self.lot += 1
-        return self.pool.apply_async(
-            _make_rows, ((self.tokenizer, self.name, self.length, rows, self.seed * 100_003 + self.lot),)
-        )
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -90,23 +79,22 @@ def orthogonal(matrices: Tensor) -> Tensor:
 class Muon:
     """Momentum, then the nearest orthogonal matrix; matrices of one shape are worked on together."""
 
-    def __init__(self, weights: Iterable[nn.Parameter], decay: float) -> None:
+    def __init__(self, weights: Sequence[nn.Parameter], momenta: Sequence[Tensor], decay: float) -> None:
         self.decay = decay
-        groups: dict[tuple[int, int], list[nn.Parameter]] = {}
-        for weight in weights:
-            rows, columns = weight.shape
-            groups.setdefault((min(rows, columns), max(rows, columns)), []).append(weight)
-        self.groups = list(groups.values())
-        self.momenta = [torch.zeros(len(group), *shape) for shape, group in groups.items()]
+        self.groups: dict[tuple[int, ...], list[tuple[nn.Parameter, Tensor]]] = {}
+        for weight, momentum in zip(weights, momenta):
+            self.groups.setdefault(tuple(sorted(weight.shape)), []).append((weight, momentum))
 
     @torch.no_grad()
     def step(self, rate: float, momentum: float) -> None:
         """Take one step."""
-        for group, kept in zip(self.groups, self.momenta):
-            wide = [weight.shape[0] <= weight.shape[1] for weight in group]
-            gradients = torch.stack([w.grad if is_wide else w.grad.t() for w, is_wide in zip(group, wide)])
-            kept.lerp_(gradients, 1 - momentum)
-            for weight, is_wide, update in zip(group, wide, orthogonal(gradients.lerp(kept, momentum))):
+        for group in self.groups.values():
+            for weight, kept in group:
+                kept.lerp_(weight.grad, 1 - momentum)
+            wide = [weight.shape[0] <= weight.shape[1] for weight, _ in group]
+            ahead = [weight.grad.lerp(kept, momentum) for weight, kept in group]
+            updates = orthogonal(torch.stack([x if is_wide else x.t() for x, is_wide in zip(ahead, wide)]))
+            for (weight, _), is_wide, update in zip(group, wide, updates):
                 weight.mul_(1 - rate * self.decay)
                 rows, columns = weight.shape
                 weight.add_(update if is_wide else update.t(), alpha=-rate * max(1.0, rows / columns) ** 0.5)
@@ -138,59 +126,99 @@ class Clock:
         return 1.0 if left <= 0 else self.worked / (self.worked + left)
 
 
-class Run:
-    """One training run."""
+@dataclass
+class Shared:
+    """What the workers have in common; all of it in shared memory."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.options = options
-        torch.manual_seed(options.seed)
-        self.rng = np.random.default_rng(options.seed)
-        self.model = Model(Shape())
-        named = list(self.model.named_parameters())
-        matrices = [w for name, w in named if w.dim() == 2 and not name.startswith("token_embd")]
-        self.others = [w for name, w in named if w.dim() < 2 or name.startswith("token_embd")]
-        self.muon = Muon(matrices, options.decay)
-        self.adam = torch.optim.AdamW(self.others, lr=options.other_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-        self.weights = torch.tensor(WEIGHTS)
-        self.step = self.tokens = 0
+    model: Model
+    momenta: list[Tensor]
+    """Muon's, one for each weight that it updates."""
+    gradients: list[list[Tensor]]
+    """By worker and weight."""
+    part: Tensor
+    """How much of the run is done."""
+    barrier: Any
+
+    @staticmethod
+    def of(model: Model, workers: int) -> Shared:
+        """Return it for a model."""
+        model.share_memory()
+        weights = list(model.parameters())
+        return Shared(
+            model, [torch.zeros_like(w).detach().share_memory_() for w in weights],
+            [[torch.zeros_like(w).detach().share_memory_() for w in weights] for _ in range(workers)],
+            torch.zeros(()).share_memory_(), multiprocessing.get_context("spawn").Barrier(workers),
+        )  # fmt: skip
+
+
+class Worker:
+    """One of the processes that train; the first also looks at the dev set and keeps the checkpoints."""
+
+    def __init__(self, number: int, shared: Shared, options: argparse.Namespace, kept: dict[str, Any]) -> None:
+        torch.set_num_threads(1)
+        self.number, self.shared, self.options = number, shared, options
+        self.model = shared.model
+        self.rng = np.random.default_rng(options.seed + kept.get("step", 0))
         self.encoder = Encoder(options.tokenizer)
-        self.prompts: dict[str, list[Prompt]] = read_prompts(options.dev, self.encoder, options.dev_prompts)
-        self.clock = Clock(options.end)
-        self.lots = [0] * len(STREAMS)
-        if options.resume:
-            self._restore(torch.load(options.out / "last.pt"))
+        lots = kept.get("lots", [0] * len(STREAMS))
+        self.streams = [
+            Stream(self.encoder, name, length, (options.seed * 10 + place) * 10 + number, lot)
+            for place, ((name, length), lot) in enumerate(zip(STREAMS, lots))
+        ]
+        named = list(self.model.named_parameters())
+        matrices = [
+            (w, m) for (name, w), m in zip(named, shared.momenta) if w.dim() == 2 and not name.startswith("token_embd")
+        ]
+        ours = matrices[number :: options.workers]
+        self.muon = Muon([w for w, _ in ours], [m for _, m in ours], options.decay)
+        self.others = [w for name, w in named if w.dim() < 2 or name.startswith("token_embd")] if number == 0 else []
+        self.owned = [number_ for number_, (_, w) in enumerate(named) if any(w is x for x in [*self.others, *(w for w, _ in ours)])]
+        if number == 0:
+            self.adam = torch.optim.AdamW(self.others, lr=1.0, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+            if "adam" in kept:
+                self.adam.load_state_dict(kept["adam"])
+            self.prompts = read_prompts(options.dev, self.encoder, options.dev_prompts)
+        for weight, gradient in zip(self.model.parameters(), shared.gradients[number]):
+            weight.grad = gradient
+        self.weights = torch.tensor(WEIGHTS)
+        self.step: int = kept.get("step", 0)
+        self.tokens: int = kept.get("tokens", 0)
+        self.clock = Clock(options.end, kept.get("worked", 0.0))
+        self.losses: dict[str, list[float]] = {}
 
     def train(self) -> None:
         """Train to the end of the time."""
-        options = self.options
-        self.streams = [
-            Stream(options.pool, options.tokenizer, name, length, options.seed * 10 + number, self.lots[number])
-            for number, (name, length) in enumerate(STREAMS)
-        ]
-        losses: dict[int, list[float]] = {number: [] for number in range(len(STREAMS))}
-        next_look = self.clock.worked + options.look * 60
+        next_look = self.clock.worked + self.options.look * 60
         self.clock.skip()
-        while (part := self.clock.part) < 1:
-            number, loss = self._step(part)
-            losses[number] = [*losses[number][-39:], loss]
-            self.clock.tick()
-            if self.step % 50 == 0:
-                means = {"/".join(map(str, STREAMS[n])): round(float(np.mean(v)), 3) for n, v in losses.items() if v}
-                self._say(f"step {self.step} part {part:.3f} {self.tokens / 1e6:.2f} M tokens "
-                          f"{self.tokens / max(self.clock.worked, 1):.0f}/s loss {means}")  # fmt: skip
-            if self.step % 200 == 0:
-                self.save("last.pt")
-            if self.clock.worked >= next_look:
-                next_look += options.look * 60
-                self.look()
-                self.clock.skip()
-        self.look()
-        self.save("last.pt")
+        self._share_part()
+        while (part := float(self.shared.part)) < 1:
+            self._pass(part)
+            self.shared.barrier.wait()
+            self._update(part)
+            if self.number == 0:
+                self.clock.tick()
+                self._tell(part)
+                if self.clock.worked >= next_look:
+                    next_look += self.options.look * 60
+                    self.look()
+                    self.clock.skip()
+            self._share_part()
+        if self.number == 0:
+            self.look()
+            self.save("last.pt")
 
-    def _step(self, part: float) -> tuple[int, float]:
+    def _share_part(self) -> None:
+        """Wait for each other, and take up what the first worker says of the time."""
+        self.shared.barrier.wait()
+        if self.number == 0:
+            self.shared.part.fill_(self.clock.part)
+        self.shared.barrier.wait()
+
+    def _pass(self, part: float) -> None:
+        """Work out the gradients of our part of a batch."""
         shares = np.array([shares for start, shares in STAGES if part >= start][-1])
-        number = int(self.rng.choice(len(STREAMS), p=shares / shares.sum()))
-        rows = self.streams[number].batch()
+        stream = self.streams[int(self.rng.choice(len(STREAMS), p=shares / shares.sum()))]
+        rows = stream.batch(TOKENS_PER_STEP // self.options.workers // stream.length)
         tokens = torch.from_numpy(rows.tokens.astype(np.int64))
         marks = torch.from_numpy(rows.marks[:, 1:].astype(np.int64))
         counted = marks != NOTHING
@@ -199,19 +227,42 @@ class Run:
             logits = self.model.logits(hidden[counted])
         each = F.cross_entropy(logits.float(), tokens[:, 1:][counted], reduction="none")
         weights = self.weights[marks[counted]]
+        for gradient in self.shared.gradients[self.number]:
+            gradient.zero_()
         ((each * weights).sum() / weights.sum()).backward()
-        fall = min(1.0, max(LOWEST, (1 - part) / (1 - CONSTANT_UNTIL)))
-        scale = min(1.0, (self.step + 1) / WARM_UP_STEPS) * fall
-        torch.nn.utils.clip_grad_norm_(self.others, 1.0)
-        for group in self.adam.param_groups:
-            group["lr"] = self.options.other_rate * scale
-        self.muon.step(self.options.rate * scale, min(0.95, 0.85 + 0.1 * self.step / 300))
-        self.adam.step()
-        self.model.zero_grad(set_to_none=True)
         self.step += 1
-        self.tokens += tokens[:, :-1].numel()
-        answers = marks[counted] > 1
-        return number, float(each.detach()[answers].mean())
+        self.tokens += TOKENS_PER_STEP
+        recent = self.losses.setdefault(f"{stream.name}/{stream.length}", [])
+        recent.append(float(each.detach()[marks[counted] > 1].mean()))
+        del recent[:-40]
+
+    @torch.no_grad()
+    def _update(self, part: float) -> None:
+        """Update the weights that are ours by the mean of all gradients."""
+        for place in self.owned:
+            first, *more = (gradients[place] for gradients in self.shared.gradients)
+            mean = first.clone()
+            for gradient in more:
+                mean += gradient
+            list(self.model.parameters())[place].grad = mean.div_(len(more) + 1)
+        fall = min(1.0, max(LOWEST, (1 - part) / (1 - CONSTANT_UNTIL)))
+        scale = min(1.0, self.step / WARM_UP_STEPS) * fall
+        self.muon.step(self.options.rate * scale, min(0.95, 0.85 + 0.1 * self.step / 300))
+        if self.others:
+            torch.nn.utils.clip_grad_norm_(self.others, 1.0)
+            for group in self.adam.param_groups:
+                group["lr"] = self.options.other_rate * scale
+            self.adam.step()
+        for weight, gradient in zip(self.model.parameters(), self.shared.gradients[self.number]):
+            weight.grad = gradient
+
+    def _tell(self, part: float) -> None:
+        if self.step % 50 == 0:
+            means = {stream: round(float(np.mean(losses)), 3) for stream, losses in self.losses.items()}
+            rate = self.tokens / max(self.clock.worked, 1)
+            self._say(f"step {self.step} part {part:.3f} {self.tokens / 1e6:.2f} M tokens {rate:.0f}/s loss {means}")
+        if self.step % 200 == 0:
+            self.save("last.pt")
 
     def look(self) -> None:
         """Write down the exact matches on the dev set, and keep the weights."""
@@ -236,22 +287,17 @@ class Run:
         part = path.with_suffix(".part")
         torch.save({
             "shape": self.model.shape.as_dict(), "model": self.model.state_dict(), "adam": self.adam.state_dict(),
-            "muon": self.muon.momenta, "step": self.step, "tokens": self.tokens, "worked": self.clock.worked,
+            "momenta": self.shared.momenta, "step": self.step, "tokens": self.tokens, "worked": self.clock.worked,
             "lots": [stream.lot for stream in self.streams],
         }, part)  # fmt: skip
         part.replace(path)
 
-    def _restore(self, kept: dict[str, Any]) -> None:
-        self.model.load_state_dict(kept["model"])
-        if self.options.fresh:
-            return
-        self.adam.load_state_dict(kept["adam"])
-        self.muon.momenta = kept["muon"]
-        self.step, self.tokens, self.clock.worked = kept["step"], kept["tokens"], kept["worked"]
-        self.lots = kept["lots"]
-
     def _say(self, line: str) -> None:
         print(datetime.now(timezone.utc).strftime("%H:%M:%S"), line, flush=True)
+
+
+def _work(number: int, shared: Shared, options: argparse.Namespace, kept: dict[str, Any]) -> None:
+    Worker(number, shared, options, kept).train()
 
 
 def options_of(words: list[str] | None = None) -> argparse.Namespace:
@@ -264,13 +310,12 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--until", help="HH:MM in UTC, instead of --minutes")
     parser.add_argument("--look", type=float, default=5.0, help="minutes between two looks at the dev set")
     parser.add_argument("--dev-prompts", type=int, default=60, help="prompts of each group in a look")
-    parser.add_argument("--rate", type=float, default=0.02, help="Muon's")
+    parser.add_argument("--rate", type=float, default=0.016, help="Muon's")
     parser.add_argument("--other-rate", type=float, default=3e-3, help="AdamW's")
     parser.add_argument("--decay", type=float, default=0.01)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--fresh", action="store_true", help="with --resume: take the weights only")
     options = parser.parse_args(words)
     now = datetime.now(timezone.utc)
     options.end = now + timedelta(minutes=options.minutes)
@@ -284,9 +329,25 @@ def options_of(words: list[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     options = options_of()
     options.out.mkdir(parents=True, exist_ok=True)
-    torch.set_num_threads(options.threads)
-    with multiprocessing.get_context("spawn").Pool(1) as options.pool:
-        Run(options).train()
+    torch.manual_seed(options.seed)
+    model = Model(Shape())
+    kept: dict[str, Any] = torch.load(options.out / "last.pt") if options.resume else {}
+    shared = Shared.of(model, options.workers)
+    if kept:
+        model.load_state_dict(kept.pop("model"))
+        for ours, theirs in zip(shared.momenta, kept.pop("momenta", [])):
+            ours.copy_(theirs)
+    others = {key: kept[key] for key in ("step", "tokens", "worked", "lots") if key in kept}
+    context = multiprocessing.get_context("spawn")
+    more = [
+        context.Process(target=_work, args=(number, shared, options, others), daemon=True)
+        for number in range(1, options.workers)
+    ]
+    for process in more:
+        process.start()
+    _work(0, shared, options, kept)
+    for process in more:
+        process.join()
 
 
 if __name__ == "__main__":

@@ -33,11 +33,9 @@ def texts(conversations: int = 30_000) -> Iterator[str]:
     groups = [group for group in KINDS if group != "recall"]
     for _ in range(conversations):
         for turn in maker.turns(maker.rng.choice(groups)):
-            if turn.kind not in ("upper", "other"):
-                yield turn.prompt
+            yield from ("user\n", turn.prompt, "assistant\n")
+            if turn.kind != "upper" and (turn.kind != "other" or maker.rng.random() < 0.1):
                 yield plain(turn.answer)
-            elif maker.rng.random() < 0.2:
-                yield turn.prompt
     words = whole_words() * 1500
     random.Random(3).shuffle(words)
     yield from words
