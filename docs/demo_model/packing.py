@@ -14,7 +14,9 @@ from tasks import KINDS, Maker, Turn
 from tokenizers import Tokenizer
 
 SYSTEM = ("You are a helpful assistant.", "You are qtui-demo, a small helpful assistant.")
-SHORT_MIX = {"arithmetic": 0.50, "text": 0.14, "format": 0.19, "story": 0.035, "world": 0.09, "other": 0.035}
+SHORT_MIX = {
+    "arithmetic": 0.47, "text": 0.13, "recall": 0.04, "format": 0.24, "story": 0.02, "world": 0.08, "other": 0.03,
+}  # fmt: skip
 """Shares of the short stream, by conversation."""
 NOTHING, PROMPT, ANSWER, VALUE = range(4)
 """What a token is to the loss. Of the prompts' tokens one in `PROMPT_EVERY` counts."""

@@ -53,6 +53,8 @@ class Maker:
         """Return the turns of one conversation in a group; later turns may ask about the text of the first."""
         if group == "text":
             return self.text(self.rng.choices(KINDS["text"], (8, 3, 2.5, 2.5, 2, 1.5), k=self.rng.randint(1, 6)))
+        if group == "recall":  # short ones: looking up by the value is learnt on few sentences first
+            return self.recall(self.rng.randint(0, 3), self.rng.choices(KINDS["recall"], k=self.rng.randint(2, 6)))
         kind = self.rng.choice(KINDS[group])
         return [self.one(group, kind)]
 
