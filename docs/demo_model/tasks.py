@@ -222,11 +222,11 @@ class Maker:
 
     def _upper(self) -> tuple[str, str, str]:
         phrase = self.phrase()
-        return self._ordered(_UPPER, phrase), phrase, phrase.upper()
+        return self._ordered(_UPPER, phrase), phrase, value(phrase.upper())
 
     def _repeat(self) -> tuple[str, str, str]:
         phrase = self.phrase()
-        return self._ordered(_REPEAT, phrase), phrase, phrase
+        return self._ordered(_REPEAT, phrase), phrase, value(phrase)
 
     # stories
 
