@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from facts import VALUE_END, VALUE_START, plain
-from tasks import KINDS, Maker, Turn
+from tasks import Maker, Turn
 from tokenizers import Tokenizer
 
 SYSTEM = ("You are a helpful assistant.", "You are qtui-demo, a small helpful assistant.")
@@ -99,8 +99,7 @@ def short_conversation(maker: Maker) -> list[Turn]:
 def recall_conversation(maker: Maker, length: int) -> list[Turn]:
     """Return a conversation about planted facts that about fits a row."""
     questions = maker.rng.randint(3, {256: 5, 512: 9, 1024: 12}[length])
-    kinds = [maker.rng.choice(KINDS["recall"]) for _ in range(questions)]
-    return maker.recall(maker.rng.randint(*RECALL_SIZES[length]), kinds)
+    return maker.recall(maker.rng.randint(*RECALL_SIZES[length]), maker.recall_kinds(questions))
 
 
 def pack(encoder: Encoder, stream: str, length: int, rows: int, seed: int) -> Rows:

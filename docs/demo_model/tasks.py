@@ -54,9 +54,14 @@ class Maker:
         if group == "text":
             return self.text(self.rng.choices(KINDS["text"], (8, 3, 2.5, 2.5, 2, 1.5), k=self.rng.randint(1, 6)))
         if group == "recall":  # short ones: looking up by the value is learnt on few sentences first
-            return self.recall(self.rng.randint(0, 3), self.rng.choices(KINDS["recall"], k=self.rng.randint(2, 6)))
+            return self.recall(self.rng.randint(0, 3), self.recall_kinds(self.rng.randint(2, 6)))
         kind = self.rng.choice(KINDS[group])
         return [self.one(group, kind)]
+
+    def recall_kinds(self, count: int) -> list[str]:
+        """Return kinds of planted facts to ask for; those whose value is a name are harder, and come twice as often."""
+        kinds = KINDS["recall"]
+        return self.rng.choices(kinds, [2 if kind in ("hider", "friend", "keeper") else 1 for kind in kinds], k=count)
 
     def one(self, group: str, kind: str) -> Turn:
         """Return one turn of a kind, complete in itself."""

@@ -33,8 +33,8 @@ PAUSE_SECONDS = 15.0
 STREAMS = (("short", 256), ("recall", 256), ("recall", 512), ("recall", 1024))
 STAGES = (
     (0.00, (0.80, 0.14, 0.04, 0.02)),
-    (0.40, (0.77, 0.09, 0.09, 0.05)),
-    (0.70, (0.74, 0.06, 0.08, 0.12)),
+    (0.40, (0.68, 0.12, 0.13, 0.07)),
+    (0.70, (0.66, 0.09, 0.12, 0.13)),
 )
 """From which part of the run on: the shares of the streams."""
 WARM_UP_STEPS = 60

@@ -11,8 +11,8 @@ from qtui.core.demo import DEMO_QUANTS, DEMO_SIDES, DemoProgress
 from qtui.core.errors import QtuiError, UsageError
 from qtui.services.demo import SOURCE, Demo
 
-SIZES = {"Q8_0": 4_499_008, "Q4_K_M": 2_587_712, "Q2_K": 1_697_600}
-"""Bytes, as llama.cpp's own llama-quantize made them when the model was trained."""
+SIZES = {"Q8_0": 4_499_104, "Q5_K_M": 3_021_984, "Q4_K_M": 2_587_808, "Q3_K_M": 2_151_328, "Q2_K": 1_697_696}
+"""Bytes, as llama.cpp makes them of the shipped file."""
 
 
 async def prepared(demo: Demo) -> list[DemoProgress]:
