@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 SYSTEM = ("You are a helpful assistant.", "You are qtui-demo, a small helpful assistant.")
 SHORT_MIX = {
-    "arithmetic": 0.47, "text": 0.13, "recall": 0.04, "format": 0.24, "story": 0.02, "world": 0.08, "other": 0.03,
+    "arithmetic": 0.34, "text": 0.18, "recall": 0.05, "format": 0.32, "story": 0.02, "world": 0.07, "other": 0.02,
 }  # fmt: skip
 """Shares of the short stream, by conversation."""
 NOTHING, PROMPT, ANSWER, VALUE = range(4)
