@@ -72,7 +72,9 @@ def main() -> int:
     llama = llama_cpp.Llama(str(file), n_ctx=1024, n_threads=1, verbose=False)
 
     texts = list(some_texts(random.Random(5)))
-    same_tokens = sum(encoder.whole(text) == llama.tokenize(text.encode(), add_bos=False, special=False) for text in texts)
+    same_tokens = sum(
+        encoder.whole(text) == llama.tokenize(text.encode(), add_bos=False, special=False) for text in texts
+    )
     print(f"the same tokens for {same_tokens} of {len(texts)} texts")
 
     maker, same_texts = Maker(12, "dev"), 0

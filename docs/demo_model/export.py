@@ -1,6 +1,6 @@
 """Write a checkpoint as a GGUF file.
 
-    python export.py checkpoint.pt tokenizer.json qtui-demo-F16.gguf
+python export.py checkpoint.pt tokenizer.json qtui-demo-F16.gguf
 """
 
 from __future__ import annotations

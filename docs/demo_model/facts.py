@@ -127,7 +127,9 @@ def _deed(rng: random.Random) -> Fact:
 
 def _thing(rng: random.Random) -> Fact:
     thing, colour, place = rng.choice(OBJECTS), rng.choice(COLOURS), rng.choice(PLACES)
-    sentence = rng.choice((f"The {colour} {thing} is in the {place}.", f"There is {article(colour)} {thing} in the {place}."))
+    sentence = rng.choice(
+        (f"The {colour} {thing} is in the {place}.", f"There is {article(colour)} {thing} in the {place}.")
+    )
     return Fact("thing", (thing, colour, place), sentence, frozenset({thing, place}), (
         Question("where", (f"Where is the {thing}?", f"Where can I find the {thing}?"), f"The {thing} is in the{value(' ' + place)}."),
         Question("colour", (f"What colour is the {thing}?", f"What is the colour of the {thing}?"), f"The {thing} is{value(' ' + colour)}."),

@@ -1,6 +1,6 @@
 """Write the dev set and the test set: facts that training never sees, balanced by kind.
 
-    python make_sets.py tokenizer.json
+python make_sets.py tokenizer.json
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ def write(side: str, encoder: Encoder) -> None:
             if turn.prompt in seen or length > LONGEST:
                 continue
             seen.add(turn.prompt)
-            entry = {"group": group, "kind": turn.kind, "prompt": turn.prompt, "answer": plain(turn.answer), **turn.about}
+            entry = {
+                "group": group,
+                "kind": turn.kind,
+                "prompt": turn.prompt,
+                "answer": plain(turn.answer),
+                **turn.about,
+            }
             lines.append(json.dumps(entry))
     (HERE / f"{side}.jsonl").write_text("\n".join(lines) + "\n")
 

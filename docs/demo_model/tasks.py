@@ -208,7 +208,11 @@ class Maker:
         a, b, c = items
         payload = rng.choice((f"{a}, {b}, {c}", f"{a}, {b} and {c}"))
         if rng.random() < 0.5:
-            return self._ordered(_NUMBERED, payload), payload, "\n".join(f"{n}. {word}" for n, word in enumerate(items, 1))
+            return (
+                self._ordered(_NUMBERED, payload),
+                payload,
+                "\n".join(f"{n}. {word}" for n, word in enumerate(items, 1)),
+            )
         return self._ordered(_BULLETS, payload), payload, "\n".join(f"- {word}" for word in items)
 
     def _json(self) -> tuple[str, str, str]:
@@ -250,7 +254,9 @@ class Maker:
         who = who if kind == "named" else f"{name} the {animal}"
         order = self.rough(self.rng.choice(_STORY), keep_case=True).replace("@", who)
         if self.side == "train" and self.rng.random() < 0.15:
-            order = self.rough(self.rng.choice(("Tell me a story.", "Tell a short story.", "Write a story.", "A story please.")))
+            order = self.rough(
+                self.rng.choice(("Tell me a story.", "Tell a short story.", "Write a story.", "A story please."))
+            )
         return Turn("story", kind, order, " ".join(self.sentences(name, animal)), {"name": name, "animal": animal})
 
     def sentences(self, name: str, animal: str) -> list[str]:

@@ -172,7 +172,8 @@ class Worker:
         ours = matrices[number :: options.workers]
         self.muon = Muon([w for w, _ in ours], [m for _, m in ours], options.decay)
         self.others = [w for name, w in named if w.dim() < 2 or name.startswith("token_embd")] if number == 0 else []
-        self.owned = [number_ for number_, (_, w) in enumerate(named) if any(w is x for x in [*self.others, *(w for w, _ in ours)])]
+        kept_by_us = {id(weight) for weight in (*self.others, *(weight for weight, _ in ours))}
+        self.owned = [place for place, (_, weight) in enumerate(named) if id(weight) in kept_by_us]
         if number == 0:
             self.adam = torch.optim.AdamW(self.others, lr=1.0, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
             if "adam" in kept:
@@ -275,7 +276,9 @@ class Worker:
                 kinds.setdefault(f"{group}/{prompt.kind}", []).append(hit)
         by_kind = {kind: f"{sum(hits)}/{len(hits)}" for kind, hits in kinds.items()}
         minutes = self.clock.worked / 60
-        self._say(f"LOOK {minutes:.1f} min {self.tokens / 1e6:.1f} M {scores} {by_kind} ({time.monotonic() - started:.0f} s)")
+        self._say(
+            f"LOOK {minutes:.1f} min {self.tokens / 1e6:.1f} M {scores} {by_kind} ({time.monotonic() - started:.0f} s)"
+        )
         record = {"minutes": minutes, "tokens": self.tokens, "step": self.step, "exact": scores, "kinds": by_kind}
         with (self.options.out / "looks.jsonl").open("a") as file:
             file.write(json.dumps(record) + "\n")

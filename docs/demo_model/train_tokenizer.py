@@ -1,6 +1,6 @@
 """Train the tokenizer: 1 024 tokens, digits one by one, every name and every word for a value one token.
 
-    python train_tokenizer.py tokenizer.json
+python train_tokenizer.py tokenizer.json
 """
 
 from __future__ import annotations
@@ -44,13 +44,17 @@ def texts(conversations: int = 30_000) -> Iterator[str]:
 def train() -> Tokenizer:
     """Return the tokenizer; llama.cpp calls its pre-tokenizer `smollm`."""
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    trainer = trainers.BpeTrainer(vocab_size=SIZE, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False)
+    trainer = trainers.BpeTrainer(
+        vocab_size=SIZE, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+    )
     tokenizer.train_from_iterator(texts(), trainer)
     return tokenizer
 

@@ -29,10 +29,12 @@ def earlier_tokenizer(reader: gguf.GGUFReader) -> Tokenizer:
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
     merges = [tuple(merge.split(" ")) for merge in reader.fields["tokenizer.ggml.merges"].contents()]
     tokenizer = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
-    ])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
@@ -41,9 +43,11 @@ def embeddings(earlier: Tokenizer, table: Tensor, encoder: Encoder) -> Tensor:
     """Return the embeddings of our tokens."""
     known, rows = earlier.get_vocab(), []
     for token, _ in sorted(encoder.tokenizer.get_vocab().items(), key=lambda item: item[1]):
-        parts = [known[token]] if token in known else [
-            known[piece] for piece in earlier.encode(decoders.ByteLevel().decode([token])).tokens
-        ]
+        parts = (
+            [known[token]]
+            if token in known
+            else [known[piece] for piece in earlier.encode(decoders.ByteLevel().decode([token])).tokens]
+        )
         rows.append(table[parts].mean(0))
     return torch.stack(rows)
 
@@ -61,7 +65,9 @@ def main() -> None:
             weights[name] = apart(weights[name], shape.heads)
         elif name.endswith("attn_k.weight"):
             weights[name] = apart(weights[name], shape.kv_heads)
-    weights["token_embd.weight"] = embeddings(earlier_tokenizer(reader), weights["token_embd.weight"], Encoder(tokenizer))
+    weights["token_embd.weight"] = embeddings(
+        earlier_tokenizer(reader), weights["token_embd.weight"], Encoder(tokenizer)
+    )
     model = Model(shape)
     model.load_state_dict(weights)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -47,9 +47,13 @@ COMMON = (
     "memory terminal keyboard screen mouse button file folder code program system network server cache token context"
 ).split()
 SUBJECTS = (
-    "gravity history physics love music chess football cooking politics the moon the sea the weather the internet "
-    "computers dinosaurs volcanoes poetry art money time travel life sleep space the brain electricity climate bees"
-).replace("the ", "the_").split()
+    (
+        "gravity history physics love music chess football cooking politics the moon the sea the weather the internet "
+        "computers dinosaurs volcanoes poetry art money time travel life sleep space the brain electricity climate bees"
+    )
+    .replace("the ", "the_")
+    .split()
+)
 SUBJECTS = [subject.replace("_", " ") for subject in SUBJECTS]
 LANDS = "France Spain Italy Japan China India Brazil Canada Egypt Norway Peru Kenya Poland Greece Chile Cuba".split()
 TONGUES = "French German Spanish Italian Japanese Latin Greek Dutch Polish Turkish".split()
@@ -86,8 +90,9 @@ def blend(rng: random.Random) -> str:
 def _towns(count: int) -> list[str]:
     rng = random.Random(4)
     found: list[str] = []
-    heads, tails = "Bal Dor Fen Gal Hol Kar Lum Mor Nar Pel Quil Ras Sel Tor Ul Vek Wil Zan".split(), (
-        "dale mere wick ford gard holm stead bury by ton".split()
+    heads, tails = (
+        "Bal Dor Fen Gal Hol Kar Lum Mor Nar Pel Quil Ras Sel Tor Ul Vek Wil Zan".split(),
+        ("dale mere wick ford gard holm stead bury by ton".split()),
     )
     while len(found) < count:
         town = rng.choice(heads) + rng.choice("aeiou") * (rng.random() < 0.5) + rng.choice(tails)
