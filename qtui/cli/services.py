@@ -13,6 +13,7 @@ from qtui.core.downloads.ports import Checksums, Downloads
 from qtui.core.downloads.run import DownloadRun
 from qtui.core.duel.export import Report
 from qtui.core.duel.keeper import Keeper
+from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.task import Suite
@@ -137,6 +138,8 @@ class Services:
     judge: MakeJudge
     hashes: Hashes
     write_report: WriteReport
+    keep_report: Callable[[Report, str], Awaitable[str]]
+    """Writes a report of a kind into the data folder; returns where it is."""
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -292,6 +295,11 @@ class Services:
     def keeper(self, tell: Callable[[str], object] = _quiet) -> Keeper:
         """Return what keeps rounds, as much of them as the settings say."""
         return Keeper(self.rounds, self.hashes, self.engine, self.settings.keep, tell)
+
+    @property
+    def past(self) -> PastRounds | None:
+        """Return what can be done with the rounds that are kept; None where nothing is."""
+        return PastRounds(self.rounds, self.library, self.keep_report) if self.rounds is not None else None
 
     async def close(self) -> None:
         """End every child process, once what was run is on record."""

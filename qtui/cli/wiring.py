@@ -40,7 +40,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
     from qtui.services.presets import PresetsFile
-    from qtui.services.reports import write_report
+    from qtui.services.reports import keep_report, write_report
     from qtui.services.rounds import RoundsFile
     from qtui.services.settings import SettingsFile, expanded
     from qtui.services.suites import SuiteFiles
@@ -98,6 +98,7 @@ def local_services(options: Namespace) -> Services:
         judge=LocalJudge,
         hashes=FileHashes(),
         write_report=write_report,
+        keep_report=keep_report,
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),

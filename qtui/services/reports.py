@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime
 from pathlib import Path
 
 from qtui.core.duel.export import Report, markdown, report_kind
 from qtui.core.duel.html_report import html_report
+from qtui.core.text import clean_name
 from qtui.services.files import write_atomic
+from qtui.services.paths import data_dir
 
 
 async def write_report(name: str, report: Report) -> None:
@@ -30,3 +33,17 @@ def _write(path: Path, kind: str, report: Report) -> None:
     else:
         text = json.dumps({"schema": 1, **report.as_json()}, ensure_ascii=False, indent=1) + "\n"
     write_atomic(path, text.encode("utf-8", "replace"))
+
+
+async def keep_report(report: Report, kind: str) -> str:
+    """Write a report into the data folder under a name that tells when; return where it is, clean.
+
+    Raises:
+        QtuiError: it cannot be written.
+    """
+    folder = await asyncio.to_thread(data_dir)
+    moment = datetime.now().strftime("%Y%m%d-%H%M%S")
+    path = folder / "reports" / f"history-{moment}{kind}"
+    await asyncio.to_thread(path.parent.mkdir, mode=0o700, exist_ok=True)
+    await write_report(str(path), report)
+    return clean_name(str(path), 400)

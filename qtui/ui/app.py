@@ -17,7 +17,6 @@ from qtui.core.errors import QtuiError
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.exploring import Exploring
 from qtui.ui.messages import (
     ArenaChanged,
     ChooseForSide,
@@ -28,6 +27,7 @@ from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
 from qtui.ui.present.top_line import advice
+from qtui.ui.recalling import Recalling
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
@@ -35,14 +35,13 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.duel.run import Duel
     from qtui.core.library.variant import Variant
     from qtui.core.ports import SettingsStore
-    from qtui.ui.places.arena import ArenaPlace
     from qtui.ui.places.models import ModelsPlace
     from qtui.ui.present.models import Standing
 
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Exploring):
+class QtuiApp(Recalling):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -58,7 +57,6 @@ class QtuiApp(Exploring):
         self._duel: Duel | None = None
         self._standing: Standing
         self._models: ModelsPlace | None = None
-        self._arena: ArenaPlace | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Begin with the frame of the first place, before anything that it shows is there."""
@@ -179,6 +177,10 @@ class QtuiApp(Exploring):
         if event.then_open:
             self.switch_mode("arena")
 
+    async def put_on_sides(self, sides: Mapping[str, Variant]) -> None:
+        """Put these variants on the sides, and nothing else."""
+        await self._stand(replace(self._standing, sides=dict(sides)))
+
     @on(ChooseForSide)
     async def choose_for_side(self, event: ChooseForSide) -> None:
         """Go to Models to choose for a side."""
@@ -190,6 +192,8 @@ class QtuiApp(Exploring):
     def note_arena(self, event: ArenaChanged) -> None:
         """Show in Models what the Arena has loaded and measured."""
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
+        if event.covered != self._vitals.covered:
+            self.show_vitals(replace(self._vitals, covered=event.covered))
         if self._models is not None:
             self._models.show_standing(self._standing)
         if self.hub_place is not None:

@@ -30,6 +30,8 @@ class Where(StrEnum):
     COMPARE = "Compare"
     DELETE = "In the question before deleting"
     DOWNLOADS = "Downloads"
+    HISTORY = "History"
+    HISTORY_SEARCH = "History, in the search"
     PLAN = "Plan"
     PLAN_FIELD = "Plan, while a value is typed"
     PALETTE = "In the palette"
@@ -40,7 +42,16 @@ class Where(StrEnum):
 
 
 TYPED = frozenset(
-    {Where.FILTER, Where.HUB_SEARCH, Where.FIELD, Where.PALETTE, Where.SETTING, Where.SAMPLING, Where.PLAN_FIELD}
+    {
+        Where.FILTER,
+        Where.HUB_SEARCH,
+        Where.FIELD,
+        Where.PALETTE,
+        Where.SETTING,
+        Where.SAMPLING,
+        Where.PLAN_FIELD,
+        Where.HISTORY_SEARCH,
+    }
 )
 """Where a text field has the focus: it keeps every key that types something."""
 WITHIN: Mapping[Where, Where] = {
@@ -183,6 +194,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("arena.sampling", "S", "sampling", "sampling", _W.ARENA, "temperature, seed and so on; the system prompt"),
     _C("arena.new", "N", "new", "new", _W.ARENA, "a new conversation, when it is pressed twice"),
     _C("arena.diff", "d", "diff", "diff", _W.ARENA, "both last answers word by word, and what may be wrong with them"),
+    _C("arena.names", "n", "names", "hide names", _W.ARENA, "hide names and numbers until a vote, or show them"),
     _C("arena.zoom", "z", "zoom", "zoom", _W.ARENA, "only the side that has the focus, or both again"),
     _C("arena.stop", "escape", "stop", "stop", _W.ARENA, "stop what loads or answers"),
     _C("arena.a", "A", "choose('A')", "change A", _W.ARENA, "choose another variant for side A"),
@@ -245,6 +257,21 @@ COMMANDS: tuple[Command, ...] = (
     _C("downloads.first", "g,home", "edge(-1)", "", _W.DOWNLOADS, "first download"),
     _C("downloads.last", "G,end", "edge(1)", "", _W.DOWNLOADS, "last download"),
     _C("downloads.close", "escape,w,q", "dismiss", "close", _W.DOWNLOADS, "close it; downloads go on"),
+    _C("history.reopen", "enter", "reopen", "to the Arena", _W.HISTORY, "its prompt and variants to the Arena"),
+    _C("history.search", "slash", "search", "search", _W.HISTORY, "by words in prompt, answers or names"),
+    _C("history.markdown", "e", "export('.md')", "Markdown", _W.HISTORY, "what is shown into a Markdown file"),
+    _C("history.html", "E", "export('.html')", "HTML", _W.HISTORY, "what is shown into an HTML file with charts"),
+    _C("history.delete", "x", "delete", "delete", _W.HISTORY, "delete the round, when pressed twice"),
+    _C("history.down", "down,j", "cursor(1)", "", _W.HISTORY, "next round (up, k: the one before)"),
+    _C("history.up", "up,k", "cursor(-1)", "", _W.HISTORY, "the round before"),
+    _C("history.page_down", "pagedown,space", "page(1)", "", _W.HISTORY, "read on in the round"),
+    _C("history.page_up", "pageup", "page(-1)", "", _W.HISTORY, "back in the round"),
+    _C("history.first", "g,home", "edge(-1)", "", _W.HISTORY, "first round"),
+    _C("history.last", "G,end", "edge(1)", "", _W.HISTORY, "last round"),
+    _C("history.close", "escape,h,q", "dismiss", "close", _W.HISTORY, "close it"),
+    _C("past.done", "enter", "", "to the rounds", _W.HISTORY_SEARCH, "to the rounds that were found", bound=False),
+    _C("past.down", "down", "leave_search", "", _W.HISTORY_SEARCH, "to the rounds that were found"),
+    _C("past.clear", "escape", "clear_search", "clear", _W.HISTORY_SEARCH, "clear the search"),
     _C("plan.use", "enter", "use", "use", _W.PLAN, "make it the plan: every footprint is asked again for it"),
     _C("plan.less", "left", "change(-1)", "", _W.PLAN, "the value before; on more: fold it"),
     _C("plan.next", "right", "change(1)", "", _W.PLAN, "the next value; on more: unfold it"),
@@ -289,6 +316,9 @@ COMMANDS: tuple[Command, ...] = (
     _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minutes"),
     _C("plan", "p", "plan", "plan", _W.EVERYWHERE, "the plan: how models are loaded, and what each choice costs"),
     _C("downloads", "w", "downloads", "", _W.EVERYWHERE, "downloads: what is fetched, paused, failed, and how fast"),
+    _C(
+        "history", "h", "history", "", _W.EVERYWHERE, "history: rounds that are kept, read again, asked again, exported"
+    ),
     _C("keys", "question_mark", "keys", "keys", _W.EVERYWHERE, "these keys, and what is amiss with the engine"),
     _C("settings", "comma", "settings", "", _W.EVERYWHERE, "settings: folders, margins, theme, keys"),
     _C("palette", "ctrl+p", "palette", "", _W.EVERYWHERE, "every command by name, with its key"),

@@ -92,6 +92,8 @@ class ArenaChanged(Message):
     rates: Mapping[Path, float] = field(default_factory=dict)
     plans: Mapping[str, LoadPlan] = field(default_factory=dict)
     """What each side was loaded under."""
+    covered: bool = False
+    """Names, sizes and rates are hidden until there is a vote."""
 
 
 @dataclass(eq=False, repr=False)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.downloads.ports import Checksums
     from qtui.core.downloads.run import DownloadRun
     from qtui.core.duel.keeper import Keeper
+    from qtui.core.duel.past import PastRounds
     from qtui.core.forecast import Forecast
     from qtui.core.hub.ports import Hub
     from qtui.core.library.variant import Variant
@@ -85,6 +86,8 @@ class Parts:
     """None: nothing is verified."""
     keeper: Keeper | None = None
     """Keeps the rounds of the Arena; None: they are not kept."""
+    past: PastRounds | None = None
+    """The rounds that are kept; None: there is no history here."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
     apply: Callable[[Settings], None] = _unmoved

@@ -26,6 +26,8 @@ class Vitals:
     """The last minutes of machine and sessions."""
     alarms: tuple[Alarm, ...] = ()
     """What is wrong now, the newest first."""
+    covered: bool = False
+    """A blind round is open: no size, rate or name is shown."""
 
     def quiet(self) -> bool:
         """Tell whether it is known that no session of any qtui computes now."""

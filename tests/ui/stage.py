@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from qtui.core.downloads.ports import Checksums, Downloads
 from qtui.core.downloads.run import DownloadRun
+from qtui.core.duel.past import PastRounds
 from qtui.core.forecast import Forecast
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Role, Variant
@@ -66,6 +67,7 @@ class Stage:
     remover: Remover | None = None
     checksums: Checksums | None = None
     downloads: Downloads | None = None
+    past: PastRounds | None = None
     real_library: Library | None = None
     """Takes the place of the fake one."""
     library: FakeLibrary = field(init=False)
@@ -85,7 +87,7 @@ class Stage:
             library=self.real_library or self.library, machine=self.machine, engine=self.engine, guard=guard,
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
-            remover=self.remover, checksums=self.checksums, hub=self.hub,
+            remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip
         return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)

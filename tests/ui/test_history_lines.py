@@ -4,7 +4,8 @@ import pytest
 
 from qtui.core.monitor.history import Point
 from qtui.core.monitor.series import Series
-from qtui.ui.widgets.history_lines import CURSOR, TALLEST, history_lines, window
+from qtui.ui.present.monitor_heights import TALLEST
+from qtui.ui.widgets.history_lines import CURSOR, history_lines, window
 
 HALF = tuple(Point(1000.0 + second, 50.0) for second in range(60))
 

@@ -296,3 +296,21 @@ async def test_keys_of_ones_own_leave_enter_to_sessions_and_to_lines() -> None:
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, MonitorPlace))
         await pilot.press("G", "j", "enter", "m")
         await sees(pilot, "5 min ago")
+
+
+async def test_a_blind_round_covers_a_chart_too() -> None:
+    made = stage()
+    async with made.app().run_test(size=(80, 24)) as pilot:
+        place = await opened(pilot)
+        await pilot.press("G", "G", "enter")
+        await sees(pilot, "1 min ago")
+        place.show_vitals(replace(place.vitals, covered=True))
+        await sees(pilot, "hidden while a blind round is open")
+        for key in ("enter", "plus", "s", "j", "t", "G"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert not any(word in screen_text(pilot) for word in ("41.2", "Tiny", "1 min ago", "more time", "chart"))
+            assert isinstance(pilot.app.screen, MonitorPlace)
+        place.show_vitals(replace(place.vitals, covered=False))
+        await sees(pilot, "major faults")
+        await sees(pilot, "s stop")

@@ -14,7 +14,7 @@ from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import ChooseForSide
 from qtui.ui.panels.diff import DiffPanel
 from qtui.ui.panels.sampling import SamplingPanel
-from qtui.ui.places.duel_place import DuelPlace
+from qtui.ui.places.blind_place import BlindPlace
 from qtui.ui.places.operations import Placing
 from qtui.ui.widgets.answer_parts import AnswerParts
 from qtui.ui.widgets.panes import LABELS
@@ -26,7 +26,7 @@ CONFIRM_S = 5.0
 """A key that is wanted twice is wanted again within these seconds."""
 
 
-class ArenaPlace(DuelPlace):
+class ArenaPlace(BlindPlace):
     """What can be done in the Arena."""
 
     NAME = "arena"
@@ -63,7 +63,7 @@ class ArenaPlace(DuelPlace):
             **dict.fromkeys(VOTES, self._talk.resting and self._ballots.open),
             "keys": not isinstance(self.focused, PromptField),  # in the field ? is a question mark
         }
-        return frozenset(command for command, sense in makes_sense.items() if not sense)
+        return super().hidden_commands() | {command for command, sense in makes_sense.items() if not sense}
 
     @on(PromptField.Sent)
     async def send_prompt(self, event: PromptField.Sent) -> None:
@@ -136,14 +136,9 @@ class ArenaPlace(DuelPlace):
             self._say("N again: a new conversation; this one is dropped.")
             return
         self._confirming = False
-        self._ended = None
-        self._ballots.forget()
-        self._duel.clear()
-        self._talk.restart()
-        await self.panes.clear()
+        await self._restart()
         self._field.clear()
         self._field.focus()
-        self._refresh_both()
 
     def _forget_confirming(self) -> None:
         self._confirming = False
@@ -162,9 +157,11 @@ class ArenaPlace(DuelPlace):
         self.panes.zoom()
 
     async def action_vote(self, vote: str) -> None:
-        """Say which answer of the last round is better."""
+        """Say which answer of the last round is better; while names are hidden, of which place."""
         if self._talk.resting and self._ballots.open:
-            self.notify(await self._ballots.vote(Vote(vote)), markup=False)
+            sentence = await self._ballots.vote(self._curtain.vote(Vote(vote)))
+            await self._show_names()
+            self.notify(sentence, markup=False)
             self.refresh_keys()
 
     def action_diff(self) -> None:

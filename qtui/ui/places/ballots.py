@@ -28,17 +28,22 @@ class Ballots:
         """Tell whether the last round can be voted on."""
         return self._ended is not None and self._vote is None
 
+    @property
+    def identical(self) -> bool:
+        """Tell whether both said the same in the last round, so that nobody is asked."""
+        return self._vote is Vote.IDENTICAL
+
     def take(self, ended: RoundEnded) -> None:
         """Take the round that has ended; identical answers need no vote."""
         self._ended, self._round, self._vote = (ended if both_answered(ended) else None), "", None
         if self._ended is not None and identical(ended):
             self._count(Vote.IDENTICAL)
 
-    async def keep(self, ended: RoundEnded, sampling: Sampling, system: str) -> None:
+    async def keep(self, ended: RoundEnded, sampling: Sampling, system: str, *, blind: bool = False) -> None:
         """Keep a round that was taken, with the vote if there is one by now."""
         if self._keeper is None or not self._keeper.keeps:
             return
-        record = await self._keeper.record(ended, sampling, system=system)
+        record = await self._keeper.record(ended, sampling, system=system, blind=blind)
         await self._keeper.keep(record)
         if ended is self._ended:
             self._round = record.id

@@ -14,9 +14,10 @@ from textual.widgets import Static
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.duel.conversation import Sampling
+from qtui.core.duel.curtain import Curtain
 from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.report import side_degeneration
-from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened
+from qtui.core.duel.run import Duel, DuelEvent, ModeChosen, RoundEnded, SideHappened
 from qtui.core.events import Answered, Failed, LoadProgressed, PromptProgressed, TextArrived
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
@@ -69,6 +70,7 @@ class DuelPlace(Place, Ground):
         self._operations = Operations(duel, self.post_message)
         self._rates: dict[Path, float] = {}
         self._ballots = Ballots(keeper)
+        self._curtain = Curtain()
         self._ended: RoundEnded | None = None
         """The last round, where both sides answered it."""
         self.panes = Panes()
@@ -101,6 +103,11 @@ class DuelPlace(Place, Ground):
         """Return the variant of the side that has the focus."""
         return self._held.get(self.panes.current())
 
+    def show_prompt(self, prompt: str) -> None:
+        """Put a prompt into the field, to be changed or sent."""
+        self._field.show(clean(prompt))
+        self._field.focus()
+
     def show_plan(self, current: CurrentPlan) -> None:
         """Load what comes next under another plan; what is loaded keeps its own."""
         self._current = current
@@ -113,6 +120,7 @@ class DuelPlace(Place, Ground):
             label: self._wanted.get(label) for label in LABELS if self._wanted.get(label) != self._held.get(label)
         }
         if changed:
+            await self._show_names()
             placings = {label: self._placing(label, variant) for label, variant in changed.items()}
             busy = any(self.panes.sides[label].phase in BUSY for label in changed if label in self._held)
             self._held = dict(self._wanted)
@@ -164,6 +172,10 @@ class DuelPlace(Place, Ground):
         self.run_worker(self._operations.put(number, placings, stop=stop), group="duel")
 
     async def _begin(self, prompt: str, note: str = "", only: Sequence[str] = ()) -> None:
+        if self._curtain.down:
+            self._curtain.begin_round()
+        elif self._curtain.wanted and len(self._held) == len(LABELS) and not only:
+            await self._hide_names()
         asked = tuple(label for label in self._held if not only or label in only)
         sampling = self._like_the_other(asked) or self._talk.choice.sampling(len(self._held))
         self._talk.prompt, self._talk.used, self._talk.asked = prompt, sampling, frozenset(asked)
@@ -211,17 +223,23 @@ class DuelPlace(Place, Ground):
 
     @on(DuelHappened)
     async def show_event(self, event: DuelHappened) -> None:
-        """Show what happened on a side."""
-        match event.event:
+        """Show what happened on a side, as far as it may be seen."""
+        for happened in self._curtain.pass_on(event.event):
+            await self._show(happened)
+
+    async def _show(self, event: DuelEvent) -> None:
+        match event:
             case ModeChosen() as mode:
                 self._talk.mode = mode
                 self._refresh_both()
             case RoundEnded() as ended:
                 self._ballots.take(ended)
                 if self._talk.used is not None:
-                    kept = self._ballots.keep(ended, self._talk.used, self._talk.choice.system)
+                    blind, system = self._curtain.down, self._talk.choice.system
+                    kept = self._ballots.keep(ended, self._talk.used, system, blind=blind)
                     self.run_worker(kept, group="ballots")
                 await self._show_signs(ended)
+                await self._after_round()
             case happened if happened.side in self._held:
                 before = self.panes.sides[happened.side].phase in BUSY
                 await self.panes.show(happened)
@@ -244,7 +262,9 @@ class DuelPlace(Place, Ground):
                 await self.panes[side.side].say(prose(told.sentence, "$text-warning"))
 
     def _after(self, label: str, event: object) -> None:
-        """Do what follows from an event, once it is shown."""
+        """Do what follows from an event, once it is shown with name and numbers."""
+        if self._curtain.down:
+            return
         side = self.panes.sides[label]
         if isinstance(event, Answered) and event.answer.generation_rate is not None and side.variant:
             self._rates[side.variant.path] = event.answer.generation_rate
@@ -269,7 +289,7 @@ class DuelPlace(Place, Ground):
         """Settle the sides once the newest operation is over."""
         if not self._operations.note_end(event.number):
             return
-        await self.panes.rest(self._talk.asked)
+        await self.panes.rest(() if self._curtain.down else self._talk.asked)
         asked, self._talk.asked = self._talk.asked, frozenset()
         both = len(asked) == 2 and all(_complete(self.panes.sides[label]) for label in asked)
         if both:
@@ -281,7 +301,21 @@ class DuelPlace(Place, Ground):
     @on(DuelBroke)
     async def show_break(self, event: DuelBroke) -> None:
         """Show that the run could not go on, on every side."""
+        await self._show_names()
         await self.panes.fail(event.failure)
+
+    # Blind rounds
+
+    async def _hide_names(self) -> None:
+        """Begin a conversation in which names and numbers are hidden."""
+        raise NotImplementedError
+
+    async def _show_names(self) -> None:
+        """Show names and numbers, where they are hidden."""
+        raise NotImplementedError
+
+    async def _after_round(self) -> None:
+        """Do what follows from a round, once it is shown."""
 
     # Drawing
 
@@ -300,7 +334,7 @@ class DuelPlace(Place, Ground):
 
     def _tell(self) -> None:
         loaded = frozenset(label for label in self._duel.labels if self._duel.session(label))
-        self.post_message(ArenaChanged(loaded, dict(self._rates), dict(self._plans)))
+        self.post_message(ArenaChanged(loaded, dict(self._rates), dict(self._plans), self._curtain.down))
 
     def _say(self, message: str) -> None:
         self.notify(message, severity="warning", markup=False)

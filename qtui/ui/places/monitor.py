@@ -19,10 +19,11 @@ from qtui.core.monitor.chart import SPANS_S, other_span
 from qtui.core.monitor.series import Series, series
 from qtui.core.ports import Sessions
 from qtui.core.sessions import SessionSeen
-from qtui.ui.commands import Where, bindings
+from qtui.ui.commands import COMMANDS, Where, bindings
 from qtui.ui.messages import SessionStopped, TakeRemedy
 from qtui.ui.panels.log import LogPanel
 from qtui.ui.places.place import Place
+from qtui.ui.present import blind
 from qtui.ui.present.alarms import MOST_LINES, alarm_lines, remedy_question
 from qtui.ui.present.chart import series_lines
 from qtui.ui.present.monitor import (
@@ -36,19 +37,14 @@ from qtui.ui.present.monitor import (
     question_lines,
     rows,
 )
+from qtui.ui.present.monitor_heights import history_height, strip_height
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
-from qtui.ui.widgets.history_lines import TALLEST, HistoryLines
+from qtui.ui.widgets.history_lines import HistoryLines
 
-FRAME = 2 + 1
-"""Lines of the screen that belong to the top line and the keys."""
-BORDER = 1
-STRIP = 3 + BORDER
-LEAST_ROWS, MOST_ROWS, EMPTY_ROWS = 3, 12, 5
-"""Lines that the sessions keep at least, that they take before the series grow taller, and without any session."""
-MOST_ROWS_BESIDE = 5
-"""Lines that the sessions keep at most beside a chart."""
+OWN_COMMANDS = frozenset(c.id for c in COMMANDS if c.where in (Where.MONITOR, Where.SESSION, Where.SERIES))
+"""All that can be done here."""
 
 
 class MonitorPlace(Place):
@@ -102,6 +98,8 @@ class MonitorPlace(Place):
 
     def hidden_commands(self) -> frozenset[str]:
         """What was asked is answered first; only a session can be stopped and has a log; a chart is one already."""
+        if self.vitals.covered:
+            return OWN_COMMANDS
         hidden = set() if self._offered() is not None else {"monitor.remedy"}
         if self._remedy is not None or self._asking:
             hidden = {"monitor.log", "monitor.chart", "monitor.longer", "monitor.shorter"}
@@ -114,7 +112,9 @@ class MonitorPlace(Place):
         return frozenset(hidden)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let the keys of sessions and of lines be theirs only while the cursor is."""
+        """Let keys of sessions and of lines be theirs while the cursor is; none work while these must not be seen."""
+        if self.vitals.covered and action in ("log", "stop", "remedy", "chart", "span", "cursor", "page", "edge"):
+            return False
         if action in ("log", "stop"):
             return not self._on_lines
         return action != "chart" or self._on_lines
@@ -285,6 +285,11 @@ class MonitorPlace(Place):
     def _take_vitals(self) -> None:
         latest = self.vitals.history.latest
         self._seen = latest.sessions if latest else ()
+        if self.vitals.covered:
+            self._ask("")
+            self.query_one(HistoryLines).show_chart(False)
+        self.set_class(self.vitals.covered, "covered")
+        self.query_one(".empty", Static).update(Content(blind.MONITOR if self.vitals.covered else EMPTY))
         self._draw()
 
     def _draw(self) -> None:
@@ -311,28 +316,22 @@ class MonitorPlace(Place):
     def _settle_cursor(self) -> None:
         """Put the cursor on a line while there is no session, and on the first that comes unless it was moved."""
         table, lines = self.query_one(GroupedTable), self.query_one(HistoryLines)
+        if self.vitals.covered:
+            return
         if not table.rows and not self._on_lines:
             self._unmoved = True
             self.set_focus(lines)
-        elif table.rows and self._on_lines and self._unmoved:
+        elif table.rows and (self.focused is None or (self._on_lines and self._unmoved)):
             self.set_focus(table)
 
     def _share_height(self) -> None:
         """Give the lines what sessions and strip leave, but no more than they can use; a chart can use all."""
         asking, low = bool(self._asking or self._remedy), self.has_class("-low")
-        strip = int(asking) if low else STRIP if asking or not self._charted else 0
         alarms = min(MOST_LINES, len(self.vitals.alarms))
-        free = self.size.height - FRAME - strip - BORDER - alarms
-        there = len(self._seen) + len(self._foreign())
-        history = self.query_one(HistoryLines)
-        if self._charted:
-            table = max(LEAST_ROWS, min(there + 1, MOST_ROWS_BESIDE)) if there else 0
-            history.styles.height = BORDER + max(1, free - table)
-            return
-        table = min(there + 1, MOST_ROWS) if there else EMPTY_ROWS
-        lines = max(1, len(self._lines))
-        rows_each = max(1, min(TALLEST, (free - table) // lines))
-        history.styles.height = BORDER + max(1, min(rows_each * lines, free - LEAST_ROWS))
+        free = self.size.height - alarms - strip_height(asking=asking, low=low, charted=self._charted)
+        rows = len(self._seen) + len(self._foreign())
+        height = history_height(free, rows=rows, lines=len(self._lines), charted=self._charted)
+        self.query_one(HistoryLines).styles.height = height
 
     def _cards(self) -> tuple[Gpu, ...]:
         sample = self.vitals.sample

@@ -84,4 +84,8 @@ class Place(Screen[None]):
     def refresh_keys(self) -> None:
         """Show the keys of where the focus is."""
         for line in self.query(KeyLine):
-            line.show_commands(shown(self.spots(), self.hidden_commands(), self._commands))
+            line.show_commands(self.worded(shown(self.spots(), self.hidden_commands(), self._commands)))
+
+    def worded(self, commands: Sequence[Command]) -> Sequence[Command]:
+        """Return commands in the words that hold now."""
+        return commands

@@ -10,6 +10,7 @@ from textual.style import Style
 
 from qtui.core.text import clean_name
 from qtui.ui.present.alarms import alarm_line
+from qtui.ui.present.blind import HIDDEN, HIDDEN_SHORT
 from qtui.ui.present.words import between, brief, joined
 from qtui.ui.vitals import Vitals
 
@@ -123,6 +124,8 @@ def advice(vitals: Vitals) -> Sequence[str]:
 
 def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> list[Content]:
     """Return the top line: two lines, or one when `compact`."""
+    if vitals.covered:
+        return _covered(places(current), width, compact=compact)
     shown = vitals.alarms if current != "monitor" else ()  # Monitor lists them itself
     alarm = alarm_line(shown, width - places(current).cell_length - 2 if compact else width)
     if compact:
@@ -130,3 +133,11 @@ def top_lines(current: str, vitals: Vitals, width: int, *, compact: bool) -> lis
         return [between(left, alarm or memory(vitals, width - left.cell_length - 4) + " ", width)]
     free = (Content(" ") + memory(vitals, width - 2)).truncate(width, ellipsis=True)
     return [between(places(current), engine_name(vitals.engine) + " ", width), alarm or free]
+
+
+def _covered(left: Content, width: int, *, compact: bool) -> list[Content]:
+    """Return the top line while a blind round is open: what is free would tell which side is at work."""
+    room = width - left.cell_length - 4 if compact else width - 2
+    text = HIDDEN if len(HIDDEN) <= room else HIDDEN_SHORT
+    hidden = Content.styled(f" {text} ", "$foreground-muted")
+    return [between(left, hidden, width)] if compact else [left, hidden.truncate(width, ellipsis=True)]

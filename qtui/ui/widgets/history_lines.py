@@ -14,13 +14,13 @@ from qtui.core.monitor.history import SPAN_S, blocks, cells
 from qtui.core.monitor.series import Series
 from qtui.core.text import clean_name
 from qtui.ui.present.chart import chart_lines
+from qtui.ui.present.monitor_heights import TALLEST
 
 CURSOR = "›"
 MARK_WIDTH = 1
 NAME_WIDTH = 6
 WORDS_WIDTH = 42
 NARROWEST, WIDEST = 16, 60
-TALLEST = 4
 
 
 def rows_each(count: int, height: int) -> int:

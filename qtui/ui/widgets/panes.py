@@ -39,13 +39,20 @@ class Panes(Horizontal, Ground):
         self._panes = {label: SidePane(label) for label in LABELS}
         self._arrived: list[tuple[str, TextArrived]] = []
         self._timer: Timer | None = None
+        self._swapped = False
 
     def compose(self) -> ComposeResult:
         """One pane for each side, and a line between them."""
-        first, second = self._panes.values()
+        first, second = self._in_order
         yield first
         yield Static(classes="between")
         yield second
+
+    @property
+    def _in_order(self) -> tuple[SidePane, ...]:
+        """Return the panes from left to right."""
+        panes = tuple(self._panes.values())
+        return panes[::-1] if self._swapped else panes
 
     def __getitem__(self, label: str) -> SidePane:
         return self._panes[label]
@@ -58,10 +65,11 @@ class Panes(Horizontal, Ground):
     def current(self) -> str:
         """Return the side that has the focus, else the first that is shown."""
         focused = self.screen.focused
-        for label, pane in self._panes.items():
+        labels = {pane: label for label, pane in self._panes.items()}
+        for pane in self._in_order:
             if focused is not None and pane in focused.ancestors:
-                return label
-        return next((label for label, pane in self._panes.items() if pane.display), LABELS[0])
+                return labels[pane]
+        return next((labels[pane] for pane in self._in_order if pane.display), LABELS[0])
 
     def transcript(self) -> Transcript:
         """Return the transcript of that side."""
@@ -84,6 +92,27 @@ class Panes(Horizontal, Ground):
             for label, pane in self._panes.items():
                 pane.set_class(label == current, "kept")
             self.add_class("zoomed")
+
+    def order(self, *, swapped: bool) -> None:
+        """Put B to the left, or A again."""
+        self._swapped = swapped
+        between = self.query_one(".between")
+        first, second = self._in_order
+        self.move_child(first, before=between)
+        self.move_child(second, after=between)
+
+    def cover(self, *, swapped: bool) -> None:
+        """Hide which side is which, in an order that tells nothing."""
+        self.order(swapped=swapped)
+        self.remove_class("zoomed")
+        for pane in self._panes.values():
+            pane.cover(first=pane is self._in_order[0])
+
+    async def uncover(self) -> None:
+        """Show which side is which; each stays where it stands."""
+        await self.draw_arrived()
+        for pane in self._panes.values():
+            await pane.uncover()
 
     # What happens
 

@@ -8,9 +8,11 @@ from textual.content import Content
 from textual.css.query import NoMatches
 from textual.widgets import Static
 
+from qtui.core.duel.conversation import Answer
 from qtui.core.errors import Failure
 from qtui.core.text import clean
 from qtui.ui.present.arena import ending, head, numbers, status
+from qtui.ui.present.blind import PLACES, covered_head
 from qtui.ui.present.trouble import side_failure
 from qtui.ui.side import Side
 from qtui.ui.widgets.fitted import Fitted
@@ -29,12 +31,49 @@ class SidePane(Vertical, Ground):
         """The one that is written to."""
         self._last: Turn | None = None
         self._offer: Static | None = None
+        self._place = ""
+        """Where it stands while its name and numbers are hidden; empty: they are shown."""
+        self._untold: list[tuple[Turn, Answer]] = []
+        """Turns whose numbers are hidden, and those numbers."""
+        self._unsaid: list[Content] = []
+        """Notices that are hidden."""
 
     def compose(self) -> ComposeResult:
         """Head, transcript, metric line."""
-        yield Fitted(lambda width: (head(self._side, width),), classes="head")
+        yield Fitted(lambda width: (self._head(width),), classes="head")
         yield Transcript()
-        yield Fitted(lambda width: (status(self._side, width),), classes="status")
+        yield Fitted(lambda width: (self._status(width),), classes="status")
+
+    def _head(self, width: int) -> Content:
+        return covered_head(self._place, width) if self._place else head(self._side, width)
+
+    def _status(self, width: int) -> Content:
+        return Content() if self._place else status(self._side, width)
+
+    def cover(self, *, first: bool) -> None:
+        """Hide whose side this is, and every number; only the place is named."""
+        self._place = PLACES[0] if first else PLACES[1]
+        self._untold.clear()
+        self._unsaid.clear()
+        self._refresh_lines()
+
+    async def uncover(self) -> None:
+        """Show name and numbers, those of earlier turns too."""
+        if not self._place:
+            return
+        self._place = ""
+        for turn, answer in self._untold:
+            if turn.is_attached:  # long ago it was folded into lines
+                await turn.end(numbers(answer, 0).stylize("$foreground-muted"))
+        for text in self._unsaid:
+            await self.say(text)
+        self._untold.clear()
+        self._unsaid.clear()
+        self._refresh_lines()
+
+    def _refresh_lines(self) -> None:
+        for line in self.query(Fitted):
+            line.refresh()
 
     @property
     def transcript(self) -> Transcript:
@@ -68,7 +107,9 @@ class SidePane(Vertical, Ground):
     async def settle(self) -> None:
         """Leave the last turn as it is: the numbers of the metric line move under its answer."""
         turn, self._turn = self._turn, None
-        if turn and self._side.answer:
+        if turn and self._side.answer and self._place:
+            self._untold.append((turn, self._side.answer))
+        elif turn and self._side.answer:
             await turn.end(numbers(self._side.answer, 0).stylize("$foreground-muted"))
 
     async def write(self, text: str, *, thinking: bool) -> None:
@@ -103,7 +144,10 @@ class SidePane(Vertical, Ground):
             await self.say(text)
 
     async def say(self, text: Content) -> None:
-        """Put a notice into the transcript."""
+        """Put a notice into the transcript; it waits there until names are shown."""
+        if self._place:
+            self._unsaid.append(text)
+            return
         await self.transcript.mount(Note(text))
 
     async def offer(self, text: Content | None) -> None:
@@ -128,5 +172,7 @@ class SidePane(Vertical, Ground):
 
     async def clear(self) -> None:
         """Remove everything."""
+        self._untold.clear()
+        self._unsaid.clear()
         self._turn = self._last = self._offer = None
         await self.transcript.remove_children()
