@@ -16,6 +16,7 @@ from qtui.ui.widgets.panes import LABELS
 
 TELLING = {
     "diff": "arena.diff", "choose": "arena.a", "force": "arena.force", "take": "arena.take",
+    "step": "arena.smaller",
 }  # fmt: skip
 """Actions that would tell which side is which, with their commands."""
 
