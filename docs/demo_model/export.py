@@ -20,8 +20,8 @@ TEMPLATE = (
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 PROVENANCE = (
-    "Trained from scratch for qtui on a corpus that docs/demo_model generates from templates, word lists and random numbers; "
-    "no other text, no other model."
+    "Trained for qtui, from nothing, on two corpora generated from templates, word lists and random "
+    "numbers: docs/demo_model. No other text or model in it."
 )
 
 

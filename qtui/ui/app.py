@@ -127,17 +127,24 @@ class QtuiApp(Recalling):
         return self._models
 
     def _build_arena(self) -> Place:
+        from qtui.core.duel.steps import Steps
         from qtui.ui.places.arena import ArenaPlace
 
         assert self._duel is not None
         self._arena = ArenaPlace(
             duel=self._duel, current=self.current, sides=self._standing.sides, vitals=self._vitals,
             prompt=self._start.prompt, keeper=self._parts.keeper,
+            steps=Steps(self._duel, self._find_variants, self._parts.forecast),
         )  # fmt: skip
         return self._arena
 
     def _variants_here(self) -> Sequence[Variant]:
         return tuple(self._models.shelf.variants.values()) if self._models is not None else ()
+
+    async def _find_variants(self) -> Sequence[Variant]:
+        """Return the variants of this machine, also where Models was not visited yet."""
+        parts = self._parts
+        return self._variants_here() or [one async for one in parts.library.scan(parts.models_dirs)]
 
     def _build_monitor(self) -> Place:
         from qtui.ui.places.monitor import MonitorPlace

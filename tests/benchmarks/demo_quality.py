@@ -101,7 +101,8 @@ def wilson(right: int, count: int) -> tuple[float, float]:
     z, share = 1.96, right / count
     middle = share + z * z / (2 * count)
     spread = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return 100 * (middle - spread) / (1 + z * z / count), 100 * (middle + spread) / (1 + z * z / count)
+    low, high = ((middle + sign * spread) / (1 + z * z / count) for sign in (-1, 1))
+    return max(0.0, 100 * low), min(100.0, 100 * high)
 
 
 async def _last(events: AsyncIterator[SessionEvent]) -> Answered | Loaded:

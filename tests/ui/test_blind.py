@@ -245,11 +245,15 @@ async def test_one_side_has_nothing_to_hide_and_a_talk_is_not_dropped() -> None:
         await wait_until(pilot, lambda: "blind" not in screen_text(pilot))
 
 
-async def test_another_variant_on_a_side_shows_names() -> None:
+async def test_another_variant_on_a_side_shows_names_and_ends_the_round() -> None:
     stage = Stage()
+    two_answers(stage)
     async with stage.duel().run_test(size=(120, 36)) as pilot:
         await blind(pilot)
+        await say(pilot, "why")
+        assert arena(pilot)._ballots.open
         await arena(pilot).show_sides({"A": LARGE, "B": SMALL})
         await rested(pilot)
         await sees(pilot, "Q8_0")
         assert not arena(pilot)._curtain.down
+        assert not arena(pilot)._ballots.open

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from qtui.core.duel.ballot import Vote
+from qtui.core.duel.conversation import DUEL_SAMPLING
 from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.records import RoundRecord
+from qtui.core.duel.run import RoundEnded
+from qtui.core.library.variant import Variant
 from qtui.services.history import HistoryFile
 from qtui.services.rounds import RoundsFile
 from qtui.ui.places.ballots import Ballots
+from tests.core.duel.test_curtain import a_round
 from tests.fakes import FakeHashes, Reply, ScriptedEngine
 from tests.ui.stage import LARGE, SMALL, Stage, arena, told, wait_until
 from tests.ui.test_chat import rested, say
@@ -66,3 +71,32 @@ async def test_rounds_and_votes_of_the_arena_are_kept(tmp_path: Path) -> None:
         assert [(record.prompt, record.vote) for record in kept] == [("why", Vote.B)]
         assert [side.text for side in kept[0].sides] == ["one 0", "two 0"]
         await wait_until(pilot, lambda: not arena(pilot)._ballots.open)
+
+
+async def test_a_vote_is_kept_also_where_the_next_round_comes_before_the_record() -> None:
+    begun, hold, voted = asyncio.Event(), asyncio.Event(), list[tuple[str, Vote]]()
+
+    class SlowHashes(FakeHashes):
+        async def hash(self, variant: Variant) -> str:
+            begun.set()
+            await hold.wait()
+            return await super().hash(variant)
+
+    class Votes(Keeper):
+        async def keep(self, record: RoundRecord) -> bool:
+            return True
+
+        async def vote(self, round_id: str, vote: Vote) -> None:
+            voted.append((round_id, vote))
+
+    ended = (await a_round(Reply("one"), Reply("two")))[-1]
+    assert isinstance(ended, RoundEnded)
+    ballots = Ballots(Votes(RoundsFile(HistoryFile(Path("/nowhere"))), SlowHashes(), ScriptedEngine()))
+    ballots.take(ended)
+    keeping = asyncio.create_task(ballots.keep(ended, DUEL_SAMPLING, ""))
+    await begun.wait()
+    await ballots.vote(Vote.B)
+    ballots.forget()
+    hold.set()
+    await keeping
+    assert [vote for _, vote in voted] == [Vote.B]

@@ -216,6 +216,10 @@ class Duel:
             return None
         return await plan_that_fits(self._guard, side.variant, side.weighing, giving_back=self._held())
 
+    async def weigh(self, variant: Variant, plan: LoadPlan) -> Weighing:
+        """Weigh a variant that is on no side, with what the sides hold given back."""
+        return await self._guard.weigh(variant, plan, giving_back=self._held())
+
     async def stop(self) -> None:
         """Stop the round: what computes is cancelled, what waits does not start. What was written stays."""
         self._stopping = True

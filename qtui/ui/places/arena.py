@@ -14,8 +14,8 @@ from qtui.ui.commands import Where, bindings
 from qtui.ui.messages import ChooseForSide
 from qtui.ui.panels.diff import DiffPanel
 from qtui.ui.panels.sampling import SamplingPanel
-from qtui.ui.places.blind_place import BlindPlace
 from qtui.ui.places.operations import Placing
+from qtui.ui.places.stepping_place import SteppingPlace
 from qtui.ui.widgets.answer_parts import AnswerParts
 from qtui.ui.widgets.panes import LABELS
 from qtui.ui.widgets.prompt_field import PromptField
@@ -26,7 +26,7 @@ CONFIRM_S = 5.0
 """A key that is wanted twice is wanted again within these seconds."""
 
 
-class ArenaPlace(BlindPlace):
+class ArenaPlace(SteppingPlace):
     """What can be done in the Arena."""
 
     NAME = "arena"
@@ -148,7 +148,8 @@ class ArenaPlace(BlindPlace):
         self._field.focus()
 
     def action_stop(self) -> None:
-        """Stop what runs."""
+        """Stop what runs; leave the sides as they are."""
+        super().action_stop()
         if self._operations.running:
             self.run_worker(self._operations.stop(), group="stop")
 

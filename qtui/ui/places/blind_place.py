@@ -16,6 +16,7 @@ from qtui.ui.widgets.panes import LABELS
 
 TELLING = {
     "diff": "arena.diff", "choose": "arena.a", "force": "arena.force", "take": "arena.take",
+    "step": "arena.smaller",
 }  # fmt: skip
 """Actions that would tell which side is which, with their commands."""
 
@@ -31,8 +32,6 @@ class BlindPlace(DuelPlace):
         """Hide names, or show them; a round that is open then has no vote."""
         if self._curtain.wanted:
             self._curtain.wanted = False
-            if self._curtain.down:
-                self._ballots.forget()
             await self._show_names()
             self._refresh_both()
         elif len(self._held) < len(LABELS):
@@ -90,6 +89,8 @@ class BlindPlace(DuelPlace):
     async def _show_names(self) -> None:
         if not self._curtain.down:
             return
+        if self._ballots.open:
+            self._ballots.forget()  # who knows the names has no blind vote any more
         held = self._curtain.lift()
         await self.panes.uncover()
         for event in held:

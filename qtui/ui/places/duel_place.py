@@ -18,6 +18,7 @@ from qtui.core.duel.curtain import Curtain
 from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.report import side_degeneration
 from qtui.core.duel.run import Duel, DuelEvent, ModeChosen, RoundEnded, SideHappened
+from qtui.core.duel.steps import Steps
 from qtui.core.events import Answered, Failed, LoadProgressed, PromptProgressed, TextArrived
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
@@ -56,7 +57,7 @@ class DuelPlace(Place, Ground):
 
     def __init__(
         self, *, duel: Duel, current: CurrentPlan, sides: Mapping[str, Variant], vitals: Vitals, prompt: str = "",
-        keeper: Keeper | None = None,
+        keeper: Keeper | None = None, steps: Steps | None = None,
     ) -> None:  # fmt: skip
         super().__init__(vitals)
         self._duel = duel
@@ -70,6 +71,7 @@ class DuelPlace(Place, Ground):
         self._operations = Operations(duel, self.post_message)
         self._rates: dict[Path, float] = {}
         self._ballots = Ballots(keeper)
+        self._steps = steps
         self._curtain = Curtain()
         self._ended: RoundEnded | None = None
         """The last round, where both sides answered it."""
