@@ -28,7 +28,7 @@ from qtui.core.events import (
 )
 from qtui.core.gguf.facts import Facts, MixRow
 from qtui.core.hardware import Device, DeviceKind, EngineInfo, Gpu, Hardware, MemorySample, ProcessMemory
-from qtui.core.library.hashing import HashStep
+from qtui.core.library.hash_step import HashStep
 from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprint import DeviceBytes, ExtraItem, Footprint, Pools
 from qtui.core.memory.plan import LoadPlan

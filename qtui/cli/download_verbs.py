@@ -13,10 +13,11 @@ from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.cli.variants import tell_waiting
 from qtui.core.downloads.download import Download, State
+from qtui.core.downloads.expected import Expected
 from qtui.core.downloads.pulling import Resolved, resolve
 from qtui.core.downloads.rate import left_text
 from qtui.core.downloads.run import DownloadChanged, DownloadFinished, DownloadRun
-from qtui.core.downloads.verify import Checked, Expected, Outcome, VerifyProgressed, ask_hub
+from qtui.core.downloads.verify import Checked, Outcome, VerifyProgressed, ask_hub
 from qtui.core.downloads.verify import verify as read_files
 from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.hub.address import Address, parse_address, parse_repository

@@ -11,7 +11,7 @@ from qtui.core.events import SessionEvent
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo, Hardware, MemorySample, ProcessMemory
 from qtui.core.history import MeasuredRate, PastRun, Run, Timing
-from qtui.core.library.hashing import HashStep
+from qtui.core.library.hash_step import HashStep
 from qtui.core.library.removal import Removal, Removed
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual

@@ -76,7 +76,7 @@ def bases() -> list[Base]:
         )  # fmt: skip
         found += [base(f"v{version}", image.header, image.size, big_endian)] * 4
     with DEMO_F16.open("rb") as file:
-        found.append(base("demo", file.read(31_232), DEMO_F16.stat().st_size))
+        found.append(base("demo", file.read(31_360), DEMO_F16.stat().st_size))
     for name in HEADER_NAMES:
         found.append(base(name, (HEADERS / f"{name}.header").read_bytes(), HEADER_SIZES[name]))
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from qtui.core.demo import DEMO_PROMPT, DEMO_QUANTS
 from qtui.core.errors import BadFileError, PlanRefusedError
 from qtui.core.hardware import EngineInfo, Gpu
 from qtui.core.library.variant import FilePrint, Role
@@ -230,22 +231,20 @@ def test_no_card_is_no_problem(world: World) -> None:
 
 
 def test_demo_answers_headless_on_its_two_sides(world: World) -> None:
-    sides = [
-        replace(make_variant("qtui-demo", quant), path=world.demo.path(quant)) for quant in ("Q8_0", "Q4_K_M", "Q2_K")
-    ]
+    sides = [replace(make_variant("qtui-demo", quant), path=world.demo.path(quant)) for quant in DEMO_QUANTS]
     world.library.variants = sides
     world.engine.enqueue(Reply("68"), variant=sides[0])
-    world.engine.enqueue(Reply("67"), variant=sides[2])
+    world.engine.enqueue(Reply("67"), variant=sides[-1])
     body = world.run("demo", "--headless", "--json").json
     assert world.demo.prepared
-    assert body["prompt"] == "What is 23 + 45?"
+    assert body["prompt"] == DEMO_PROMPT
     assert [side["text"] for side in body["sides"]] == ["68", "67"]
     assert "A  qtui-demo Q8_0" in world.run("demo", "--headless").out
 
 
 def test_demo_removes_what_it_made(world: World) -> None:
     body = world.run("demo", "--clean", "--json").json
-    assert len(body["removed"]) == 3
+    assert len(body["removed"]) == len(DEMO_QUANTS)
     assert world.run("demo", "--clean").out.startswith("removed /cache/demo/")
 
 

@@ -11,8 +11,8 @@ from qtui.core.demo import DEMO_QUANTS, DEMO_SIDES, DemoProgress
 from qtui.core.errors import QtuiError, UsageError
 from qtui.services.demo import SOURCE, Demo
 
-SIZES = {"Q8_0": 4_499_008, "Q4_K_M": 2_587_712, "Q2_K": 1_697_600}
-"""Bytes, as llama.cpp's own llama-quantize made them when the model was trained."""
+SIZES = {"Q8_0": 4_499_104, "Q5_K_M": 3_021_984, "Q4_K_M": 2_587_808, "Q3_K_M": 2_151_328, "Q2_K": 1_697_696}
+"""Bytes, as llama.cpp makes them of the shipped file."""
 
 
 async def prepared(demo: Demo) -> list[DemoProgress]:
@@ -60,9 +60,8 @@ async def test_what_is_done_survives_an_interruption(tmp_path: Path) -> None:
             break
     await steps.aclose()
     assert demo.missing() == ("Q2_K",)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "demo.json", "qtui-demo-Q4_K_M.gguf", "qtui-demo-Q8_0.gguf",
-    ]  # fmt: skip
+    whole = {f"qtui-demo-{quant}.gguf" for quant in DEMO_QUANTS[:-1]}
+    assert {path.name for path in tmp_path.iterdir()} == {"demo.json", *whole}
 
 
 async def test_clean_removes_ours_and_only_ours(tmp_path: Path) -> None:
@@ -95,5 +94,5 @@ def test_paths(private_home: Path, tmp_path: Path) -> None:
     demo = Demo(tmp_path)
     assert demo.path("F16") == SOURCE and SOURCE.is_file()
     assert [demo.path(side).name for side in DEMO_SIDES] == ["qtui-demo-Q8_0.gguf", "qtui-demo-Q2_K.gguf"]
-    with pytest.raises(UsageError, match="the demo has no Q3_K"):
-        demo.path("Q3_K")
+    with pytest.raises(UsageError, match="the demo has no Q3_K_S"):
+        demo.path("Q3_K_S")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from qtui.core.downloads.verify import Expected, Source
+from qtui.core.downloads.expected import Expected, Source
 from qtui.core.errors import BadFileError, QtuiError
 from qtui.core.library.removal import Doomed, Mechanism, Removal, Removed
 from qtui.core.text import GIB

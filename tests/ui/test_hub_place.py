@@ -96,6 +96,22 @@ async def test_it_begins_in_the_box_and_asks_nothing_before_enter(server: LocalH
         await sees(pilot, "No repository has such a name.")
 
 
+async def test_terms_narrow_a_search(server: LocalHub, acme: ModelRepository) -> None:
+    server.add(model_repository("other/Acme-8B-GGUF", TINY, FEW[1:2]).repository)
+    async with stage().app().run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: pilot.app.opened)  # type: ignore[attr-defined]
+        await pilot.press("2")
+        await sees(pilot, "Find a model")
+        box = place(pilot).query_one(Input)
+        for text, found in (("acme", 2), ("acme author:other", 1), ("params:6B-8B arch:qwen3", 1), ("licence:mit", 0)):
+            box.value = text
+            await pilot.press("enter")
+            await wait_until(pilot, lambda n=found: not place(pilot)._searching and len(place(pilot)._found) == n, text)  # type: ignore[misc]
+        box.value = "params:large"
+        await pilot.press("enter")
+        await sees(pilot, "not a range of parameters")
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_a_repository_is_weighed_before_anything_of_it_is_here(
     server: LocalHub, acme: ModelRepository, size: tuple[int, int]

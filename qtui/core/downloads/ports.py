@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from qtui.core.downloads.download import Download
+from qtui.core.downloads.expected import Expected
 from qtui.core.downloads.messages import FetchEvent
 from qtui.core.downloads.queue import Room
-from qtui.core.downloads.verify import Expected
 
 
 class Downloads(Protocol):

@@ -6,44 +6,14 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from qtui.core.downloads.expected import Expected, Source
+from qtui.core.downloads.ports import Checksums
 from qtui.core.errors import BadFileError
 from qtui.core.hub.events import Listed, Waiting
+from qtui.core.hub.ports import Hub
 from qtui.core.hub.reading import list_repository
-
-if TYPE_CHECKING:
-    from qtui.core.downloads.ports import Checksums
-    from qtui.core.hub.ports import Hub
-
-
-class Source(StrEnum):
-    """Who says what a file should be."""
-
-    MANIFEST = "manifest"
-    """qtui's own record of a download."""
-    CACHE = "cache"
-    """The name that the Hugging Face cache gives to its bytes."""
-    HUB = "hub"
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A file on this machine and what it should be."""
-
-    path: Path
-    """The name under which it was found."""
-    here: int | None = None
-    """Bytes that are here; None: it cannot be looked at."""
-    size: int | None = None
-    """Bytes that it should have; None: nobody tells."""
-    sha256: str | None = None
-    """None: nobody tells."""
-    source: Source | None = None
-    """None: nobody tells."""
-    repository: str = ""
-    """`owner/name`, where the place tells."""
 
 
 class Outcome(StrEnum):

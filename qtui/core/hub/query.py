@@ -70,6 +70,34 @@ class ResultPage:
     """It was asked for not long ago, and is shown as it was then."""
 
 
+_TERMS = {"author": "author", "by": "author", "arch": "architecture", "architecture": "architecture",
+          "licence": "licence", "license": "licence"}  # fmt: skip
+
+
+def parse_query(text: str) -> Query:
+    """Parse what is typed into one line: words, `author:unsloth`, `arch:qwen3`, `licence:mit`, `params:7B-14B`.
+
+    Raises:
+        UsageError: a range of parameters that is none.
+    """
+    words: list[str] = []
+    found: dict[str, str] = {}
+    least = most = None
+    for word in text.split():
+        key, colon, value = word.partition(":")
+        field = _TERMS.get(key.casefold())
+        if colon and value and field is not None:
+            found[field] = value
+        elif colon and value and key.casefold() in ("params", "parameters"):
+            least, most = parse_parameters(value)
+        else:
+            words.append(word)
+    return Query(
+        text=" ".join(words), author=found.get("author", ""), architecture=found.get("architecture", ""),
+        licence=found.get("licence", ""), least_parameters=least, most_parameters=most,
+    )  # fmt: skip
+
+
 def parse_parameters(text: str) -> tuple[int | None, int | None]:
     """Parse `7B`, `7B-14B`, `7B-`, `-14B` into bounds; a number alone stands for what rounds to it.
 

@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from qtui.core.errors import QtuiError
 from qtui.core.library.copies import mark_copies, to_hash
-from qtui.core.library.variant import FilePrint, Variant
-
-if TYPE_CHECKING:  # a port names what this module defines
-    from qtui.core.ports import Library
-
-
-@dataclass(frozen=True, slots=True)
-class HashStep:
-    """How far the hashes of one variant are."""
-
-    done: int
-    """Bytes."""
-    total: int
-    prints: tuple[FilePrint, ...] = ()
-    """With every hash, in the last step; empty before."""
+from qtui.core.library.variant import Variant
+from qtui.core.ports import Library
 
 
 @dataclass(frozen=True, slots=True)

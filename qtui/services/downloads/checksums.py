@@ -10,7 +10,7 @@ import threading
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from qtui.core.downloads.verify import Expected, Source
+from qtui.core.downloads.expected import Expected, Source
 from qtui.core.errors import BadFileError
 from qtui.core.hub.address import Address, parse_address
 from qtui.core.library.variant import Variant

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from qtui.core.errors import BadFileError
-from qtui.core.library.hashing import HashStep
+from qtui.core.library.hash_step import HashStep
 from qtui.core.library.variant import Variant
 from qtui.core.text import clean_name
 from qtui.services.library.headers import Headers

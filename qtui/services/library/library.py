@@ -12,7 +12,7 @@ from pathlib import Path
 from qtui.core.errors import BadFileError
 from qtui.core.gguf.facts import Facts
 from qtui.core.library.build import Files, build_variant
-from qtui.core.library.hashing import HashStep
+from qtui.core.library.hash_step import HashStep
 from qtui.core.library.variant import Variant
 from qtui.core.text import clean_name
 from qtui.services.library.crew import PATIENCE_S, Crew, Job, answered

@@ -12,8 +12,9 @@ from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
+from qtui.core.downloads.expected import Expected
 from qtui.core.downloads.ports import Checksums
-from qtui.core.downloads.verify import Checked, Expected, VerifyEvent, VerifyProgressed, ask_hub, verify
+from qtui.core.downloads.verify import Checked, VerifyEvent, VerifyProgressed, ask_hub, verify
 from qtui.core.errors import Failure, HubError, QtuiError
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant

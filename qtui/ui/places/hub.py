@@ -15,12 +15,12 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from qtui.core.current_plan import CurrentPlan
-from qtui.core.errors import Failure, QtuiError
+from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.hub.address import parse_repository
 from qtui.core.hub.events import Waiting
 from qtui.core.hub.kinds import origin_of
 from qtui.core.hub.ports import Hub
-from qtui.core.hub.query import Query, ResultPage, Sort
+from qtui.core.hub.query import Query, ResultPage, Sort, parse_query
 from qtui.core.hub.repository import Repository
 from qtui.core.hub.searching import same_model, search
 from qtui.core.library.variant import Variant
@@ -64,6 +64,8 @@ class HubPlace(Place):
         self.page = page
         self._hub = hub
         self._query = Query()
+        self._words = ""
+        """What was searched last, as it was typed."""
         self._found: dict[str, Repository] = {}
         self._next = ""
         """Names the page after those that are shown; empty: there is none, or nobody has asked."""
@@ -80,7 +82,11 @@ class HubPlace(Place):
     def compose_body(self) -> Iterable[Widget]:
         """Box and results, or one repository."""
         yield Fitted(self._search_lines, classes="query")
-        yield CleanInput(placeholder="a model, an author, or owner/name", compact=True, classes="search")
+        yield CleanInput(
+            placeholder="a model, or owner/name; author:unsloth arch:qwen3 params:7B-14B licence:mit",
+            compact=True,
+            classes="search",
+        )
         yield Static(classes="notice")
         yield GroupedTable(FOUND_COLUMNS, FOUND_MARK_WIDTH, id="found")
         yield Fitted(self._detail_lines, classes="detail")
@@ -196,15 +202,15 @@ class HubPlace(Place):
         if (repository := parse_repository(text)) is not None:
             self.open_repository(repository)
         else:
-            self._ask(replace(self._query, text=text, base_model=""))
+            self._search_for(text)
 
     @on(Input.Changed)
     def search_soon(self, event: Input.Changed) -> None:
         """Search once nothing more is typed, if the user has searched before."""
         self._stop_typed()
         text = event.value.strip()
-        if self._asked and text != self._query.text and parse_repository(text) is None:
-            self._typed = self.set_timer(TYPED_S, lambda: self._ask(replace(self._query, text=text, base_model="")))
+        if self._asked and text != self._words and parse_repository(text) is None:
+            self._typed = self.set_timer(TYPED_S, lambda: self._search_for(text))
 
     @on(HubSearched)
     def take_found(self, event: HubSearched) -> None:
@@ -267,6 +273,16 @@ class HubPlace(Place):
         self.action_open()
 
     # The search
+
+    def _search_for(self, text: str) -> None:
+        self._words = text
+        try:
+            query = parse_query(text)
+        except UsageError as error:
+            self._trouble = Failure.of(error)
+            self._draw()
+        else:
+            self._ask(replace(query, sort=self._query.sort))
 
     def _ask(self, query: Query) -> None:
         self._query, self._asked = query, True

@@ -248,6 +248,7 @@ def empty_text(endpoint: str) -> Content:
             Content.styled("Find a model on the Hub.", "bold"),
             Content("Type a name and press enter; enter alone shows what is trending."),
             Content("A repository's name or address opens it: owner/name"),
+            Content("Narrower: author:unsloth  arch:qwen3  params:7B-14B  licence:apache-2.0"),
             Content(""),
             name(f"Asked is {endpoint}, and nothing before you press enter.", "$foreground-muted"),
         ]

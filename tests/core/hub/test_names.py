@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from qtui.core.errors import UsageError
 from qtui.core.hub.address import Address, parse_address, parse_repository
-from qtui.core.hub.query import Query, parse_parameters
+from qtui.core.hub.query import Query, parse_parameters, parse_query
 from qtui.core.hub.repository import is_repository_name, usable
 from qtui.core.text import clean_name
 
@@ -99,3 +99,14 @@ def test_queries_are_checked() -> None:
     ):  # fmt: skip
         with pytest.raises(UsageError):
             query.check()
+
+
+def test_one_line_holds_words_and_terms() -> None:
+    found = parse_query("qwen3 coder author:unsloth arch:qwen3moe LICENSE:apache-2.0 params:7B-14B odd:word a: :b")
+    assert found == Query(
+        text="qwen3 coder odd:word a: :b", author="unsloth", architecture="qwen3moe", licence="apache-2.0",
+        least_parameters=7 * 10**9, most_parameters=14 * 10**9,
+    )  # fmt: skip
+    assert parse_query("  ") == Query()
+    with pytest.raises(UsageError, match="not a range"):
+        parse_query("params:many")

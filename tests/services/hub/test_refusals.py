@@ -175,11 +175,12 @@ async def test_an_answer_that_trickles_has_an_end(server: LocalHub, client: Clie
     server.fault(Fault(Kind.SLOW, "/api/models/*", port="hub", rate=20, times=-1))
     error = await error_of(client)
     assert isinstance(error, OfflineError) and "takes too long" in error.message
-    content = Bytes(b"GGUF" + bytes(100))
+    content = Bytes(b"GGUF" + bytes(10_000))  # each try brings a byte at least
     found = Found("acme/Model-GGUF", repository.commit({"a.gguf": content}))
     file = RepositoryFile("a.gguf", content.size, content.sha256)
     client.http.whole_s = 0.05
-    server.fault(Fault(Kind.SLOW, "*a.gguf", rate=1, times=-1))
+    # Each try goes on where the one before ended, and is slow from there on.
+    server.fault(*(Fault(Kind.SLOW, "*a.gguf", at=byte, rate=1, times=-1) for byte in range(100)))
     with pytest.raises(OfflineError, match="takes too long"):
         await client.last(client.hub.header(found, file))
 
