@@ -20,6 +20,9 @@ TELLING = {
 }  # fmt: skip
 """Actions that would tell which side is which, with their commands."""
 
+ROOMY = 100
+"""From this width on the line for both says in full that the next round is blind."""
+
 
 class BlindPlace(DuelPlace):
     """Hides names and numbers of a conversation until there is a vote.
@@ -133,4 +136,5 @@ class BlindPlace(DuelPlace):
         lines = super()._both_lines(width)
         if not self._curtain.wanted:
             return lines
-        return (joined([Content.styled(" blind from the next prompt on", "bold"), *lines], " ·"),)
+        soon = "blind from the next prompt on" if width >= ROOMY else "blind next"
+        return (joined([Content.styled(f" {soon}", "bold"), *lines], " ·").truncate(width, ellipsis=True),)
