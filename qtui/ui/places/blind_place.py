@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from qtui.core.library.variant import Variant
-from qtui.ui.commands import Command
+from qtui.ui.command import Command
 from qtui.ui.places.duel_place import DuelPlace
 from qtui.ui.present import blind
 from qtui.ui.present.words import joined

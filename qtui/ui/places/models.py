@@ -22,7 +22,8 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import OpenRepository, PutOnSide, UsePlan
 from qtui.ui.panels.compare import ComparePanel
 from qtui.ui.panels.delete import DeletePanel
