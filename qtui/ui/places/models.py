@@ -49,23 +49,8 @@ from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-NEED_A_ROW = frozenset(
-    f"models.{name}"
-    for name in (
-        "chat",
-        "a",
-        "b",
-        "filter",
-        "sort",
-        "compare",
-        "ladder",
-        "details",
-        "copy",
-        "hub",
-        "delete",
-        "verify",
-    )
-)
+_OF_A_ROW = ("chat", "a", "b", "filter", "sort", "compare", "ladder", "details", "copy", "hub", "delete", "verify")
+NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW)
 
 
 class ModelsPlace(LibraryPlace):
