@@ -43,6 +43,15 @@ def data_path() -> Path:
     return platformdirs.user_data_path(APP, appauthor=False)
 
 
+def reports_dir() -> Path:
+    """Return the folder of reports that the app writes, in the data folder.
+
+    Raises:
+        QtuiError: it cannot be made.
+    """
+    return _made(data_path() / "reports", "XDG_DATA_HOME")
+
+
 def cache_dir() -> Path:
     """Return the folder of what can be made again: header cache, demo quants, oracle tools.
 

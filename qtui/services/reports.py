@@ -11,7 +11,7 @@ from qtui.core.duel.export import Report, markdown, report_kind
 from qtui.core.duel.html_report import html_report
 from qtui.core.text import clean_name
 from qtui.services.files import write_atomic
-from qtui.services.paths import data_dir
+from qtui.services.paths import reports_dir
 
 
 async def write_report(name: str, report: Report) -> None:
@@ -41,9 +41,8 @@ async def keep_report(report: Report, kind: str) -> str:
     Raises:
         QtuiError: it cannot be written.
     """
-    folder = await asyncio.to_thread(data_dir)
+    folder = await asyncio.to_thread(reports_dir)
     moment = datetime.now().strftime("%Y%m%d-%H%M%S")
-    path = folder / "reports" / f"history-{moment}{kind}"
-    await asyncio.to_thread(path.parent.mkdir, mode=0o700, exist_ok=True)
+    path = folder / f"history-{moment}{kind}"
     await write_report(str(path), report)
     return clean_name(str(path), 400)

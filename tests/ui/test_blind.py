@@ -15,18 +15,19 @@ from qtui.core.duel.ballot import Vote
 from qtui.core.duel.blind import Blinding
 from qtui.core.duel.keeper import Keeper
 from qtui.core.errors import Failure
+from qtui.core.text import GIB
 from qtui.services.history import HistoryFile
 from qtui.services.rounds import RoundsFile
 from qtui.ui.places.ballots import Ballots
 from qtui.ui.places.monitor import MonitorPlace
 from qtui.ui.side import Phase
 from tests.fakes import FakeHashes, FakeSessions, LoadScript, Reply, ScriptedEngine, make_seen
-from tests.ui.stage import LARGE, SMALL, Stage, arena, screen_lines, screen_text, sees, told, wait_until
+from tests.ui.stage import LARGE, OTHER, SMALL, Stage, arena, screen_lines, screen_text, sees, told, wait_until
 from tests.ui.test_arena_place import both_ready
 from tests.ui.test_chat import rested, say
 from tests.ui.test_votes import two_answers
 
-TELLING = re.compile(r"Alpha|Q4_K_M|Q8_0|GiB|MiB|t/s|\d+\.\d|\.gguf|\btok|needs|\d %")
+TELLING = re.compile(r"Alpha|Beta|Q4_K_M|Q6_K|Q8_0|GiB|MiB|t/s|\d+\.\d|\.gguf|\btok|needs|\d %")
 SIZES = [(120, 36), (80, 24)]
 
 
@@ -101,7 +102,7 @@ async def test_before_the_vote_nothing_tells_and_after_it_everything_is_shown(
         await sees(pilot, "22.2 t/s")
         text = screen_text(pilot)
         assert (text.index("22.2 t/s") < text.index("41.2 t/s")) is swapped
-        assert "blind from the next prompt on" in text
+        assert ("blind from the next prompt on" if size[0] == 120 else "blind next") in text
 
 
 async def look_around(pilot: Pilot[None]) -> None:
@@ -257,3 +258,29 @@ async def test_another_variant_on_a_side_shows_names_and_ends_the_round() -> Non
         await sees(pilot, "Q8_0")
         assert not arena(pilot)._curtain.down
         assert not arena(pilot)._ballots.open
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_sides_that_answer_in_turn_tell_nothing_either(size: tuple[int, int]) -> None:
+    """Both do not fit at once: one is unloaded and the other loaded within the round, which metric lines would tell."""
+    stage = busy_stage()
+    stage.machine.set(available=9 * GIB // 2)
+    hold = asyncio.Event()
+    async with stage.duel(A=LARGE, B=OTHER).run_test(size=size, notifications=True) as pilot:
+        await rested(pilot)
+        await pilot.press("escape", "n")
+        await wait_until(pilot, lambda: pilot.app._vitals.covered)  # type: ignore[attr-defined]
+        stage.engine.loads[OTHER.path] = LoadScript(hold=hold)
+        stage.engine.enqueue(Reply("one thing"), variant=LARGE)
+        await pilot.press("i", *"why", "enter")
+        await wait_until(pilot, lambda: stage.engine.journal.count(("load", OTHER.quant)) > 0, "B is loaded")
+        nothing_tells(pilot)
+        hold.set()
+        await rested(pilot)
+        await sees(pilot, "one thing")
+        nothing_tells(pilot)
+        assert ("close", LARGE.quant) in stage.engine.journal
+        await pilot.press("x")
+        await told(pilot, "1 round where both were bad")
+        await sees(pilot, "in turn")
+        assert not arena(pilot)._curtain.down

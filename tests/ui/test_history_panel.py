@@ -22,9 +22,11 @@ from qtui.ui.app import QtuiApp
 from qtui.ui.panels.history import HistoryPanel
 from qtui.ui.places.arena import ArenaPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
+from tests.ui.readable import hard_to_read, mixed_colours, pieces
 from tests.ui.stage import LARGE, SMALL, Stage, arena, field_of, screen_text, sees, told, wait_until
 from tests.ui.test_blind import blind
 from tests.ui.test_hostile import HOSTILE, check_screen
+from tests.ui.test_panels_readable import THEMES
 
 SIZES = [(120, 36), (80, 24)]
 GONE = replace(SMALL, path=Path("/models/gone-Q2_K.gguf"), quant="Q2_K")
@@ -229,3 +231,17 @@ async def test_hostile_texts(tmp_path: Path) -> None:
         await pilot.press("enter")
         await wait_until(pilot, lambda: not isinstance(pilot.app.screen, HistoryPanel))
         check_screen(pilot)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_it_can_be_read_in_every_theme(tmp_path: Path, theme: str) -> None:
+    stage = Stage()
+    await kept_in(stage, tmp_path, a_record(1, "what is two", "four", "five"), a_record(2, "why", "it is", "so"))
+    app = stage.app(theme=theme)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await sees(pilot, "it is")
+        await pilot.press("x")
+        await sees(pilot, "x again")
+        assert len(list(pieces(pilot))) > 10
+        assert (mixed_colours(pilot) if app.current_theme.ansi else hard_to_read(pilot)) == set()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from qtui.core.library.variant import Variant
-from qtui.ui.commands import Command
+from qtui.ui.command import Command
 from qtui.ui.places.duel_place import DuelPlace
 from qtui.ui.present import blind
 from qtui.ui.present.words import joined
@@ -19,6 +19,9 @@ TELLING = {
     "step": "arena.smaller",
 }  # fmt: skip
 """Actions that would tell which side is which, with their commands."""
+
+ROOMY = 100
+"""From this width on the line for both says in full that the next round is blind."""
 
 
 class BlindPlace(DuelPlace):
@@ -133,4 +136,5 @@ class BlindPlace(DuelPlace):
         lines = super()._both_lines(width)
         if not self._curtain.wanted:
             return lines
-        return (joined([Content.styled(" blind from the next prompt on", "bold"), *lines], " ·"),)
+        soon = "blind from the next prompt on" if width >= ROOMY else "blind next"
+        return (joined([Content.styled(f" {soon}", "bold"), *lines], " ·").truncate(width, ellipsis=True),)

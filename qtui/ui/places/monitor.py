@@ -19,7 +19,8 @@ from qtui.core.monitor.chart import SPANS_S, other_span
 from qtui.core.monitor.series import Series, series
 from qtui.core.ports import Sessions
 from qtui.core.sessions import SessionSeen
-from qtui.ui.commands import COMMANDS, Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import COMMANDS, bindings
 from qtui.ui.messages import SessionStopped, TakeRemedy
 from qtui.ui.panels.log import LogPanel
 from qtui.ui.places.place import Place
