@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from qtui.ui.commands import COMMANDS, URGENT, Command, Where
+from qtui.ui.command import URGENT, Command, Where
+from qtui.ui.commands import COMMANDS
 
 INTRODUCTION = """\
 <!-- Made by `python -m qtui.cli.keys_doc > docs/keys.md`; a test compares it with the table of commands. -->

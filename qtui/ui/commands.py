@@ -2,98 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from textual.binding import Binding, BindingType
 
-
-class Where(StrEnum):
-    """Where a command can be given; the values are the headings of the `?` panel."""
-
-    EVERYWHERE = "Everywhere"
-    MODELS = "Models"
-    HUB = "Hub, in the results"
-    HUB_SEARCH = "Hub, in the search box"
-    REPOSITORY = "Hub, in a repository"
-    FILTER = "Models, in the filter"
-    ARENA = "Arena, outside the field"
-    THOUGHT = "Arena, on folded thinking"
-    FIELD = "Arena, in the field"
-    MONITOR = "Monitor"
-    PANEL = "In a panel"
-    DETAILS = "Details of a variant"
-    LADDER = "Ladder"
-    COMPARE = "Compare"
-    DELETE = "In the question before deleting"
-    DOWNLOADS = "Downloads"
-    HISTORY = "History"
-    HISTORY_SEARCH = "History, in the search"
-    PLAN = "Plan"
-    PLAN_FIELD = "Plan, while a value is typed"
-    PALETTE = "In the palette"
-    SETTINGS = "In settings"
-    SETTING = "In settings, while a value is typed"
-    SAMPLING = "In the sampling panel"
-    QUIT = "In the question before quitting"
-
-
-TYPED = frozenset(
-    {
-        Where.FILTER,
-        Where.HUB_SEARCH,
-        Where.FIELD,
-        Where.PALETTE,
-        Where.SETTING,
-        Where.SAMPLING,
-        Where.PLAN_FIELD,
-        Where.HISTORY_SEARCH,
-    }
-)
-"""Where a text field has the focus: it keeps every key that types something."""
-WITHIN: Mapping[Where, Where] = {Where.THOUGHT: Where.ARENA}
-"""Spots inside of others, whose keys work there too."""
-HOMES: Mapping[Where, str] = {
-    Where.MODELS: "models", Where.FILTER: "models",
-    Where.HUB: "hub", Where.HUB_SEARCH: "hub", Where.REPOSITORY: "hub",
-    Where.ARENA: "arena", Where.THOUGHT: "arena", Where.FIELD: "arena",
-    Where.MONITOR: "monitor",
-}  # fmt: skip
-"""The places that the spots belong to; the others belong to panels."""
-MODAL = frozenset(Where) - HOMES.keys() - {Where.EVERYWHERE}
-"""Where of the keys for everywhere only the urgent ones work."""
-URGENT = frozenset({"quit", "palette"})
-"""The commands that work from every spot, past a text field too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command."""
-
-    id: str
-    """Unique; what a keymap of the user's names."""
-    keys: str
-    """Textual's key names, separated by commas; the first one is shown."""
-    action: str
-    label: str
-    """One or two words, for the line of keys; empty: not shown there."""
-    where: Where
-    help: str
-    """What it does, for the `?` panel."""
-    bound: bool = True
-    """False: the widget that has the focus handles the key itself."""
-
-    @property
-    def shown_key(self) -> str:
-        """Return its first key as a hand knows it; empty when the user took it away."""
-        return key_name(self.keys.split(",")[0])
-
-    @property
-    def shown_keys(self) -> str:
-        """Return all its keys as a hand knows them."""
-        return " ".join(key_name(key) for key in self.keys.split(",") if key)
-
+from qtui.ui.command import MODAL, TYPED, URGENT, WITHIN, Command, Where
 
 _C = Command
 _W = Where
@@ -220,16 +134,19 @@ COMMANDS: tuple[Command, ...] = (
     _C("field.newline", "ctrl+j", "newline", "new line", _W.FIELD, "a new line in the prompt"),
     _C("field.next", "tab", "", "side", _W.FIELD, "to the transcripts", bound=False),
     _C("field.escape", "escape", "escape", "stop, then keys", _W.FIELD, "stop what runs; once more: leave the field"),
-    _C("monitor.log", "enter", "log", "log", _W.MONITOR, "what the engine of the session said last"),
-    _C("monitor.stop", "s", "stop", "stop", _W.MONITOR, "stop the session, of this or any other qtui; asks first"),
+    _C("monitor.log", "enter", "log", "log", _W.SESSION, "what the engine of the session said last"),
+    _C("monitor.stop", "s", "stop", "stop", _W.SESSION, "stop the session, of this or any other qtui; asks first"),
+    _C("monitor.chart", "enter", "chart", "chart", _W.SERIES, "draw it as a chart over the rest of the screen"),
     _C("monitor.remedy", "t", "remedy", "take it", _W.MONITOR, "load anew with what would end the alarm; asks first"),
-    _C("monitor.down", "down,j", "cursor(1)", "", _W.MONITOR, "next session (up, k: the one before)"),
-    _C("monitor.up", "up,k", "cursor(-1)", "", _W.MONITOR, "the session before"),
+    _C("monitor.longer", "plus", "span(1)", "more time", _W.MONITOR, "lines and charts of the last 5 minutes, then 15"),
+    _C("monitor.shorter", "minus", "span(-1)", "less time", _W.MONITOR, "of 5 minutes again, then of the last one"),
+    _C("monitor.down", "down,j", "cursor(1)", "", _W.MONITOR, "next session, then next line (up, k: the one before)"),
+    _C("monitor.up", "up,k", "cursor(-1)", "", _W.MONITOR, "the line or session before"),
     _C("monitor.page_down", "pagedown", "page(1)", "", _W.MONITOR, "a page down"),
     _C("monitor.page_up", "pageup", "page(-1)", "", _W.MONITOR, "a page up"),
-    _C("monitor.first", "g,home", "edge(-1)", "", _W.MONITOR, "first session"),
-    _C("monitor.last", "G,end", "edge(1)", "", _W.MONITOR, "last session"),
-    _C("monitor.back", "escape", "back", "leave it", _W.MONITOR, "leave the session as it is"),
+    _C("monitor.first", "g,home", "edge(-1)", "", _W.MONITOR, "first line, then first session"),
+    _C("monitor.last", "G,end", "edge(1)", "", _W.MONITOR, "last session, then last line"),
+    _C("monitor.back", "escape", "back", "back", _W.MONITOR, "from the chart to all lines; leave the session as it is"),
     _C("panel.close", "escape,question_mark,q", "dismiss", "close", _W.PANEL, "close it"),
     _C("details.down", "down,j", "scroll(1)", "", _W.DETAILS, "scroll down (up, k: up)"),
     _C("details.up", "up,k", "scroll(-1)", "", _W.DETAILS, "scroll up"),
@@ -322,7 +239,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("go.models", "1", "go('models')", "", _W.EVERYWHERE, "Models: what is on this machine"),
     _C("go.hub", "2", "go('hub')", "", _W.EVERYWHERE, "Hub: find a model, see what each file needs, fetch one"),
     _C("go.arena", "3", "go('arena')", "", _W.EVERYWHERE, "Arena: chat with one, compare two"),
-    _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minute"),
+    _C("go.monitor", "4", "go('monitor')", "", _W.EVERYWHERE, "Monitor: sessions, memory, the last minutes"),
     _C("plan", "p", "plan", "plan", _W.EVERYWHERE, "the plan: how models are loaded, and what each choice costs"),
     _C("downloads", "w", "downloads", "", _W.EVERYWHERE, "downloads: what is fetched, paused, failed, and how fast"),
     _C(
@@ -333,16 +250,6 @@ COMMANDS: tuple[Command, ...] = (
     _C("palette", "ctrl+p", "palette", "", _W.EVERYWHERE, "every command by name, with its key"),
     _C("quit", "ctrl+q", "quit", "quit", _W.EVERYWHERE, "quit: every model is unloaded, nothing keeps running"),
 )
-
-_KEY_NAMES = {
-    "question_mark": "?", "slash": "/", "escape": "esc", "pagedown": "pgdn", "pageup": "pgup", "comma": ",",
-    "equals_sign": "=", "less_than_sign": "<", "greater_than_sign": ">", "plus": "+", "minus": "-",
-}  # fmt: skip
-
-
-def key_name(key: str) -> str:
-    """Return a key of Textual's as it is written on screen."""
-    return _KEY_NAMES.get(key, key)
 
 
 def bindings(where: Where) -> list[BindingType]:

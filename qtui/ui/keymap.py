@@ -9,7 +9,8 @@ from textual.keys import Keys, _character_to_key, key_to_character
 
 from qtui.core.settings import Problem
 from qtui.core.text import clean_name
-from qtui.ui.commands import COMMANDS, URGENT, Command, Where, key_name, rivals, spot_of
+from qtui.ui.command import URGENT, Command, Where, key_name
+from qtui.ui.commands import COMMANDS, rivals, spot_of
 
 _MODIFIERS = frozenset({"ctrl", "alt", "shift", "super", "hyper", "meta"})
 _NAMED = frozenset(key.value for key in Keys if "+" not in key.value and not key.value.startswith("<")) | {

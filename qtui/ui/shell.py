@@ -11,7 +11,8 @@ from textual.binding import BindingType
 
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.commands import HOMES, MODAL, Where, bindings
+from qtui.ui.command import HOMES, MODAL, Where
+from qtui.ui.commands import bindings
 from qtui.ui.following import Following
 from qtui.ui.places.place import Place
 from qtui.ui.running import Running

@@ -9,21 +9,8 @@ import pytest
 from textual.binding import Binding
 from textual.widgets import Input, TextArea
 
-from qtui.ui.commands import (
-    COMMANDS,
-    HOMES,
-    MODAL,
-    TYPED,
-    URGENT,
-    WITHIN,
-    Command,
-    Where,
-    bindings,
-    key_name,
-    rivals,
-    shown,
-    spot_of,
-)
+from qtui.ui.command import HOMES, MODAL, TYPED, URGENT, WITHIN, Command, Where, key_name
+from qtui.ui.commands import COMMANDS, bindings, rivals, shown, spot_of
 from qtui.ui.keymap import types_something
 from qtui.ui.present.top_line import PLACES
 from qtui.ui.widgets.key_line import key_line

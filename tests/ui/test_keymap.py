@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qtui.core.settings import Settings
-from qtui.ui.commands import COMMANDS, Where, rivals
+from qtui.ui.command import Where
+from qtui.ui.commands import COMMANDS, rivals
 from qtui.ui.keymap import Keymap, resolve_keys
 from tests.ui.stage import Stage, screen_text, sees, table, wait_until
 

@@ -107,12 +107,12 @@ async def test_without_sessions_it_says_how_to_get_one() -> None:
         await opened(pilot)
         await sees(pilot, "No model is loaded")
         assert "s stop" not in screen_text(pilot)
-        await pilot.press("s", "enter", "escape", "j")
+        await pilot.press("s", "t")
         assert made.sessions.stopped == []
         made.sessions.seen = [make_seen()]
         made.machine.set(available=GIB)
         await sees(pilot, "Tiny Q8_0")
-        await sees(pilot, "s stop")
+        await sees(pilot, "s stop")  # nobody has moved the cursor: it goes to the first session
 
 
 async def test_stopping_asks_and_a_second_s_stops() -> None:
@@ -197,15 +197,15 @@ async def test_the_strip_tells_of_the_session_under_the_cursor() -> None:
     async with made.app().run_test(size=(120, 36)) as pilot:
         await opened(pilot)
         await sees(pilot, "id s1 · pid 4242 · for 1 min 40 s")
-        for text in ("ctx 4096  KV F16", "of qtui 4200", "holds 0.44 of 0.39 GiB, +12.5 %", "swapped 0.029"):
+        for text in ("ctx 4096  KV F16", "of qtui 4200", "est 0.39 · actual 0.44 GiB (+12.5 %)", "swapped 0.029"):
             assert text in screen_text(pilot)
         await pilot.press("j")
         await sees(pilot, "id s2")
-        assert "holds 0.41 GiB, estimated ?" in screen_text(pilot)
+        assert "est ? · actual 0.41 GiB" in screen_text(pilot)
         assert "of this qtui" in screen_text(pilot)
         made.sessions.seen[1] = make_seen("s2", full_prompt=False)
         made.machine.set(available=GIB)
-        await sees(pilot, "holds 0.41 of 0.39 GiB, no full prompt yet")
+        await sees(pilot, "est 0.39 · actual 0.41 GiB (no full prompt yet)")
         await pilot.press("g")
         await sees(pilot, "id s1")
 

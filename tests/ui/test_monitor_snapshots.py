@@ -30,8 +30,17 @@ def test_monitor_in_alarm(snap_compare: Callable[..., bool], size: tuple[int, in
     check(snap_compare, size, swapping=True)
 
 
-def check(snap_compare: Callable[..., bool], size: tuple[int, int], *, swapping: bool) -> None:
-    """Compare the picture of a minute at whose end memory is swapped out, or is not."""
+@SIZES
+def test_monitor_with_a_chart(snap_compare: Callable[..., bool], size: tuple[int, int]) -> None:
+    """The card's memory, of which nothing is known for some seconds."""
+    check(snap_compare, size, swapping=False, keys=("G", "G", "k", "k", "enter"), lost=range(30, 38))
+
+
+def check(
+    snap_compare: Callable[..., bool], size: tuple[int, int], *, swapping: bool, keys: tuple[str, ...] = (),
+    lost: range = range(0),
+) -> None:  # fmt: skip
+    """Compare the picture of a minute at whose end memory is swapped out, or is not, after some keys."""
     made = Stage(variants=())
     app = made.app()
 
@@ -41,7 +50,8 @@ def check(snap_compare: Callable[..., bool], size: tuple[int, int], *, swapping:
         for second in range(1, 50):
             answering = second > 12
             card = Gpu(
-                0, "A card", 12 * GIB, (12 - min(second, 12) * 5 // 6) * GIB, processes=((4242, 5 * GIB),),
+                0, "A card", 12 * GIB, None if second in lost else (12 - min(second, 12) * 5 // 6) * GIB,
+                processes=((4242, 5 * GIB),),
                 busy=96.0 if answering else 4.0, temperature=71, power=212.0,
             )  # fmt: skip
             first = make_seen(
@@ -61,6 +71,8 @@ def check(snap_compare: Callable[..., bool], size: tuple[int, int], *, swapping:
             made.machine.changed.set()
             await wait_until(pilot, lambda wanted=sample: _newest(pilot) == wanted)  # type: ignore[misc]
         await sees(pilot, f"in 0   out {'1.5' if swapping else '0'} MiB/s")
+        await pilot.press(*keys)
+        await sees(pilot, "1 min ago" if keys else "the last minute")
 
     assert snap_compare(app, terminal_size=size, run_before=a_minute)
 

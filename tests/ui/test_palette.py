@@ -4,7 +4,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from qtui.ui.commands import COMMANDS, MODAL
+from qtui.ui.command import MODAL
+from qtui.ui.commands import COMMANDS
 from qtui.ui.panels.keys import KeysPanel
 from qtui.ui.panels.palette import Entry, PalettePanel, palette_rows
 from qtui.ui.panels.settings import SettingsPanel

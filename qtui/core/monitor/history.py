@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.sessions import SessionSeen
 
 SPAN_S = 60.0
-"""What a line shows."""
+"""What a line shows, unless more is asked for."""
 KEPT_S = 900.0
 """What is kept: alarms look back further than lines do."""
 MOST = 4096

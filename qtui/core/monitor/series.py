@@ -4,14 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 from qtui.core.hardware import Gpu, MemorySample
-from qtui.core.monitor.history import History, Moment, Point
+from qtui.core.monitor.history import SPAN_S, History, Moment, Point
 from qtui.core.sessions import SessionRecord, SessionState
 from qtui.core.text import GIB, MIB, clean_name, rate
 
 FULL_FAULTS = 100.0
 """Major faults per second that fill a line at least: a few are no news."""
+
+
+class Unit(StrEnum):
+    """What the values of a series count; the values are how the unit is written."""
+
+    GIB = "GiB"
+    PERCENT = "%"
+    PAGES = "pages/s"
+    TOKENS = "t/s"
+
+    @property
+    def size(self) -> float:
+        """Return one of it in what the points hold: sizes are in bytes."""
+        return float(GIB) if self is Unit.GIB else 1.0
+
+    @property
+    def capped(self) -> bool:
+        """Tell whether what fills the line is all that there can be, and not only the highest that was seen."""
+        return self in (Unit.GIB, Unit.PERCENT)
+
+    def said(self, value: float | None) -> str:
+        """Return a value without the unit; `?` when unknown, 0 only for nothing at all."""
+        if value is None:
+            return "?"
+        amount = value / self.size
+        if 0 < amount < 0.1:
+            return f"{amount:.2g}" if amount >= 0.001 else "<.001"
+        return f"{amount:.1f}" if amount and amount < 100 else f"{amount:.0f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +53,35 @@ class Series:
     """The value that fills the line."""
     now: str
     """The newest values in words; clean."""
+    unit: Unit = Unit.PERCENT
+    session_id: str = ""
+    """Of the session that it is about, if it is about one."""
+
+    @property
+    def key(self) -> str:
+        """Return what no other series has."""
+        return f"{self.name} {self.session_id}".rstrip()
 
 
-def series(history: History, labels: Mapping[str, str] | None = None) -> tuple[Series, ...]:
-    """Return every series that exists over the last minute: RAM, cache, swap, disk, waiting, CPU, cards, rates.
+def series(history: History, labels: Mapping[str, str] | None = None, span_s: float = SPAN_S) -> tuple[Series, ...]:
+    """Return every series that exists over the last seconds: RAM, cache, swap, disk, waiting, CPU, cards, rates.
 
     `labels`: short names by session id (`A`, `B`); a session without one goes by its title.
     """
-    history = history.last()
+    history = history.last(span_s)
     latest = history.latest
     if latest is None:
         return ()
     sample = latest.sample
     total = ram_total(sample)
     lines = [
-        Series("RAM", _points(history, lambda m: ram_used(m.sample)), float(total or 0), _ram_now(latest)),
+        Series("RAM", _points(history, lambda m: ram_used(m.sample)), float(total or 0), _ram_now(latest), Unit.GIB),
     ]
     if _ever(history, lambda m: m.sample.file_cache):
         now = f"{_gib(sample.file_cache)} GiB of files in RAM"
         now += f", {_gib(sample.anonymous)} of anonymous memory" if sample.anonymous is not None else ""
-        lines.append(Series("cache", _points(history, lambda m: m.sample.file_cache), float(total or 0), now))
+        points = _points(history, lambda m: m.sample.file_cache)
+        lines.append(Series("cache", points, float(total or 0), now, Unit.GIB))
     lines.append(_swap(history, sample))
     lines.append(_disk(history, sample))
     if _ever(history, lambda m: _waited(m.sample)):
@@ -78,7 +116,8 @@ def _swap(history: History, sample: MemorySample) -> Series:
     traffic = f"in {_mib(sample.swap_in)}   out {_mib(sample.swap_out)} MiB/s"
     used = "none here" if sample.swap_total == 0 else f"{_gib(sample.swap_used)} of {_gib(sample.swap_total)} GiB"
     now = used if sample.swap_total == 0 else f"{used}   {traffic}"
-    return Series("swap", _points(history, lambda m: m.sample.swap_used), float(sample.swap_total or 0), now)
+    points = _points(history, lambda m: m.sample.swap_used)
+    return Series("swap", points, float(sample.swap_total or 0), now, Unit.GIB)
 
 
 def _disk(history: History, sample: MemorySample) -> Series:
@@ -86,7 +125,7 @@ def _disk(history: History, sample: MemorySample) -> Series:
     top = max([FULL_FAULTS, *(point.value for point in points if point.value is not None)])
     faults = "?" if sample.major_faults is None else f"{sample.major_faults:.0f}"
     back = "" if sample.refaults is None else f"   {sample.refaults:.0f} pages/s read again"
-    return Series("disk", points, top, f"{faults} major faults/s{back}")
+    return Series("disk", points, top, f"{faults} major faults/s{back}", Unit.PAGES)
 
 
 def _paged(sample: MemorySample) -> float | None:
@@ -122,7 +161,7 @@ def _card(history: History, card: Gpu) -> Series:
     parts += [f"{card.temperature} °C"] if card.temperature is not None else []
     parts += [f"{card.power:.0f} W"] if card.power is not None else []
     parts += [f"slowed: {', '.join(why.value for why in card.throttled)}"] if card.throttled else []
-    return Series(f"GPU{card.index}", _points(history, used), float(card.total or 0), "   ".join(parts))
+    return Series(f"GPU{card.index}", _points(history, used), float(card.total or 0), "   ".join(parts), Unit.GIB)
 
 
 def _held(card: Gpu) -> int | None:
@@ -132,20 +171,16 @@ def _held(card: Gpu) -> int | None:
 def _rates(history: History, labels: Mapping[str, str]) -> list[Series]:
     latest = history.latest
     assert latest is not None
+    then = [(m.time, {seen.record.id: seen.record.rate_now for seen in m.sessions}) for m in history.moments]
     shown = []
     for seen in latest.sessions:
         record = seen.record
-        points = _points(history, lambda m, wanted=record.id: _rate_then(m, wanted))  # type: ignore[misc]
+        # Before it was there a session generated nothing: that is known.
+        points = tuple(Point(time, rates.get(record.id, 0.0)) for time, rates in then)
         name = labels.get(record.id) or clean_name(record.title, 40)
-        shown.append((points, f"{name} {rate(record.rate)}{_doing(record)}"))
-    top = max([1.0, *(point.value for points, _ in shown for point in points if point.value is not None)])
-    return [Series("t/s", points, top, now) for points, now in shown]
-
-
-def _rate_then(moment: Moment, session_id: str) -> float | None:
-    """Return the rate of a session at a moment: 0 while it generates nothing, or did not exist."""
-    seen = next((seen for seen in moment.sessions if seen.record.id == session_id), None)
-    return seen.record.rate_now if seen is not None else 0.0
+        shown.append((points, f"{name} {rate(record.rate)}{_doing(record)}", record.id))
+    top = max([1.0, *(point.value for points, *_ in shown for point in points if point.value is not None)])
+    return [Series("t/s", points, top, now, Unit.TOKENS, session_id) for points, now, session_id in shown]
 
 
 def _doing(record: SessionRecord) -> str:

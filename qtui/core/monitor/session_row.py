@@ -47,10 +47,15 @@ def session_row(seen: SessionSeen, cards: Sequence[Gpu]) -> SessionRow:
         ram=gib(seen.memory.resident),
         vram=gib(session_vram(seen, cards)) if cards else "–",
         needs=gib(record.estimate),
-        apart="?" if difference is None else f"{difference * 100:+.1f} %",
+        apart="?" if difference is None else percent(difference),
         rate=rate(record.rate),
         context="?" if used is None or size is None else f"{100 * used / size:.0f} %",
     )
+
+
+def percent(share: float) -> str:
+    """Return how far something is apart, in percent with its sign; without a decimal where that is a multiple."""
+    return f"{share * 100:+.1f} %" if abs(share) < 1 else f"{share * 100:+.0f} %"
 
 
 def gib(size_bytes: int | None) -> str:

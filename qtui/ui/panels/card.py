@@ -17,7 +17,8 @@ from qtui.core.hub.events import Waiting
 from qtui.core.hub.ports import Hub
 from qtui.core.hub.repository import Card, Repository
 from qtui.core.text import clean_name
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import CardFetched
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.words import joined, name, prose

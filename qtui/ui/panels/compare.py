@@ -17,7 +17,8 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import PutOnSide, VariantsCompared
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.compare import compare_lines

@@ -16,7 +16,8 @@ from qtui.core.library.removal import Removal, Removed, check_possible, check_un
 from qtui.core.library.variant import Variant
 from qtui.core.ports import Remover, Sessions
 from qtui.core.text import size
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import RemovalSeen, VariantRemoved
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.files import removal_text

@@ -14,7 +14,8 @@ from textual.widgets import Static
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.ports import Library
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import FactsRead
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.arena import failure_text

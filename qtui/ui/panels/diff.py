@@ -13,7 +13,8 @@ from textual.widgets import Static
 
 from qtui.core.duel.degeneration import degeneration
 from qtui.core.duel.run import RoundEnded
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.diff import columns, summary
 from qtui.ui.present.words import name, prose

@@ -16,7 +16,8 @@ from textual.widgets import Static
 from qtui.core.downloads.download import WANTED, Download, State
 from qtui.core.downloads.run import DownloadRun
 from qtui.core.errors import QtuiError
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import DownloadsHappened
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.downloads import COLUMNS, LEGEND, MARK_WIDTH, download_lines, download_rows

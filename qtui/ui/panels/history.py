@@ -17,7 +17,8 @@ from textual.widgets import Input, Static
 from qtui.core.duel.past import PastRounds
 from qtui.core.duel.records import RoundRecord
 from qtui.core.errors import Failure, QtuiError
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.history_messages import ReopenRound, RoundDeleted, RoundsFound
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.history import (

@@ -12,7 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from qtui.ui.commands import COMMANDS, Command, Where, bindings
+from qtui.ui.command import Command, Where
+from qtui.ui.commands import COMMANDS, bindings
 
 
 def key_lines(first: Sequence[Where], advice: Sequence[str], commands: Sequence[Command] = COMMANDS) -> Content:

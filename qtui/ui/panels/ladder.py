@@ -21,7 +21,8 @@ from qtui.core.memory.ladder import Cell, cache_types, climb, rungs
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.steady import STEP
 from qtui.core.memory.verdict import Headroom
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import LadderClimbed, UsePlan
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.ladder import LEGEND, MARK_WIDTH, Key, cell_line, ladder_columns, ladder_rows, room_line

@@ -15,7 +15,8 @@ from textual.widgets import Static
 
 from qtui.core.errors import QtuiError
 from qtui.core.text import clean_name
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.present.words import prose
 
 LOOK_S = 1.0

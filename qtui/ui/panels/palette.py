@@ -14,7 +14,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from qtui.ui.commands import Command, Where, bindings, shown
+from qtui.ui.command import Command, Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.present.table import Column, Row
 from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.grouped_table import GroupedTable

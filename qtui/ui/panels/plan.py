@@ -28,7 +28,8 @@ from qtui.core.memory.speed import Speed
 from qtui.core.plan_draft import PlanDraft
 from qtui.core.ports import PresetStore
 from qtui.core.presets import Preset
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import PlanEffect, PlanPaced, PlanProposed, PresetsChanged, UsePlan
 from qtui.ui.pacer import HOPELESS
 from qtui.ui.panels.panel import Panel

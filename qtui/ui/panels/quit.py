@@ -13,7 +13,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from qtui.core.text import clean_name
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.running import Running
 from qtui.ui.widgets.key_line import KeyLine
 

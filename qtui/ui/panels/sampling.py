@@ -15,7 +15,8 @@ from textual.widgets import Input, Label, Static
 
 from qtui.core.duel.sampling import FIELDS, Choice, SamplingField, defaults
 from qtui.core.text import clean
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.key_line import KeyLine
 from qtui.ui.widgets.prompt_field import PromptField

@@ -17,7 +17,8 @@ from textual.widgets import Input, Static
 from qtui.core.errors import UsageError
 from qtui.core.settings import Problem, Settings, with_setting
 from qtui.core.text import clean_name
-from qtui.ui.commands import Where, bindings, shown
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import ChangeSetting, ShowTheme
 from qtui.ui.present.settings import (
     COLUMNS,

@@ -18,7 +18,8 @@ from qtui.core.downloads.verify import Checked, VerifyEvent, VerifyProgressed, a
 from qtui.core.errors import Failure, HubError, QtuiError
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import VerifyTold
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.files import verify_text

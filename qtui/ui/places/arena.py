@@ -10,7 +10,8 @@ from textual.binding import BindingType
 from qtui.core.duel.ballot import Vote
 from qtui.core.duel.sampling import Choice
 from qtui.core.memory.fit.propose import with_choices
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import ChooseForSide
 from qtui.ui.panels.diff import DiffPanel
 from qtui.ui.panels.sampling import SamplingPanel

@@ -8,7 +8,7 @@ from dataclasses import replace
 from textual.content import Content
 
 from qtui.core.library.variant import Variant
-from qtui.ui.commands import Command
+from qtui.ui.command import Command
 from qtui.ui.places.duel_place import DuelPlace
 from qtui.ui.present import blind
 from qtui.ui.present.words import joined

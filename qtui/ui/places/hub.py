@@ -24,7 +24,8 @@ from qtui.core.hub.query import Query, ResultPage, Sort, parse_query
 from qtui.core.hub.repository import Repository
 from qtui.core.hub.searching import same_model, search
 from qtui.core.library.variant import Variant
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import HubSearched, HubSearchEnded, NoGgufFound, OpenRepository
 from qtui.ui.panels.card import CardPanel
 from qtui.ui.places.place import Place

@@ -22,7 +22,8 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import OpenRepository, PutOnSide, UsePlan
 from qtui.ui.panels.compare import ComparePanel
 from qtui.ui.panels.delete import DeletePanel
@@ -48,23 +49,8 @@ from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-NEED_A_ROW = frozenset(
-    f"models.{name}"
-    for name in (
-        "chat",
-        "a",
-        "b",
-        "filter",
-        "sort",
-        "compare",
-        "ladder",
-        "details",
-        "copy",
-        "hub",
-        "delete",
-        "verify",
-    )
-)
+_OF_A_ROW = ("chat", "a", "b", "filter", "sort", "compare", "ladder", "details", "copy", "hub", "delete", "verify")
+NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW)
 
 
 class ModelsPlace(LibraryPlace):

@@ -1,4 +1,4 @@
-"""Monitor: the sessions of this machine, what they hold against what was estimated, and the last minute."""
+"""Monitor: the sessions of this machine, what they hold against what was estimated, and the last minutes."""
 
 from __future__ import annotations
 
@@ -8,33 +8,44 @@ from typing import ClassVar
 from textual import on, work
 from textual.binding import BindingType
 from textual.content import Content
-from textual.events import Resize, ScreenResume
+from textual.events import DescendantFocus, Resize, ScreenResume
 from textual.widget import Widget
 from textual.widgets import Static
 
 from qtui.core.errors import QtuiError
 from qtui.core.hardware import Foreign, Gpu
 from qtui.core.monitor.alarms import Alarm
-from qtui.core.monitor.series import series
+from qtui.core.monitor.chart import SPANS_S, other_span
+from qtui.core.monitor.series import Series, series
 from qtui.core.ports import Sessions
 from qtui.core.sessions import SessionSeen
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import COMMANDS, bindings
 from qtui.ui.messages import SessionStopped, TakeRemedy
 from qtui.ui.panels.log import LogPanel
 from qtui.ui.places.place import Place
 from qtui.ui.present import blind
 from qtui.ui.present.alarms import MOST_LINES, alarm_lines, remedy_question
-from qtui.ui.present.monitor import COLUMNS, EMPTY, MARK_WIDTH, detail_lines, foreign_rows, question_lines, rows
+from qtui.ui.present.chart import series_lines
+from qtui.ui.present.monitor import (
+    COLUMNS,
+    EMPTY,
+    MARK_WIDTH,
+    detail_lines,
+    foreign_key,
+    foreign_lines,
+    foreign_rows,
+    question_lines,
+    rows,
+)
+from qtui.ui.present.monitor_heights import history_height, strip_height
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
-from qtui.ui.widgets.history_lines import TALLEST, HistoryLines
+from qtui.ui.widgets.history_lines import HistoryLines
 
-FRAME = 2 + 1
-"""Lines of the screen that belong to the top line and the keys."""
-BORDER = 1
-LEAST_ROWS, MOST_ROWS, EMPTY_ROWS = 3, 12, 5
-"""Lines that the sessions keep at least, that they take before the series grow taller, and without any session."""
+OWN_COMMANDS = frozenset(c.id for c in COMMANDS if c.where in (Where.MONITOR, Where.SESSION, Where.SERIES))
+"""All that can be done here."""
 
 
 class MonitorPlace(Place):
@@ -42,7 +53,10 @@ class MonitorPlace(Place):
 
     NAME = "monitor"
     CSS_PATH = "monitor.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.MONITOR)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(Where.SESSION), *bindings(Where.SERIES), *bindings(Where.MONITOR),
+    ]  # fmt: skip
+    """Of two for one key the first that may be given is taken: the cursor stands on a session or on a line."""
 
     def __init__(self, *, sessions: Sessions, labels: Callable[[], Mapping[str, str]], vitals: Vitals) -> None:
         super().__init__(vitals)
@@ -55,6 +69,10 @@ class MonitorPlace(Place):
         self._stopping: frozenset[str] = frozenset()
         self._remedy: Alarm | None = None
         """The alarm whose remedy shall be taken, while that is asked."""
+        self._span_s = SPANS_S[0]
+        self._lines: tuple[Series, ...] = ()
+        self._unmoved = True
+        """The cursor stands where it was put, not where it was moved to: it goes to the first session that comes."""
 
     def compose_body(self) -> Iterable[Widget]:
         """What is wrong, sessions or what stands in for them, the strip about one, the lines."""
@@ -66,7 +84,7 @@ class MonitorPlace(Place):
 
     def on_mount(self) -> None:
         """Show what is known."""
-        self.query_one(GroupedTable).focus()
+        self.set_focus(self.query_one(GroupedTable))
         self._take_vitals()
 
     def show_vitals(self, vitals: Vitals) -> None:
@@ -77,18 +95,40 @@ class MonitorPlace(Place):
 
     def spots(self) -> tuple[Where, ...]:
         """Return where the keys go now."""
-        return (Where.MONITOR, Where.EVERYWHERE)
+        return (Where.SERIES if self._on_lines else Where.SESSION, Where.MONITOR, Where.EVERYWHERE)
 
     def hidden_commands(self) -> frozenset[str]:
-        """Without sessions there is nothing to stop; what was asked is answered first."""
+        """What was asked is answered first; only a session can be stopped and has a log; a chart is one already."""
         if self.vitals.covered:
-            return frozenset({"monitor.log", "monitor.stop", "monitor.remedy", "monitor.back"})
-        remedy = frozenset() if self._offered() is not None else frozenset({"monitor.remedy"})
-        if not self._seen:
-            return remedy | {"monitor.log", "monitor.stop", "monitor.back"}
-        if self._remedy is not None:
-            return frozenset({"monitor.log", "monitor.stop"})
-        return remedy | ({"monitor.log"} if self._asking else {"monitor.back"})
+            return OWN_COMMANDS
+        hidden = set() if self._offered() is not None else {"monitor.remedy"}
+        if self._remedy is not None or self._asking:
+            hidden = {"monitor.log", "monitor.chart", "monitor.longer", "monitor.shorter"}
+            return frozenset(hidden | ({"monitor.stop"} if self._remedy is not None else {"monitor.remedy"}))
+        hidden |= {"monitor.chart"} if self._charted else {"monitor.back"}
+        if self._under_cursor() is None:
+            hidden |= {"monitor.log", "monitor.stop"}
+        hidden |= {"monitor.longer"} if self._span_s == SPANS_S[-1] else set()
+        hidden |= {"monitor.shorter"} if self._span_s == SPANS_S[0] else set()
+        return frozenset(hidden)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let keys of sessions and of lines be theirs while the cursor is; none work while these must not be seen."""
+        if self.vitals.covered and action in ("log", "stop", "remedy", "chart", "span", "cursor", "page", "edge"):
+            return False
+        if action in ("log", "stop"):
+            return not self._on_lines
+        return action != "chart" or self._on_lines
+
+    @property
+    def _on_lines(self) -> bool:
+        """Tell whether the cursor stands on a line of history, not on a session."""
+        return isinstance(self.focused, HistoryLines)
+
+    @property
+    def _charted(self) -> bool:
+        """Tell whether one line is a chart."""
+        return any(lines.charted for lines in self.query(HistoryLines))
 
     # What can be done
 
@@ -124,20 +164,47 @@ class MonitorPlace(Place):
             self._draw()
 
     def action_back(self) -> None:
-        """Leave the session as it is."""
-        self._ask("")
+        """Leave the session as it is, or else show all lines again."""
+        if self._asking or self._remedy is not None:
+            self._ask("")
+        else:
+            self._show_chart(False)
+
+    def action_chart(self) -> None:
+        """Draw the line under the cursor as a chart."""
+        self._show_chart(True)
+
+    def action_span(self, step: int) -> None:
+        """Show more time, or less."""
+        self._span_s = other_span(self._span_s, step)
+        self._draw()
 
     def action_cursor(self, step: int) -> None:
-        """Move the cursor."""
-        self.query_one(GroupedTable).move(step)
+        """Move the cursor, over the sessions first and then over the lines."""
+        self._move(lambda table: table.move(step), step, enter=-step)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by pages."""
-        self.query_one(GroupedTable).move_page(pages)
+        self._move(lambda table: table.move_page(pages), pages * len(self._lines), enter=-pages)
 
     def action_edge(self, direction: int) -> None:
-        """Move the cursor to the first or last row."""
-        self.query_one(GroupedTable).move_edge(direction)
+        """Move the cursor to the first or last session or line; from there to that of the others."""
+        self._move(lambda table: table.move_edge(direction), direction * len(self._lines), enter=direction)
+
+    def _move(self, in_table: Callable[[GroupedTable], None], in_lines: int, *, enter: int) -> None:
+        """Move the cursor where it is. Where it cannot go on, it enters the other of sessions and lines at an edge."""
+        self._unmoved = False
+        table, lines = self.query_one(GroupedTable), self.query_one(HistoryLines)
+        if self._on_lines:
+            if not lines.move(in_lines) and in_lines < 0 and table.rows and not self._charted:
+                table.move_edge(enter)
+                self.set_focus(table)
+            return
+        before = table.key
+        in_table(table)
+        if table.key == before and in_lines > 0 and self._lines:
+            lines.move(enter * len(self._lines))
+            self.set_focus(lines)
 
     # What happened
 
@@ -148,14 +215,34 @@ class MonitorPlace(Place):
 
     @on(Resize)
     def fit(self) -> None:
-        """Share the height anew."""
-        self._share_height()
+        """Share the height anew, once the screen knows whether it is low."""
+        self.call_later(self._share_height)
 
     @on(GroupedTable.Highlighted)
     def show_detail(self, event: GroupedTable.Highlighted) -> None:
         """Show the session under the cursor; a question about another one is withdrawn."""
         if self._asking and event.key != self._asking:
             self._ask("")
+        self.query_one(".detail", Fitted).refresh()
+        self.refresh_keys()
+
+    @on(HistoryLines.Highlighted)
+    def show_series(self) -> None:
+        """Show the line under the cursor; a question about a session is withdrawn."""
+        if self._asking:
+            self._ask("")
+        self.query_one(".detail", Fitted).refresh()
+
+    @on(HistoryLines.Chosen)
+    def chart_clicked(self) -> None:
+        """A second click is `enter`."""
+        self.action_chart()
+
+    @on(DescendantFocus)
+    def leave_chart(self, event: DescendantFocus) -> None:
+        """Show all lines again when the cursor goes back to the sessions; say what it stands on now."""
+        if isinstance(event.widget, GroupedTable) and self._charted:
+            self._show_chart(False)
         self.query_one(".detail", Fitted).refresh()
 
     @on(GroupedTable.Chosen)
@@ -188,13 +275,20 @@ class MonitorPlace(Place):
         self._asking, self._remedy = session_id, None
         self.set_class(bool(session_id), "asking")
         self.query_one(".detail", Fitted).refresh()
+        self._share_height()
         self.refresh_keys()
+
+    def _show_chart(self, charted: bool) -> None:
+        self._unmoved = False
+        self.query_one(HistoryLines).show_chart(charted)
+        self._draw()
 
     def _take_vitals(self) -> None:
         latest = self.vitals.history.latest
         self._seen = latest.sessions if latest else ()
         if self.vitals.covered:
             self._ask("")
+            self.query_one(HistoryLines).show_chart(False)
         self.set_class(self.vitals.covered, "covered")
         self.query_one(".empty", Static).update(Content(blind.MONITOR if self.vitals.covered else EMPTY))
         self._draw()
@@ -212,22 +306,33 @@ class MonitorPlace(Place):
             table.show(shown)
         if self._asking and table.key != self._asking:
             self._ask("")
+        self._lines = series(self.vitals.history, labels, self._span_s)
+        self.query_one(HistoryLines).show(self._lines, self._span_s)
+        self.set_class(self._charted, "charted")
+        self._settle_cursor()
         self.query_one(".detail", Fitted).refresh()
-        self.query_one(HistoryLines).show(series(self.vitals.history, labels))
         self._share_height()
         self.refresh_keys()
 
+    def _settle_cursor(self) -> None:
+        """Put the cursor on a line while there is no session, and on the first that comes unless it was moved."""
+        table, lines = self.query_one(GroupedTable), self.query_one(HistoryLines)
+        if self.vitals.covered:
+            return
+        if not table.rows and not self._on_lines:
+            self._unmoved = True
+            self.set_focus(lines)
+        elif table.rows and (self.focused is None or (self._on_lines and self._unmoved)):
+            self.set_focus(table)
+
     def _share_height(self) -> None:
-        """Give the lines what sessions and strip leave, but no more than they can use."""
-        detail = self.query_one(".detail", Fitted)
-        strip = detail.outer_size.height if detail.display else 0
+        """Give the lines what sessions and strip leave, but no more than they can use; a chart can use all."""
+        asking, low = bool(self._asking or self._remedy), self.has_class("-low")
         alarms = min(MOST_LINES, len(self.vitals.alarms))
-        free = self.size.height - FRAME - strip - BORDER - alarms
-        there = len(self._seen) + len(self._foreign())
-        table = min(there + 1, MOST_ROWS) if there else EMPTY_ROWS
-        lines = max(1, len(series(self.vitals.history, self._labels())))
-        rows_each = max(1, min(TALLEST, (free - table) // lines))
-        self.query_one(HistoryLines).styles.height = BORDER + max(1, min(rows_each * lines, free - LEAST_ROWS))
+        free = self.size.height - alarms - strip_height(asking=asking, low=low, charted=self._charted)
+        rows = len(self._seen) + len(self._foreign())
+        height = history_height(free, rows=rows, lines=len(self._lines), charted=self._charted)
+        self.query_one(HistoryLines).styles.height = height
 
     def _cards(self) -> tuple[Gpu, ...]:
         sample = self.vitals.sample
@@ -246,14 +351,10 @@ class MonitorPlace(Place):
         latest = self.vitals.history.latest
         return alarm_lines(self.vitals.alarms, latest.time if latest else 0.0, width)
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Leave sessions alone while they must not be seen."""
-        covered = self.vitals.covered and action in ("log", "stop", "remedy")
-        return False if covered else super().check_action(action, parameters)
-
     def _under_cursor(self) -> SessionSeen | None:
+        """Return the session that the cursor stands on; None on another's process, and on a line."""
         key = self.query_one(GroupedTable).key
-        return next((seen for seen in self._seen if seen.record.id == key), None)
+        return None if self._on_lines else next((seen for seen in self._seen if seen.record.id == key), None)
 
     def _detail_lines(self, width: int) -> Sequence[Content]:
         if self._remedy is not None and self._remedy.remedy is not None:
@@ -263,6 +364,15 @@ class MonitorPlace(Place):
         seen = self._under_cursor()
         if seen is not None and self._asking == seen.record.id:
             return question_lines(seen)
+        return [Content(" ") + line for line in self._told(seen, width - 2)]
+
+    def _told(self, seen: SessionSeen | None, width: int) -> Sequence[Content]:
+        """Return what the strip says of a session, or of what else the cursor stands on."""
+        current = self.query_one(HistoryLines).current
+        if self._on_lines:
+            return series_lines(current, self._span_s, width) if current is not None else ()
+        if seen is None:
+            key = self.query_one(GroupedTable).key
+            return next((foreign_lines(o, self._cards(), width) for o in self._foreign() if foreign_key(o) == key), ())
         latest = self.vitals.history.latest
-        lines = detail_lines(seen, self._cards(), latest.time if latest else 0.0, width - 2)
-        return [Content(" ") + line for line in lines]
+        return detail_lines(seen, self._cards(), latest.time if latest else 0.0, width)

@@ -14,7 +14,8 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from qtui.core.settings import Settings
-from qtui.ui.commands import COMMANDS, Command, Where, shown
+from qtui.ui.command import Command, Where
+from qtui.ui.commands import COMMANDS, shown
 from qtui.ui.running import Running
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.key_line import KeyLine

@@ -19,7 +19,8 @@ from textual.widgets import Static
 from qtui.core.hub.reading import readable
 from qtui.core.hub.remote import RemoteVariant, Status
 from qtui.core.memory.plan import LoadPlan
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.messages import (
     FetchVariant,
     UsePlan,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from textual.content import Content
 
-from qtui.ui.commands import Command
+from qtui.ui.command import Command
 from qtui.ui.present.words import between
 from qtui.ui.running import Running
 

@@ -9,7 +9,7 @@ from textual.content import Content
 
 from qtui.core.hardware import Foreign, Gpu
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadPlan
-from qtui.core.monitor.session_row import gib, session_row
+from qtui.core.monitor.session_row import gib, percent, session_row
 from qtui.core.sessions import SessionSeen, SessionState, apart, measured_total
 from qtui.core.text import clean_name, duration
 from qtui.ui.present.table import Column, Row
@@ -57,17 +57,32 @@ def foreign_rows(others: Sequence[Foreign], cards: Sequence[Gpu]) -> tuple[Row, 
         what = f"{one.name}: {PurePath(one.file).name}" if one.file else one.name
         vram = Content(gib(one.vram) if cards else "–")
         cells = (
-            name(what), Content("not ours"), Content("–"), Content(gib(one.resident)), vram, unknown, unknown, unknown,
-            unknown, Content(f"pid {one.pid}"),
+            name(what), Content("not ours"), Content(f"pid {one.pid}"), Content(gib(one.resident)), vram, unknown,
+            unknown, unknown, unknown, Content("–"),
         )  # fmt: skip
-        result.append(Row(f"pid {one.pid}", cells, mark="-"))
+        result.append(Row(foreign_key(one), cells, mark="-"))
     return tuple(result)
 
 
-def detail_lines(seen: SessionSeen | None, cards: Sequence[Gpu], now: float, width: int) -> list[Content]:
+def foreign_key(one: Foreign) -> str:
+    """Return the key of its row; no session has such an id."""
+    return f"pid {one.pid}"
+
+
+def foreign_lines(one: Foreign, cards: Sequence[Gpu], width: int) -> list[Content]:
+    """Return who a process is that is not qtui's, what it holds, and why there is nothing to be done about it here."""
+    vram = f"   VRAM {gib(one.vram)} GiB" if cards else ""
+    holds = Content(f"RAM {gib(one.resident)} GiB{vram}")
+    maps = name(f"maps {one.file}", "$foreground-muted", 1000) if one.file else Content()
+    return [
+        between(joined([name(one.name, "bold"), f"pid {one.pid}"]), Content("not ours"), width),
+        between(holds, maps, width),
+        Content.styled("no session of a qtui: what started it can end it", "$foreground-muted"),
+    ]
+
+
+def detail_lines(seen: SessionSeen, cards: Sequence[Gpu], now: float, width: int) -> list[Content]:
     """Return who a session is, how it was loaded, and what it holds against what was estimated."""
-    if seen is None:
-        return []
     record = seen.record
     age = f"for {duration(max(0.0, now - record.since))}" if record.since else "for ?"
     who = joined([name(record.title, "bold"), f"id {clean_name(record.id, 64)}", f"pid {record.pid}", age])
@@ -112,11 +127,11 @@ def _memory_line(seen: SessionSeen, cards: Sequence[Gpu], width: int) -> Content
     parts += [f"locked {gib(memory.locked)}"] if memory.locked else []
     parts += [f"swapped {gib(memory.swapped)}"] if memory.swapped else []
     words = Content.styled("   ".join(parts), "$foreground-muted")
+    said = Content(f"est {gib(expected)} · actual {gib(held)} GiB")
     if held is None or not expected:
-        return between(Content(f"holds {gib(held)} GiB, estimated ?"), words, width)
+        return between(said, words, width)
     share = apart(seen, cards)
-    off = ", no full prompt yet" if share is None else f", {share * 100:+.1f} %"
-    said = Content(f"holds {gib(held)} of {gib(expected)} GiB{off}  ")
+    said += Content(" (no full prompt yet)  " if share is None else f" ({percent(share)})  ")
     room = min(BAR_WIDTH, width - said.cell_length - words.cell_length - 2)
     if room >= NARROWEST_BAR:
         said += Content.styled(bar(held / max(held, expected), room), "$text-accent on $foreground 15%")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.style import Style
 
-from qtui.ui.commands import Command
+from qtui.ui.command import Command
 from qtui.ui.widgets.fitted import Fitted
 
 GAP = "   "

@@ -12,7 +12,8 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from qtui.core.text import clean
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 
 LONG = 10_000
 """Characters from which a text is not laid out in the field: a mark stands for it."""

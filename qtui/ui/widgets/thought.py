@@ -8,7 +8,8 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from qtui.ui.commands import Where, bindings
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings
 from qtui.ui.present.words import prose
 
 

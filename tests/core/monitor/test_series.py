@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from qtui.core.hardware import Gpu, MemorySample, ProcessMemory
 from qtui.core.monitor.history import History, Moment
-from qtui.core.monitor.series import Series, ram_used, series
+from qtui.core.monitor.series import Series, Unit, ram_used, series
 from qtui.core.sessions import SessionRecord, SessionSeen, SessionState
 from qtui.core.text import GIB, MIB
 
@@ -81,3 +81,33 @@ def test_rates_share_one_scale() -> None:
     other = SessionSeen(replace(RECORD, id="s2", rate=10.0))
     lines = series(History().add(Moment(SAMPLE, (SEEN, other))), {"s1": "A", "s2": "B"})
     assert [(line.now, line.top) for line in lines if line.name == "t/s"] == [("A 41.2", 41.2), ("B 10.0", 41.2)]
+
+
+def test_a_longer_span_reaches_further_back() -> None:
+    history = History()
+    for second in range(400):
+        history = history.add(Moment(replace(SAMPLE, time=1000.0 + second), (SEEN,)))
+    assert [len(line.points) for line in series(history)] == [60] * 5
+    assert [len(line.points) for line in series(history, span_s=300.0)] == [300] * 5
+    assert [len(line.points) for line in series(history, span_s=900.0)] == [400] * 5
+
+
+def test_every_series_has_a_key_of_its_own_and_a_unit() -> None:
+    other = SessionSeen(replace(RECORD, id="s2"))
+    cards = (CARD, replace(CARD, index=1))
+    lines = series(History().add(Moment(replace(SAMPLE, gpus=cards), (SEEN, other))))
+    keys = [line.key for line in lines]
+    assert len(set(keys)) == len(keys)
+    assert keys[-4:] == ["GPU0", "GPU1", "t/s s1", "t/s s2"]
+    units = {line.name: line.unit.value for line in lines}
+    assert units == {
+        "RAM": "GiB", "swap": "GiB", "disk": "pages/s", "CPU": "%", "GPU0": "GiB", "GPU1": "GiB", "t/s": "t/s",
+    }  # fmt: skip
+
+
+def test_values_in_their_unit() -> None:
+    said = Unit.GIB.said
+    assert [said(None), said(0.0), said(12.5 * GIB), said(MIB), said(0.05 * GIB), said(512.0 * GIB), said(1.0)] == [
+        "?", "0", "12.5", "<.001", "0.05", "512", "<.001"
+    ]  # fmt: skip
+    assert [Unit.TOKENS.said(41.24), Unit.PERCENT.said(100.0), Unit.PAGES.said(2500.0)] == ["41.2", "100", "2500"]
