@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from textual.content import Content
 
@@ -124,6 +125,7 @@ class BlindPlace(DuelPlace):
         await self.panes.clear()
 
     def _show_change(self) -> None:
+        self.show_vitals(replace(self.vitals, covered=self._curtain.down))  # at once; other places are told
         self._refresh_both()
         self._tell()
         self.refresh_keys()
