@@ -54,7 +54,7 @@ JSON = {
     "`path` is null while its file is not complete; `error` only when it was interrupted or failed.",
     "verify": '`{"ok", "files": [{"path", "outcome": "ok|wrong_size|damaged|unknown|unreadable", "size", "sha256", '
     '"expected_size", "expected_sha256", "source": "manifest|cache|hub", "problem"}]}`; a `sha256` of null: it was '
-    "not read, because the size is wrong already.",
+    "not read, because the size is wrong already. With `--all` what nobody can tell of is no failure.",
     "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '

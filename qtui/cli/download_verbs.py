@@ -14,6 +14,7 @@ from qtui.cli.tables import Table
 from qtui.cli.variants import tell_waiting
 from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.expected import Expected
+from qtui.core.downloads.ports import Checksums
 from qtui.core.downloads.pulling import Resolved, resolve
 from qtui.core.downloads.rate import left_text
 from qtui.core.downloads.run import DownloadChanged, DownloadFinished, DownloadRun
@@ -90,11 +91,11 @@ def pull_report(download: Download, received: int, before: int, elapsed: float) 
 
 
 async def verify(context: Context) -> int:
-    """Check the files of a variant."""
+    """Check the files of a variant, or of every variant that is here."""
     console, services = context.console, context.services
     if services.checksums is None:
         raise UsageError("nothing can be verified here")
-    files = list(await services.checksums.expected(context.options.variant))
+    files = await _files(context, services.checksums)
     repository = parse_repository(context.options.repository) if context.options.repository else ""
     if repository is None:
         raise UsageError(f"{clean_name(context.options.repository)}: not the name of a repository", "OWNER/NAME")
@@ -108,12 +109,14 @@ async def verify(context: Context) -> int:
             elif isinstance(event, VerifyProgressed) and event.total:
                 console.progress(f"reading, {event.done * 100 // event.total} % of {size(event.total)}")
     console.end_progress()
-    good = all(one.outcome is Outcome.OK for one in checked)
+    # Of a whole library nobody may tell of some files what they should be.
+    fine = (Outcome.OK, Outcome.UNKNOWN) if context.options.all else (Outcome.OK,)
+    good = all(one.outcome in fine for one in checked)
     console.json({"ok": good, "files": [one.as_json() for one in checked]})
     for line in _table(checked).lines(console.width):
         console.print(line)
     for one in checked:
-        if one.outcome is not Outcome.OK:
+        if one.outcome not in fine:
             console.failure(_failure(one))
     return 0 if good else 1
 
@@ -184,6 +187,27 @@ def _folder(context: Context) -> str:
     if given is not None and given.exists() and not given.is_dir():
         raise UsageError(f"{clean_name(str(given))} is not a folder", "--dest names a folder")
     return os.path.abspath(os.path.expandvars(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - links are kept
+
+
+async def _files(context: Context, checksums: Checksums) -> list[Expected]:
+    """Return the files that are to be checked, each once.
+
+    Raises:
+        UsageError: neither a variant nor all were named, or both.
+    """
+    options = context.options
+    if bool(options.variant) == options.all:
+        raise UsageError("which variant?", "qtui verify VARIANT, or --all for every one that is here")
+    if options.variant:
+        return list(await checksums.expected(options.variant))
+    found: dict[Path, Expected] = {}
+    async for variant in context.services.library.scan(tuple(options.models_dir)):
+        context.console.progress(f"looking, {len(found)} files")
+        try:
+            found |= {file.path: file for file in await checksums.expected(str(variant.path))}
+        except BadFileError as error:
+            context.console.note(f"note: {error.message}")
+    return list(found.values())
 
 
 async def _asked(context: Context, hub: Hub, files: list[Expected], repository: str) -> list[Expected]:

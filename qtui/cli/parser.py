@@ -100,7 +100,8 @@ def _hub(verbs: _Verbs[QtuiParser]) -> None:
         verbs, "verify", "download_verbs:verify", "check size and SHA-256 of a variant that is here",
         "Exit status 1 when a file is not what it should be, or nothing tells what it should be.",
     )  # fmt: skip
-    verify.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    verify.add_argument("variant", metavar="VARIANT", nargs="?", default="", help=VARIANT)
+    verify.add_argument("--all", action="store_true", help="check every variant that is here")
     verify.add_argument(
         "--repository", metavar="REPO", default="",
         help="compare with what the Hub lists there, for a file of which nothing here tells what it should be",

@@ -254,3 +254,26 @@ def test_a_killed_pull_is_taken_up_again(shell: Shell, private_home: Path) -> No
     assert shell.run("pull", f"{REPOSITORY}:Q4_K_M", "--json") == 0, shell.err
     assert shell.json["kept"] > 0
     assert shell.run("verify", f"{REPOSITORY}:Q4_K_M") == 0
+
+
+def test_everything_that_is_here_is_verified_at_once(shell: Shell, tmp_path: Path) -> None:
+    assert shell.run("pull", f"{REPOSITORY}:Q4_K_M", "--json") == 0, shell.err
+    good = Path(shell.json["files"][0]["path"])
+    assert shell.run("pull", f"{REPOSITORY}/BF16/Acme-Tiny-BF16-00001-of-00002.gguf", "--json") == 0, shell.err
+    bad = Path(shell.json["files"][1]["path"])
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.gguf").write_bytes(good.read_bytes())
+    assert shell.run("verify", "--all", "--json") == 0, shell.err
+    assert {one["outcome"] for one in shell.json["files"]} == {"ok"} and len(shell.json["files"]) == 3
+    real = bad.resolve()
+    real.chmod(0o600)
+    content = bytearray(real.read_bytes())
+    content[-1] ^= 1
+    real.write_bytes(content)
+    assert shell.run("verify", "--all", "--json") == 1
+    assert [one["path"] for one in shell.json["files"] if one["outcome"] == "damaged"] == [str(bad)]
+    assert shell.run("verify", "--all", "--json", "--models-dir", str(own)) == 0, "nobody tells of it: no failure"
+    assert [one["outcome"] for one in shell.json["files"]] == ["unknown"]
+    for arguments in ((), ("x.gguf", "--all")):
+        assert shell.run("verify", *arguments) == 2 and "which variant?" in shell.err
