@@ -103,6 +103,9 @@ class Fetch:
         for sha256, was_this in outdated(landing, self._job.repository, file).items():
             with contextlib.suppress(_TakenError):
                 with locked(landing.lock.with_name(f"{sha256}.lock"), self._job.pace.lock, _taken):
+                    # Whoever held the lock a moment ago may have said by now what it is a part of.
+                    if sha256 not in outdated(landing, self._job.repository, file):
+                        continue
                     for ending in (PARTIAL, STATE):
                         landing.partial.with_name(sha256 + ending).unlink(missing_ok=True)
                 if was_this:
