@@ -18,7 +18,10 @@ from pathlib import Path
 
 import platformdirs
 
-TOOLS = ("llama-bench", "llama-server", "llama-perplexity", "llama-quantize", "llama-imatrix", "llama-fit-params")
+TOOLS = (
+    "llama-bench", "llama-server", "llama-perplexity", "llama-quantize", "llama-imatrix", "llama-fit-params",
+    "ggml-rpc-server",
+)  # fmt: skip
 # The source distribution carries no commit: these are read off upstream's submodule pins.
 COMMITS = {"0.3.36": "0c1e57098bba"}
 
@@ -61,7 +64,7 @@ def build(binaries: Path) -> None:
             "BUILD_SHARED_LIBS", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_EXAMPLES", "LLAMA_BUILD_APP",
             "LLAMA_USE_PREBUILT_UI", "LLAMA_BUILD_UI", "LLAMA_OPENSSL",
         )  # fmt: skip
-        defines = ["-DCMAKE_BUILD_TYPE=Release", *(f"-D{option}=OFF" for option in off)]
+        defines = ["-DCMAKE_BUILD_TYPE=Release", "-DGGML_RPC=ON", *(f"-D{option}=OFF" for option in off)]
         subprocess.run(["cmake", "-G", "Ninja", "-S", source, "-B", out, *defines], check=True, env=env)
         subprocess.run(["cmake", "--build", out, "--target", *TOOLS], check=True, env=env)
         staged = binaries.with_name(binaries.name + ".part")
