@@ -48,6 +48,7 @@ from qtui.core.ports import (
     Tables,
 )
 from qtui.core.presets import starting_plan
+from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
 from qtui.core.themes import ThemeFile
@@ -173,6 +174,8 @@ class Services:
     """Fetches files; None: nothing is downloaded."""
     checksums: Checksums | None = None
     """Reads files to verify them; None: nothing is verified."""
+    workshop: Workshop | None = None
+    """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other

@@ -29,6 +29,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.engine.workshop import LocalWorkshop
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -116,5 +117,6 @@ def local_services(options: Namespace) -> Services:
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),
+        workshop=LocalWorkshop(),
     )
     return services
