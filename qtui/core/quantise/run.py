@@ -1,4 +1,4 @@
-"""The run that makes a quant: what was left before is cleared, a matrix is gathered, the result predicted, then made."""
+"""The run that makes a quant: clears what was left before, gathers a matrix, predicts the result, then makes it."""
 
 from __future__ import annotations
 
@@ -120,18 +120,18 @@ async def make(order: Order, workshop: Workshop, clock: Callable[[], float] = mo
     meter, started = RateMeter(), clock()
     async with aclosing(
         workshop.quantise(order.source, order.target, recipe, order.threads, overwrite=order.overwrite)
-    ) as events:
-        async for event in events:
-            if isinstance(event, QuantisePlanned):
-                yield (told := foretell(event, workshop, order.target.parent))
-            elif isinstance(event, QuantiseProgressed):
-                meter.add(clock(), event.read)
-                share = event.read / event.whole if event.whole else 0.0
-                left = meter.time_left(event.whole - event.read)
-                yield Advanced(Phase.MAKING, event.done, event.total, event.tensor, share, left)
+    ) as making:
+        async for step in making:
+            if isinstance(step, QuantisePlanned):
+                yield (told := foretell(step, workshop, order.target.parent))
+            elif isinstance(step, QuantiseProgressed):
+                meter.add(clock(), step.read)
+                share = step.read / step.whole if step.whole else 0.0
+                left = meter.time_left(step.whole - step.read)
+                yield Advanced(Phase.MAKING, step.done, step.total, step.tensor, share, left)
             elif told is not None:
                 # The whole of the time, the file's way to the disk included.
-                yield Made(replace(event, elapsed=clock() - started), told)
+                yield Made(replace(step, elapsed=clock() - started), told)
 
 
 def foretell(planned: QuantisePlanned, workshop: Workshop, folder: Path) -> Foretold:

@@ -1,4 +1,4 @@
-"""Gathers an importance matrix in a child process: progress as it goes; what was gathered is kept when it is stopped."""
+"""Gathers an importance matrix in a child process; what was gathered is kept when it is stopped."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ class Collector:
         sums = self._of(weights, experts, experts)
         values = self._tensors.values(inputs, np.float32)[0]  # [tokens, slots or 1, columns]
         chosen = self._tensors.values(ids, np.int32)[0, 0]  # [tokens, slots]
-        tokens, slots = chosen.shape
+        slots = chosen.shape[1]
         if chosen.size and not (chosen.min() >= 0 and chosen.max() < experts):
             raise EngineError(f"the router of {clean_name(_name(weights))} chooses experts that there are not")
         squares = np.square(values)
@@ -156,7 +156,8 @@ class Collector:
 
 def _name(weights: GgmlTensor) -> str:
     """Return a weight's name; a copy on another device is called DEVICE#NAME#0."""
-    parts = weights.name.decode("utf-8", "surrogateescape").split("#")
+    name: str = weights.name.decode("utf-8", "surrogateescape")
+    parts = name.split("#")
     return parts[1] if len(parts) > 1 else parts[0]
 
 

@@ -136,7 +136,7 @@ class Gathering:
                 [self._job.text],
                 self._done,
                 self._job.ctx_size,
-                extras,
+                extras=extras,
             )
 
     def _resume(self, total: int) -> str:

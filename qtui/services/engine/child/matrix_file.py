@@ -1,8 +1,8 @@
 """Importance matrices on disk: read in llama.cpp's GGUF form and its older one, written in the former.
 
 The form is that of llama.cpp's `tools/imatrix` and `common/imatrix-loader.cpp`: general.type is imatrix; for every
-tensor NAME there are NAME.in_sum2, the sums of the squares of its inputs (one row for each expert), and NAME.counts, how
-many tokens each row has seen; imatrix.datasets, imatrix.chunk_count and imatrix.chunk_size say of what.
+tensor NAME there are NAME.in_sum2, the sums of the squares of its inputs (one row for each expert), and NAME.counts,
+how many tokens each row has seen; imatrix.datasets, imatrix.chunk_count and imatrix.chunk_size say of what.
 """
 
 from __future__ import annotations
@@ -146,7 +146,8 @@ def _read_legacy(path: Path, file: BinaryIO) -> Matrix:
         means = np.frombuffer(file.read(count * 4), "<f4").astype(np.float32)
         # Divided by calls, or taken as they are where there are none (tools/quantize).
         entries[name] = Entry(means.reshape(1, -1), np.array([max(calls, 1)], dtype=np.int64))
-    chunks, datasets = 0, ()
+    chunks = 0
+    datasets: tuple[str, ...] = ()
     if file.tell() < size:
         chunks = number()
         if file.tell() < size and 0 < (length := number()) <= 1 << 16:
@@ -160,6 +161,7 @@ def write_matrix(
     datasets: Sequence[str],
     chunk_count: int,
     chunk_size: int,
+    *,
     extras: Mapping[str, str] | None = None,
 ) -> None:
     """Write a matrix whole or not at all, as llama-imatrix writes it: tensors by name, one-row tensors in 1-D."""

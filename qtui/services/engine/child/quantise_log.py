@@ -90,7 +90,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[QtuiError], str, str], ...] = (
         "and it knows no other type for them", "take another type: Q8_0 has the smallest blocks",
     ),
     (
-        re.compile(r"regex|regular expression|Mismatched|Unexpected|Invalid .*(?:escape|range|brace|special)"), UsageError,
+        re.compile(r"regex|regular expression|Mismatched|Unexpected|Invalid .*(?:escape|range|brace)"), UsageError,
         "--tensor-type: not a regular expression: {line}", "mind brackets and backslashes",
     ),
     (
