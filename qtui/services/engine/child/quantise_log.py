@@ -78,8 +78,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], type[QtuiError], str, str], ...] = (
         BadFileError, "{file} has weights of a type that llama.cpp cannot convert ({name})", _NOTHING,
     ),
     (
-        re.compile(r"(?:Failed to determine layer for tensor|Bad layer -?\d+ for tensor) (?P<name>[^\s.]\S*?)\.? |"
-                   r"Failed to determine layer for tensor (?P<other>\S+)"),
+        re.compile(r"Failed to determine layer for tensor (?P<name>\S+)|Bad layer -?\d+ for tensor (?P<other>\S+)\. M"),
         EngineError,
         "llama.cpp loads this architecture and cannot quantise it: it finds no layer for the tensor {name}",
         "its rules go by names of tensors: --pure makes all of one type without them",

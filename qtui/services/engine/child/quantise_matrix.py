@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from qtui.core.errors import BadFileError
 from qtui.core.gguf.reader import TensorInfo
 from qtui.core.quantise.messages import MatrixFit
 from qtui.core.quantise.types import PLAIN
@@ -25,12 +26,22 @@ _LEFT_OUT = ("token_embd.weight", "per_layer_token_embd.weight", "output.weight"
 
 
 class ModelMatrix:
-    """A matrix that was read for a model."""
+    """A matrix that was read for a model.
+
+    Raises:
+        BadFileError: it is none, or holds what are no numbers.
+    """
 
     def __init__(self, path: str, api: Any) -> None:
         self._path = path
         self._matrix: Matrix = read_matrix(Path(path))
         self._weights = {name: entry.weights() for name, entry in self._matrix.entries.items()}
+        for name, weights in self._weights.items():
+            if not np.isfinite(weights).all():
+                raise BadFileError(
+                    f"{clean_name(Path(path).name)} holds values that are no numbers (NaN), for {clean_name(name, 60)}",
+                    "gather it again: qtui imatrix",
+                )
         kind = api.llama_model_imatrix_data
         self._rows = [
             kind(
@@ -84,8 +95,6 @@ class ModelMatrix:
         if not any(entry in tensors for entry in entries):
             return f"{name} is of another model: none of its {len(entries)} entries is a tensor of this one"
         for entry, weights in self._weights.items():
-            if not np.isfinite(weights).all():
-                return f"{name} holds values that are no numbers (NaN), for {clean_name(entry, 60)}"
             tensor = tensors.get(entry)
             if tensor is None or entry == "token_embd.weight" or types.get(entry, "F32") in PLAIN:
                 continue
