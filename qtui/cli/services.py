@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from qtui.core.advice.evidence import Evidence
+from qtui.core.advice.quality import Measured, Qualities, nothing_measured
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
@@ -116,6 +118,10 @@ def _nowhere(_folders: Sequence[Path]) -> None:
     return None
 
 
+def _no_evidence() -> tuple[Evidence, Sequence[Problem]]:
+    return Evidence(), ()
+
+
 def _no_themes() -> Sequence[ThemeFile]:
     return ()
 
@@ -155,6 +161,10 @@ class Services:
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
     """Lets the library look into these folders besides the known places."""
+    evidence: Callable[[], tuple[Evidence, Sequence[Problem]]] = _no_evidence
+    """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
+    measured: Measured = nothing_measured
+    """Tells what quality was measured here."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
     rounds: Rounds | None = None
@@ -282,6 +292,10 @@ class Services:
             return None
         found = rate_under(kept.get(variant.path, ()), plan)
         return found.generation if found is not None else None
+
+    def qualities(self, evidence: Evidence) -> Qualities:
+        """Return what tells how good variants are: measured here, else published."""
+        return Qualities(evidence, self.measured)
 
     def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""

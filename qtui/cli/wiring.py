@@ -29,6 +29,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.evidence import EvidenceFiles
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -103,6 +104,7 @@ def local_services(options: Namespace) -> Services:
         dated=written,
         tables=LocalTables(),
         note=note,
+        evidence=EvidenceFiles().load,
         history=past,
         rounds=RoundsFile(past),
         actuals=machine,
