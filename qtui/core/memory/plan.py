@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
@@ -76,6 +77,8 @@ class LoadPlan:
     parallel: int = 1
     """Slots (sequences) that share the context."""
     mmproj: str = ""
+    extra: str = ""
+    """Further options of `llama-server`, as on its command line; handed over as they are, other engines ignore them."""
     preset: str = ""
     engine: str = "built-in"
 
@@ -137,6 +140,21 @@ class LoadPlan:
                 f"a {self.cache_type_v} V cache needs flash attention, which this plan turns off",
                 "take --flash-attn on or auto, or --cache-type-v f16",
             )
+        self.extra_arguments()
+
+    def extra_arguments(self) -> tuple[str, ...]:
+        """Return `extra` as arguments, divided as a POSIX shell does.
+
+        Raises:
+            UsageError: a quote is not closed, or the text is no line of options.
+        """
+        try:
+            words = tuple(shlex.split(self.extra))
+        except ValueError as error:
+            raise UsageError(f"--extra: {str(error).lower()}", "quote it as on a command line") from None
+        if "\0" in self.extra or "\n" in self.extra or (words and not words[0].startswith("-")):
+            raise UsageError("--extra takes options of llama-server", "such as --extra='--cache-reuse 256'")
+        return words
 
 
 def resolve(

@@ -111,6 +111,11 @@ def read_file(text: str) -> tuple[str]:
     return ("" if text.lower() == "none" else text,)
 
 
+def read_extra(text: str) -> tuple[str]:
+    """Read options of llama-server as they stand on a command line."""
+    return ("" if text.lower() == "none" else text,)
+
+
 def number_text(value: float) -> str:
     """Return a number as short as it can be read again."""
     short = f"{value:g}"
