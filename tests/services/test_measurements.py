@@ -22,7 +22,10 @@ def store(tmp_path: Path) -> MeasurementsFile:
 async def test_a_measurement_comes_back_as_it_was_kept(store: MeasurementsFile, tmp_path: Path) -> None:
     assert list(await store.records()) == [] and await store.delete() == 0
     assert not (tmp_path / "history.sqlite3").exists()  # looking makes no file
-    old, new = record_of(), record_of(replace(Q4, quant="Q2_K", path="/m/Tiny-Q2_K.gguf"), 0.4, id="m2", time=2.0, complete=False)
+    old, new = (
+        record_of(),
+        record_of(replace(Q4, quant="Q2_K", path="/m/Tiny-Q2_K.gguf"), 0.4, id="m2", time=2.0, complete=False),
+    )
     await store.keep(new)
     await store.keep(old)
     assert list(await store.records()) == [new, old]
