@@ -30,7 +30,7 @@ from qtui.core.memory.actual import Estimate
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
-from qtui.core.memory.guard import Guard
+from qtui.core.memory.guard import BuildOf, Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
 from qtui.core.memory.unaccounted import LeftOut
@@ -187,6 +187,8 @@ class Services:
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
     """Finds the program of an engine's name where it has cards, and what asks its build about memory."""
+    build_of: BuildOf | None = None
+    """Tells the build of another engine by its name; None: it is not asked."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
@@ -205,7 +207,7 @@ class Services:
             self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
         formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
         self.footprints = self._store(self.dry_run, formula)
-        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
+        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins, build_of=self.build_of)
 
     def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
         """Make a store whose differences go to the log."""
@@ -233,13 +235,13 @@ class Services:
             self._others.append(dry_run)
             formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
             footprints = self._store(dry_run, formula)
-            guard = Guard(footprints, self.machine, described, self.settings.margins)
+            guard = Guard(footprints, self.machine, described, self.settings.margins, build_of=self.build_of)
         if ram is None and vram is None:
             return guard
         real = await guard.headroom()
         room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
         if vram is None:
-            return Guard(footprints, self.machine, described, self.settings.margins, room)
+            return Guard(footprints, self.machine, described, self.settings.margins, room, build_of=self.build_of)
         room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
         here = len(real.free_vram) == len(vram)
         if self.tables is None and not here:
@@ -250,7 +252,9 @@ class Services:
         cards = SimulatedCards(self.engine, vram)
         dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked.about(len(vram))
         formula = ClosedForm(self.tables, cards, self.left_out) if self.tables is not None else None
-        return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
+        return Guard(
+            Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room, build_of=self.build_of
+        )
 
     def starting_plan(self) -> LoadPlan:
         """Return the plan that the app starts with."""
