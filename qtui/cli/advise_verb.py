@@ -11,7 +11,7 @@ from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.cli.variants import find_variants, tell_waiting
 from qtui.core.advice.candidate import Candidate
 from qtui.core.advice.frontier import Point, apart, frontier
-from qtui.core.advice.quality import Quality, kld_text
+from qtui.core.advice.loss import Loss, kld_text
 from qtui.core.advice.ranking import Advice, Advised
 from qtui.core.advice.run import AdviceGiven, Considering, Sources, advise
 from qtui.core.advice.scatter import legend, scatter
@@ -38,7 +38,7 @@ async def advise_verb(context: Context) -> int:
     wishes = Wishes(Use(options.use), Prefer(options.prefer), 0, options.keep_free)
     variants = await _variants(context, options.variants)
     guard = await services.guard_of(options.ram, options.vram)
-    sources = Sources(guard, services.library, services.qualities(evidence), services.forecast)
+    sources = Sources(guard, services.library, services.losses(evidence), services.forecast)
     advice: Advice | None = None
     async with contextlib.aclosing(advise(sources, variants, plan, wishes)) as events:
         async for event in events:
@@ -138,7 +138,7 @@ def frontier_lines(points: Sequence[Point], width: int | None) -> list[str]:
     return [*lines, *([note] if note else []), *_source_lines([point.candidate for point in points])]
 
 
-def quality_cell(quality: Quality) -> str:
+def quality_cell(quality: Loss) -> str:
     """Return a KL divergence with the sign of its origin."""
     return "?" if quality.kl_divergence is None else quality.origin.sign + kld_text(quality.kl_divergence)
 
@@ -152,7 +152,7 @@ def _table(every: Sequence[Advised], ranked: int) -> Table:
         table.add(
             str(number) if number <= ranked else "-", candidate.variant.title,
             gib_of(candidate.variant.size, digits=digits), bits, _needs(candidate, digits), _fit(candidate),
-            quality_cell(candidate.quality), each.band.words if each.band is not None else "?", _rate(candidate),
+            quality_cell(candidate.quality), each.band.value if each.band is not None else "?", _rate(candidate),
         )  # fmt: skip
     return table
 

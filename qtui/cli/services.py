@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qtui.core.advice.evidence import Evidence
-from qtui.core.advice.quality import Measured, Qualities, nothing_measured
+from qtui.core.advice.loss import Losses, Measured, nothing_measured
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
@@ -297,9 +297,9 @@ class Services:
         found = rate_under(kept.get(variant.path, ()), plan)
         return found.generation if found is not None else None
 
-    def qualities(self, evidence: Evidence) -> Qualities:
-        """Return what tells how good variants are: measured here, else published."""
-        return Qualities(evidence, self.measured)
+    def losses(self, evidence: Evidence) -> Losses:
+        """Return what tells how much variants lose: as measured here, else as published."""
+        return Losses(evidence, self.measured)
 
     def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from qtui.core.advice.label import Label, label_of
-from qtui.core.advice.quality import Quality, named_imatrix, pruned
+from qtui.core.advice.loss import Loss, named_imatrix, pruned
 from qtui.core.gguf.facts import Facts
 from qtui.core.gguf.names import quant_note
 from qtui.core.library.variant import Variant
@@ -31,7 +31,7 @@ class Candidate:
     variant: Variant
     weighing: Weighing
     facts: Facts | None = None
-    quality: Quality = field(default_factory=Quality)
+    quality: Loss = field(default_factory=Loss)
     speed: Speed = field(default_factory=lambda: Speed(None, Origin.UNKNOWN))
     largest_context: int | None = None
     """At which it would fit, all else as planned; searched only where it does not fit. 0: at none."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qtui.core.advice.candidate import Candidate
-from qtui.core.advice.quality import kld_text
+from qtui.core.advice.loss import kld_text
 from qtui.core.origin import Origin
 from qtui.core.text import rate, size
 
@@ -57,7 +57,7 @@ class Point:
 def frontier(candidates: Sequence[Candidate]) -> tuple[Point, ...]:
     """Return every variant as a point, by what it needs, with what dominates it.
 
-    One dominates another that needs at least as much, is worse and not faster. Qualities are compared only where they
+    One dominates another that needs at least as much, is worse and not faster. Losses are compared only where they
     were measured in one way: what was measured here says nothing about a figure that was published for another model.
     """
     order = sorted(candidates, key=lambda candidate: (candidate.needs is None, candidate.needs or 0))

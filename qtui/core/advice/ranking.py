@@ -8,10 +8,11 @@ from math import log
 from typing import Any
 
 from qtui.core.advice.candidate import LOADS, Candidate
-from qtui.core.advice.quality import LIMITS, Band
+from qtui.core.advice.loss import BANDS, worse
 from qtui.core.advice.rules import STEPS, Effect, Rule, Situation, rules_of
 from qtui.core.advice.sentence import fit_words, missing_words, reason
 from qtui.core.advice.wishes import Prefer, Wishes
+from qtui.core.measure.bands import LIMITS, Band
 from qtui.core.memory.verdict import Fit
 
 MISSING = (Fit.FROM_DISK, Fit.TOO_BIG)
@@ -43,6 +44,11 @@ class Advised:
         return tuple(rule.said(self.candidate) for rule in self.rules)
 
     @property
+    def loses(self) -> tuple[int, float]:
+        """Return what it loses, for comparing: its band from the best, and the level within it."""
+        return (BANDS.index(self.band) if self.band is not None else len(BANDS), self.level or 0.0)
+
+    @property
     def out(self) -> bool:
         """Tell whether it is no option at all."""
         return any(rule.effect is Effect.OUT for rule in self.rules)
@@ -62,7 +68,7 @@ class Advised:
             "verdict": verdict.fit.value, "pool": verdict.pool,
             "short_by": verdict.short_by if footprint is not None else None,
             "largest_context": candidate.largest_context,
-            "quality": candidate.quality.as_json(), "band": self.band.words if self.band is not None else None,
+            "quality": candidate.quality.as_json(), "band": self.band.value if self.band is not None else None,
             "beside": self.beside or None, "speed": candidate.speed.as_json(), "reason": self.reason,
             "rules": [
                 {
@@ -132,7 +138,7 @@ def _judged(candidate: Candidate, situation: Situation) -> Advised:
 
 def _lower(band: Band, rules: Sequence[Rule]) -> Band:
     """Return a band after what the rules take off it."""
-    return Band(min(Band.LAST, band + sum(STEPS.get(rule.effect, 0) for rule in rules)))
+    return worse(band, sum(STEPS.get(rule.effect, 0) for rule in rules))
 
 
 def _beside(each: Advised, judged: Sequence[Advised]) -> Advised:
@@ -145,7 +151,7 @@ def _beside(each: Advised, judged: Sequence[Advised]) -> Advised:
     if each.band is not None:
         return each
     if each.candidate.label.whole or (each.candidate.native and each.candidate.mxfp4):
-        return replace(each, band=_lower(Band.REFERENCE, each.rules))
+        return replace(each, band=_lower(Band.NONE, each.rules))
     if bits is None:
         return each
     known = [
@@ -172,16 +178,14 @@ def _key(each: Advised, wishes: Wishes, *, comparable: bool) -> tuple[float, ...
     """
     candidate = each.candidate
     fit = LOADS.index(candidate.fit)
-    band = each.band if each.band is not None else _guessed(candidate)
-    # Among near-lossless quants no difference can be measured.
-    band = max(band, Band.NEAR_LOSSLESS)
+    band = BANDS.index(each.band if each.band is not None else _guessed(candidate))
     ahead = -int(each.moved(Effect.AHEAD)) + int(each.moved(Effect.BEHIND))
     size = float(candidate.needs or candidate.variant.size)
     level = each.level if comparable and each.level is not None else 0.0
     if candidate.fit is Fit.FROM_DISK:  # the disk decides, and less of it is better
         return (fit, candidate.short_by, size)
     if wishes.prefer is Prefer.SPEED:
-        refused = max(0, band - ACCEPTED)
+        refused = max(0, band - BANDS.index(ACCEPTED))
         slower = int(each.moved(Effect.SLOWER)) if candidate.speed.rate is None else 0
         return (
             fit,
@@ -194,7 +198,7 @@ def _key(each: Advised, wishes: Wishes, *, comparable: bool) -> tuple[float, ...
             size,
         )
     larger = -int(any(rule.name == "larger model first" for rule in each.rules))
-    if band <= Band.NEAR_LOSSLESS:
+    if band == 0:
         return (fit, larger, band, ahead, size)
     return (fit, larger, band, ahead, level, -size)
 
@@ -210,9 +214,9 @@ def _guessed(candidate: Candidate) -> Band:
     bits = candidate.bits
     if bits is None:
         return Band.LAST
-    steps = (8.0, 5.5, 4.4, 3.8, 3.0)
+    steps = (5.6, 4.4, 3.8, 3.0)
     assert len(steps) == len(LIMITS)
-    return next((Band(at) for at, least in enumerate(steps) if bits >= least), Band.LAST)
+    return next((BANDS[at] for at, least in enumerate(steps) if bits >= least), Band.LAST)
 
 
 def _nearness(each: Advised) -> tuple[float, ...]:
@@ -234,8 +238,7 @@ def _next_better(each: Advised, placed: Sequence[Advised]) -> Candidate | None:
     better = [
         other.candidate for other in placed
         if not other.out and other.band is not None and other.candidate.variant.model == candidate.variant.model
-        and (other.candidate.needs or 0) > needs
-        and (other.band < each.band or (other.band == each.band and (other.level or 0.0) < (each.level or 0.0)))
+        and (other.candidate.needs or 0) > needs and other.loses < each.loses
     ]  # fmt: skip
     return min(better, key=lambda other: other.needs or 0, default=None)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from qtui.core.advice.candidate import Candidate
-from qtui.core.advice.quality import Band
 from qtui.core.advice.wishes import Prefer, Use, Wishes
+from qtui.core.measure.bands import Band
 
 
 class Effect(StrEnum):
@@ -158,8 +158,7 @@ def _larger_too_small(candidate: Candidate, situation: Situation) -> bool:
 
 
 def _near_lossless(candidate: Candidate, _: Situation) -> bool:
-    band = candidate.quality.band
-    return band is not None and band <= Band.NEAR_LOSSLESS
+    return candidate.quality.band is Band.NONE
 
 
 def _pruned(candidate: Candidate, _: Situation) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qtui.core.advice.candidate import LOADS, Candidate
-from qtui.core.advice.quality import Qualities
+from qtui.core.advice.loss import Losses
 from qtui.core.advice.ranking import Advice, advise_on
 from qtui.core.advice.wishes import Wishes
 from qtui.core.errors import QtuiError
@@ -51,7 +51,7 @@ class Sources:
 
     guard: Guard
     library: Library
-    qualities: Qualities
+    losses: Losses
     forecast: Forecast | None = None
     """None: rates are not told."""
 
@@ -79,14 +79,14 @@ async def advise(
         except QtuiError:
             continue
     noted = {path: True for path, each in facts.items() if each.imatrix}
-    qualities = await sources.qualities.of(known, lambda variant: noted.get(variant.path))
+    losses = await sources.losses.of(known, lambda variant: noted.get(variant.path))
     candidates: list[Candidate] = []
     for weigh in (guard.estimate, guard.weigh):
         candidates = []
         for number, variant in enumerate(known, 1):
             weighing = await weigh(variant, asked, fresh=False)
             candidates.append(
-                Candidate(variant, weighing, facts.get(variant.path), qualities[variant.path])
+                Candidate(variant, weighing, facts.get(variant.path), losses[variant.path])
             )  # fmt: skip
             yield Considering("weighing", variant, number, len(known))
         yield AdviceGiven(advise_on(candidates, wishes), settled=False)

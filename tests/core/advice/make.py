@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from qtui.core.advice.candidate import Candidate
 from qtui.core.advice.evidence import Setting
-from qtui.core.advice.quality import Quality
+from qtui.core.advice.loss import Loss
 from qtui.core.gguf.facts import Experts, MixRow
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.plan import LoadPlan
@@ -19,18 +20,18 @@ from tests.fakes import make_facts, make_footprint, make_variant
 SETTING = Setting("LLaMA 3 8B", "WikiText-2 raw, test", 512, "F16")
 
 
-def quality(level: float | None, origin: Origin = Origin.PUBLISHED, against: Setting | str = SETTING) -> Quality:
+def quality(level: float | None, origin: Origin = Origin.PUBLISHED, against: Setting | str = SETTING) -> Loss:
     if level is None:
-        return Quality(note="nothing is known")
+        return Loss(note="nothing is known")
     words = against.words if isinstance(against, Setting) else against
-    return Quality(origin, level, 0.0, None, against, words)
+    return Loss(origin, level, 0.0, None, against, words)
 
 
 def candidate(
     quant: str = "Q4_K_M", *, level: float | None = None, needs: float = 4.0, fit: Fit = Fit.FITS, short: float = 0.0,
     rate: float | None = None, model: str = "Tiny", mix: dict[str, float] | None = None, imatrix: bool = False,
     parameters: int = 8_000_000_000, bits: float | None = None, gpu: bool = False, simulated: bool = False,
-    experts: bool = False, known: Quality | None = None, **fields: object,
+    experts: bool = False, known: Loss | None = None, **fields: Any,
 ) -> Candidate:  # fmt: skip
     """Return a candidate; sizes in GiB. `mix` are shares of tensor types; None: the header was not read."""
     variant = make_variant(

@@ -11,8 +11,10 @@ import pytest
 from qtui.core.advice.evidence import METRICS, Evidence, Figure, Setting, Source, ranked
 from qtui.core.advice.evidence_file import read_evidence
 from qtui.core.advice.label import label_of
-from qtui.core.advice.quality import LIMITS, Band, Measurement, Qualities, band_of
+from qtui.core.advice.loss import Losses, worse
 from qtui.core.library.variant import Variant
+from qtui.core.measure.bands import Band
+from qtui.core.measure.quality import Quality
 from qtui.core.origin import Origin
 from qtui.services.evidence import SHIPPED, EvidenceFiles
 from tests.fakes import make_variant
@@ -132,7 +134,7 @@ def test_a_label_is_taken_apart(name: str, stock: str, beside: str, width: int |
 async def test_a_quant_has_the_figure_of_its_own_kind(
     shipped: Evidence, quant: str, noted: bool | None, level: float, note: str
 ) -> None:
-    quality = Qualities(shipped).published(make_variant(quant=quant), noted)
+    quality = Losses(shipped).published(make_variant(quant=quant), noted)
     assert quality.origin is Origin.PUBLISHED and quality.kl_divergence == level
     assert note in quality.note and bool(note) == bool(quality.note)
     assert "LLaMA 3 8B" in quality.sentence and "not your model" in quality.sentence and "°" in quality.sentence
@@ -151,7 +153,7 @@ async def test_a_quant_has_the_figure_of_its_own_kind(
     ],
 )
 def test_where_there_is_no_figure_none_is_made_up(shipped: Evidence, variant: Variant, note: str) -> None:
-    quality = Qualities(shipped).published(variant)
+    quality = Losses(shipped).published(variant)
     assert quality.origin is Origin.UNKNOWN and quality.kl_divergence is None and quality.band is None
     assert note in quality.note and quality.as_json()["source"] is None
 
@@ -159,10 +161,10 @@ def test_where_there_is_no_figure_none_is_made_up(shipped: Evidence, variant: Va
 async def test_what_was_measured_here_goes_first(shipped: Evidence) -> None:
     one, other = make_variant(quant="Q4_K_M"), make_variant(quant="Q8_0")
 
-    async def measured(_variants: object) -> dict[Path, Measurement]:
-        return {one.path: Measurement(0.02, 0.001, 0.95, "F16/text/512", "against F16")}
+    async def measured(_variants: object) -> dict[Path, Quality]:
+        return {one.path: Quality(Origin.MEASURED, 0.02, 0.001, 0.95, "measured here against F16", "F16/text/512")}
 
-    found = await Qualities(shipped, measured).of([one, other])
+    found = await Losses(shipped, measured).of([one, other])
     assert found[one.path].origin is Origin.MEASURED and found[one.path].kl_divergence == 0.02
     assert found[other.path].origin is Origin.PUBLISHED
     assert "measured here against F16" in found[one.path].sentence
@@ -170,14 +172,14 @@ async def test_what_was_measured_here_goes_first(shipped: Evidence) -> None:
 
 def test_bands_meet_what_llama_cpp_published(shipped: Evidence) -> None:
     bands = {
-        Band.REFERENCE: ["Q8_0"], Band.NEAR_LOSSLESS: ["Q6_K", "Q5_K_M"],
+        Band.NONE: ["Q8_0", "Q6_K", "Q5_K_M"],
         Band.GOOD: ["Q5_K_S", "Q4_K_M", "Q4_K_S", "IQ4_XS"], Band.VISIBLE: ["Q4_0", "Q3_K_M", "IQ3_S"],
         Band.STRONG: ["IQ3_XS", "IQ2_M"], Band.LAST: ["IQ2_XS", "IQ1_M"],
     }  # fmt: skip
-    published = Qualities(shipped).published
+    published = Losses(shipped).published
     for band, quants in bands.items():
         assert [published(make_variant(quant=quant)).band for quant in quants] == [band] * len(quants)
-    assert band_of(0.2, same_top=0.975) is Band.REFERENCE and [Band(at).below for at in range(5)] == list(LIMITS)
+    assert worse(Band.GOOD, 1) is Band.VISIBLE and worse(Band.STRONG, 2) is Band.LAST
 
 
 GOOD = """
@@ -197,7 +199,7 @@ def test_a_file_of_ones_own_counts_before_what_ships(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text(GOOD)
     evidence, problems = EvidenceFiles(tmp_path).load()
     assert problems == () and evidence.figures[0].source.own and len(evidence.figures) == 111
-    quality = Qualities(evidence).published(make_variant(quant="Q4_K_M"))
+    quality = Losses(evidence).published(make_variant(quant="Q4_K_M"))
     assert quality.kl_divergence == 0.01 and "Tiny" in quality.sentence
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from qtui.core.advice.candidate import Candidate
 from qtui.core.advice.frontier import apart, dominates, frontier
-from qtui.core.advice.quality import Band
 from qtui.core.advice.ranking import advise_on
 from qtui.core.advice.scatter import scatter
 from qtui.core.advice.wishes import Prefer, Use, Wishes
+from qtui.core.measure.bands import Band
 from qtui.core.memory.verdict import Fit
 from qtui.core.origin import Origin
 from tests.core.advice.make import candidate, quality
@@ -72,7 +73,7 @@ def test_the_reason_says_what_fits_costs_runs_and_comes_next() -> None:
     assert advice.best is not None and advice.best.candidate.label.text == "Q5_K_M"
     first, second = advice.ranking
     assert "fits at context 8192 with 9.30 GiB to spare" in first.reason
-    assert "°0.011, near-lossless (measured on LLaMA 3 8B; not your model)" in first.reason
+    assert "°0.011, no measurable difference (measured on LLaMA 3 8B; not your model)" in first.reason
     assert "~8.8 t/s computed" in first.reason
     assert "the next better, Q6_K, needs 3.30 GiB more and does not fit by 1.50 GiB" in first.reason
     assert "the next better, Q5_K_M, needs 819 MiB more and fits too" in second.reason
@@ -117,7 +118,8 @@ def test_a_larger_model_at_fewer_bits_against_a_smaller_at_more(bits: float, pre
 
 
 def test_of_a_native_mxfp4_model_the_smallest_that_keeps_its_experts_goes_first() -> None:
-    mix, oss = {"MXFP4": 0.9, "Q8_0": 0.1}, {"architecture": "gpt-oss"}
+    mix = {"MXFP4": 0.9, "Q8_0": 0.1}
+    oss: dict[str, Any] = {"architecture": "gpt-oss"}
     shelf = (
         candidate("F16", needs=13.8, bits=5.2, mix=mix, **oss),
         candidate("Q8_0", needs=12.1, bits=4.6, mix=mix, **oss),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.core.advice.make import candidate
 
 MX, Q8, Q4 = {"MXFP4": 0.9, "Q8_0": 0.1}, {"Q8_0": 1.0}, {"Q4_K": 0.9, "Q6_K": 0.1}
 SMALL = candidate("Q8_0", model="Small", parameters=8_000_000_000, bits=8.5)
-OSS = {"architecture": "gpt-oss"}
+OSS: dict[str, Any] = {"architecture": "gpt-oss"}
 
 
 def large(quant: str, bits: float) -> Candidate:

@@ -1,10 +1,9 @@
-"""Quality: how far a variant's answers are from those of the whole model; measured here, published, or unknown."""
+"""Loss: what a variant loses against the whole model, by the best evidence: measured here, published, or none."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -12,71 +11,32 @@ from qtui.core.advice.evidence import Evidence, Figure, Setting, Source
 from qtui.core.advice.label import Label, label_of
 from qtui.core.gguf.names import parse_name
 from qtui.core.library.variant import Variant
+from qtui.core.measure.bands import Band, band_of
+from qtui.core.measure.quality import Quality
 from qtui.core.origin import Origin
 
 KLD, SAME_TOP = "kl_divergence", "same_top_token"
-LEAST_TOP = 0.97
-"""From this share of equal likeliest tokens on, a variant is as the reference."""
 
 
-class Band(IntEnum):
-    """What a KL divergence means, roughly: a convention of this program, fitted to what llama.cpp published."""
-
-    REFERENCE = 0
-    NEAR_LOSSLESS = 1
-    GOOD = 2
-    VISIBLE = 3
-    STRONG = 4
-    LAST = 5
-
-    @property
-    def words(self) -> str:
-        """Return it as a sentence has it."""
-        return _WORDS[self]
-
-    @property
-    def below(self) -> float | None:
-        """Return the KL divergence below which it holds; None: it has no upper end."""
-        return LIMITS[self] if self < len(LIMITS) else None
+BANDS = tuple(Band)
+"""From the best to the worst."""
 
 
-LIMITS = (0.003, 0.015, 0.05, 0.12, 0.35)
-_WORDS = {
-    Band.REFERENCE: "as the reference", Band.NEAR_LOSSLESS: "near-lossless", Band.GOOD: "good",
-    Band.VISIBLE: "a visible loss", Band.STRONG: "a strong loss", Band.LAST: "only if nothing else fits",
-}  # fmt: skip
-
-
-def band_of(kl_divergence: float, same_top: float | None = None) -> Band:
-    """Return the band of a KL divergence; equal likeliest tokens in 97 % of all places count as the reference."""
-    if same_top is not None and same_top >= LEAST_TOP:
-        return Band.REFERENCE
-    return next((Band(at) for at, limit in enumerate(LIMITS) if kl_divergence < limit), Band.LAST)
+def worse(band: Band, steps: int) -> Band:
+    """Return the band that is so many steps worse, the last one at most."""
+    return BANDS[min(len(BANDS) - 1, BANDS.index(band) + steps)]
 
 
 @dataclass(frozen=True, slots=True)
-class Measurement:
-    """What was measured of a variant on this machine."""
-
-    kl_divergence: float
-    stderr: float | None
-    same_top: float | None
-    against: str
-    """What tells one series of measurements from another: reference, text, context, chunks. Others are not compared."""
-    words: str
-    """The same for readers: `against F16 on qtui's text, context 512`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How good a variant is by the best that is known. None: unknown."""
+class Loss:
+    """What a variant loses by the best that is known. None: unknown."""
 
     origin: Origin = Origin.UNKNOWN
     kl_divergence: float | None = None
     stderr: float | None = None
     same_top: float | None = None
     against: Setting | str = ""
-    """Only qualities of one `against` are compared with each other."""
+    """Only losses of one `against` are compared with each other."""
     words: str = ""
     """On what it was measured."""
     source: Source | None = None
@@ -88,7 +48,7 @@ class Quality:
     @property
     def band(self) -> Band | None:
         """Return what it means."""
-        return None if self.kl_divergence is None else band_of(self.kl_divergence, self.same_top)
+        return None if self.kl_divergence is None else band_of(self.kl_divergence)
 
     @property
     def sentence(self) -> str:
@@ -97,10 +57,10 @@ class Quality:
             return WHOLE
         if self.kl_divergence is None or self.band is None:
             return f"how much it loses is not known: {self.note or NOTHING}"
-        said = f"KL divergence {self.origin.sign}{kld_text(self.kl_divergence)}, {self.band.words}"
+        said = f"KL divergence {self.origin.sign}{kld_text(self.kl_divergence)}, {self.band.value}"
         note = f"; {self.note}" if self.note else ""
         if self.origin is Origin.MEASURED:
-            return f"{said} (measured here {self.words}{note})"
+            return f"{said} ({self.words}{note})"
         return f"{said} (measured on {self.words}; not your model{note})"
 
     @property
@@ -114,7 +74,7 @@ class Quality:
         source = self.source
         return {
             "kl_divergence": self.kl_divergence, "stderr": self.stderr, "same_top_token": self.same_top,
-            "origin": self.origin.value, "band": self.band.words if self.band is not None else None,
+            "origin": self.origin.value, "band": self.band.value if self.band is not None else None,
             "measured_on": self.words or None,
             "source": None if source is None else {
                 "id": source.id, "title": source.title, "url": source.url or None, "licence": source.licence,
@@ -127,11 +87,11 @@ class Quality:
 MOST_CITED = 2
 WHOLE = "it is the whole model, with which others are compared"
 NOTHING = "nothing is measured here, and nothing is published for such a file"
-Measured = Callable[[Sequence[Variant]], Awaitable[Mapping[Path, Measurement]]]
+Measured = Callable[[Sequence[Variant]], Awaitable[Mapping[Path, Quality]]]
 """Tells what was measured here of variants as their files are now, by path."""
 
 
-async def nothing_measured(_variants: Sequence[Variant]) -> Mapping[Path, Measurement]:
+async def nothing_measured(_variants: Sequence[Variant]) -> Mapping[Path, Quality]:
     """Tell that nothing was measured."""
     return {}
 
@@ -141,8 +101,8 @@ def kld_text(value: float) -> str:
     return f"{value:.4f}" if value < 0.01 else f"{value:.3f}" if value < 1 else f"{value:.2f}"
 
 
-class Qualities:
-    """Tells the quality of variants: what was measured here goes first, then what is published for their quants.
+class Losses:
+    """Tells what variants lose: what was measured here goes first, then what is published for their quants.
 
     Args:
         evidence: the published figures.
@@ -158,30 +118,31 @@ class Qualities:
 
     async def of(
         self, variants: Sequence[Variant], imatrix: Callable[[Variant], bool | None] = lambda _variant: None
-    ) -> Mapping[Path, Quality]:
-        """Return the quality of each variant; `imatrix` tells what headers note of a matrix."""
+    ) -> Mapping[Path, Loss]:
+        """Return what each variant loses; `imatrix` tells what headers note of a matrix."""
         measured = await self._measured(variants)
         return {
-            variant.path: _measured_quality(measured[variant.path])
-            if variant.path in measured else self.published(variant, imatrix(variant))
+            variant.path: _measured(found)
+            if (found := measured.get(variant.path)) is not None and found.origin is Origin.MEASURED
+            else self.published(variant, imatrix(variant))
             for variant in variants
-        }  # fmt: skip
+        }
 
-    def published(self, variant: Variant, noted: bool | None = None) -> Quality:
+    def published(self, variant: Variant, noted: bool | None = None) -> Loss:
         """Return what is published for a variant's quant. `noted`: whether its header notes an importance matrix."""
         label = label_of(variant.quant)
         if label.whole:
-            return Quality(note=WHOLE)
+            return Loss(note=WHOLE)
         if pruned(variant):
-            return Quality(note="experts were taken out of it (REAP): figures of whole models say nothing about it")
+            return Loss(note="experts were taken out of it (REAP): figures of whole models say nothing about it")
         told = noted if noted is not None else named_imatrix(variant)
         imatrix = label.imatrix(told)
         found = self.evidence.find(label, imatrix, KLD, self.setting) if self.setting is not None else None
         if found is None:
             cited = tuple(figure for figure in self.evidence.of_quant(label.text) if KLD in figure.values)[:MOST_CITED]
-            return Quality(note=_why_nothing(label, cited), cited=cited)
+            return Loss(note=_why_nothing(label, cited), cited=cited)
         figure = found.figure
-        return Quality(
+        return Loss(
             Origin.PUBLISHED, figure.values[KLD], figure.values.get(f"{KLD}_stderr"), figure.values.get(SAME_TOP),
             figure.setting, figure.setting.words, figure.source, found.note,
         )  # fmt: skip
@@ -198,10 +159,8 @@ def pruned(variant: Variant) -> bool:
     return "REAP" in words.replace("_", "-").replace(" ", "-").replace("/", "-").replace(".", "-").split("-")
 
 
-def _measured_quality(found: Measurement) -> Quality:
-    return Quality(
-        Origin.MEASURED, found.kl_divergence, found.stderr, found.same_top, found.against, found.words
-    )  # fmt: skip
+def _measured(found: Quality) -> Loss:
+    return Loss(Origin.MEASURED, found.kld, found.stderr, found.same_top, found.ground, found.source)
 
 
 def _why_nothing(label: Label, cited: Sequence[Figure]) -> str:
