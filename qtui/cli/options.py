@@ -135,6 +135,7 @@ def add_plan(parser: ArgumentParser, skip: tuple[str, ...] = (), *, runs: bool =
     add("no-kv-offload", action="store_true", help="keep the KV cache in RAM")
     add("swa-full", action="store_true", help="keep a full-size cache for sliding-window layers")
     add("parallel", metavar="N", type=whole(1, 256), help="slots that share the context (default: 1)")
+    add("extra", metavar="TEXT", help="further options for llama-server, as they are; other engines ignore them")
     engines = f"{BUILT_IN} is the only one so far" if runs else f"{_ENGINES}, or the path of one"
     add("engine", metavar="NAME", help=f"what runs the model; {engines}")
 
