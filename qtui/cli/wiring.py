@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtui.cli.hub_wiring import hub_services
+from qtui.cli.making_wiring import local_workshop
 from qtui.cli.services import Services
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
@@ -29,7 +30,6 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
-    from qtui.services.engine.workshop import LocalWorkshop
     from qtui.services.evidence import EvidenceFiles
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
@@ -120,6 +120,6 @@ def local_services(options: Namespace) -> Services:
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),
-        workshop=LocalWorkshop(),
+        workshop=local_workshop(),
     )
     return services
