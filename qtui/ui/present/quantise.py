@@ -29,7 +29,8 @@ COLUMNS = (
     Column("FOR", 20, grows=1),
 )
 BAR = 40
-PATH = 120
+PATH = 66
+"""Characters of a path: its end tells most."""
 _USES = {MatrixUse.UNUSED: "–", MatrixUse.LITTLE: "little", MatrixUse.HELPS: "helps", MatrixUse.NEEDED: "helps"}
 _MUTED, _WARNING, _ERROR = "$foreground-muted", "$text-warning", "$text-error"
 
@@ -112,7 +113,7 @@ def _cells(told: Foretold | None, kind: str, *, matrix: bool) -> tuple[Content |
 
 def about_text(told: Foretold | None, choice: Choice) -> Content:
     """Return what is to be said of the type under the cursor, under what is chosen."""
-    lines = [joined([Content.styled("into ", _MUTED) + name(str(choice.target), limit=PATH)])]
+    lines = [joined([Content.styled("into ", _MUTED) + name(tail(str(choice.target)), limit=PATH)])]
     lines.append(_chosen(choice))
     if told is None:
         lines.append(Content.styled("asking llama.cpp…", _MUTED))
@@ -120,10 +121,10 @@ def about_text(told: Foretold | None, choice: Choice) -> Content:
     planned = told.planned
     if not planned.problem:
         lines.append(_size_line(told))
-        lines.append(Content.styled(_mix(planned), _MUTED))
+        lines.append(name(_mix(planned), _MUTED, 400))
     failure = waived(told, choice)
     if failure is not None:
-        lines += [name(failure.message, _ERROR, 400), name(failure.hint, _MUTED, 400)]
+        lines += [name(failure.message, _ERROR, 400), _hint(failure, planned)]
     lines += [name(remark, _WARNING, 400) for remark in told.remarks]
     made = made_type(planned.recipe.kind)
     if failure is None and made.matrix is MatrixUse.HELPS and not planned.recipe.imatrix and not choice.text:
@@ -133,6 +134,22 @@ def about_text(told: Foretold | None, choice: Choice) -> Content:
             Content.styled(f"{clean_name(choice.target.name)} is there already: enter again replaces it", _ERROR)
         )
     return Content("\n").join([line for line in lines if line])
+
+
+def _hint(failure: Failure, planned: QuantisePlanned) -> Content:
+    """Return what to do about it: here by a key, where there is one."""
+    if planned.problem or (planned.matrix is not None and planned.matrix.problem):
+        return name(failure.hint, _MUTED, 400)
+    if planned.requantised and not planned.recipe.allow_requantize:
+        return key("r", "takes it all the same, and the file will say so")
+    if planned.needs_matrix and planned.matrix is None:
+        return joined([key("t", "gathers one over a text"), key("m", "names one")])
+    return name(failure.hint, _MUTED, 400)
+
+
+def tail(path: str) -> str:
+    """Return a path that is cut in front when it is long."""
+    return path if len(path) <= PATH else "…" + path[1 - PATH :]
 
 
 def waived(told: Foretold, choice: Choice) -> Failure | None:
@@ -172,9 +189,9 @@ def _mix(planned: QuantisePlanned) -> str:
 
 def work_text(work: Work, choice: Choice) -> Content:
     """Return how far the work is, and what came of it."""
-    told, lines = work.told, [Content.styled("into ", _MUTED) + name(str(choice.target), limit=PATH), Content()]
+    told, lines = work.told, [Content.styled("into ", _MUTED) + name(tail(str(choice.target)), limit=PATH), Content()]
     if told is not None:
-        lines += [_size_line(told), Content.styled(_mix(told.planned), _MUTED)]
+        lines += [_size_line(told), name(_mix(told.planned), _MUTED, 400)]
         lines += [name(remark, _WARNING, 400) for remark in told.remarks]
     lines += [name(note, _MUTED, 400) for note in work.notes]
     if work.gathered is not None:
