@@ -25,10 +25,13 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
+    from qtui.services.engine.engines import Engines
     from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.engine.server_builds import ServerBuilds
+    from qtui.services.engine.server_engine import ServerEngine
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -51,7 +54,9 @@ def local_services(options: Namespace) -> Services:
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
-    engine = BuiltInEngine(estimate=estimate)
+    builds = ServerBuilds(lambda: services.settings.engine)
+    servers = ServerEngine(builds, estimate=estimate, hosts=lambda: services.settings.rpc)
+    engine = Engines(BuiltInEngine(estimate=estimate), servers)
 
     async def engines() -> Sequence[EngineInfo]:
         server = discovery.find_llama_server()

@@ -1,0 +1,126 @@
+"""llama-server programs, read once each: version, options, devices, and whether they can use other machines.
+
+What was read is kept for as long as the file stays the same one, by path, size and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from qtui.core.engines import LLAMA_SERVER
+from qtui.core.errors import EngineError
+from qtui.core.server.build import ServerBuild, parse_help
+from qtui.core.text import clean_name
+from qtui.services.engine.brief_run import Outcome, run_briefly
+from qtui.services.engine.discovery import CPU, LIMIT, llama_server, parse_devices, plain_environment
+
+NOBODY = "127.0.0.1:9"
+"""Where no RPC host listens (the discard port): a build with RPC says that it cannot connect."""
+Stamp = tuple[str, int, int, int]
+
+
+class ServerBuilds:
+    """The programs that were read in this process.
+
+    Args:
+        setting: the path of a llama-server that the settings name; empty: none.
+        limit: seconds per question.
+    """
+
+    def __init__(self, setting: Callable[[], str] = lambda: "", limit: float = LIMIT) -> None:
+        self._setting = setting
+        self._limit = limit
+        self._read: dict[Stamp, asyncio.Task[ServerBuild]] = {}
+
+    def program(self, engine: str) -> Path:
+        """Return the program of an engine's name: a path as it stands, else that of the settings, else that on PATH.
+
+        Raises:
+            EngineError: there is none.
+        """
+        if "/" in engine:
+            return Path(engine).expanduser()
+        setting = self._setting()
+        if "/" in setting and not setting.startswith(("http://", "https://")):
+            return Path(setting).expanduser()
+        found = shutil.which(engine or LLAMA_SERVER)
+        if found is None:
+            raise EngineError(
+                f"there is no {clean_name(engine)} on PATH",
+                "install llama.cpp, or name the program: --engine /path/to/llama-server",
+            )
+        return Path(found)
+
+    async def read(self, program: Path) -> ServerBuild:
+        """Return what a program is; `info.usable` is False with the reason where it is no llama-server that works."""
+        stamp = await asyncio.to_thread(_stamp, program)
+        if stamp not in self._read or (self._read[stamp].done() and not _kept(self._read[stamp])):
+            self._read[stamp] = asyncio.create_task(self._ask(program))
+        return await asyncio.shield(self._read[stamp])
+
+    async def usable(self, engine: str) -> tuple[Path, ServerBuild]:
+        """Return the program of an engine's name and what it is.
+
+        Raises:
+            EngineError: there is none, or it does not work.
+        """
+        program = self.program(engine)
+        build = await self.read(program)
+        if not build.info.usable:
+            raise EngineError(build.info.problem, "name a llama-server that works, or take --engine built-in")
+        return program, build
+
+    async def with_hosts(self, program: Path, hosts: Sequence[str]) -> ServerBuild:
+        """Return what a program is with the devices of RPC hosts, asked anew: what is free there changes.
+
+        A host that does not answer leaves its devices out, and stands in `info.problem`.
+        """
+        build = await self.read(program)
+        if not build.rpc or not hosts:
+            return build
+        listed = await self._run(program, "--rpc", ",".join(hosts), "--list-devices")
+        if listed is None or listed.status != 0:
+            lines = [line for line in listed.lines if "Failed to connect" in line] if listed is not None else []
+            said = f": {lines[-1].rpartition(': ')[2]}" if lines else ""
+            problem = f"the RPC hosts {', '.join(hosts)} cannot be asked{said}"
+            return replace(build, info=replace(build.info, problem=problem))
+        return replace(build, info=replace(build.info, devices=(CPU, *parse_devices(listed.out))))
+
+    async def _ask(self, program: Path) -> ServerBuild:
+        info = await llama_server(program, self._limit)
+        if not info.usable:
+            return ServerBuild(info)
+        helped = await self._run(program, "--help")
+        options = parse_help(helped.out) if helped is not None and helped.status == 0 else {}
+        if "--model" not in options:
+            problem = f"{info.name}: its --help names no options of llama-server"
+            return ServerBuild(replace(info, problem=problem, usable=False))
+        rpc = False
+        if "--rpc" in options:
+            tried = await self._run(program, "--rpc", NOBODY, "--list-devices")
+            rpc = tried is not None and (tried.status == 0 or any("to connect" in line for line in tried.lines))
+        return ServerBuild(info, options, rpc)
+
+    async def _run(self, program: Path, *arguments: str) -> Outcome | None:
+        environment = {**plain_environment(), "GGML_NO_BACKTRACE": "1"}
+        try:
+            return await run_briefly((str(program.absolute()), *arguments), self._limit, environment)
+        except OSError:
+            return None
+
+
+def _kept(task: asyncio.Task[ServerBuild]) -> bool:
+    """Tell whether an answer may be given again: one that failed is asked again."""
+    return not task.cancelled() and task.exception() is None and task.result().info.usable
+
+
+def _stamp(program: Path) -> Stamp:
+    try:
+        told = program.stat()
+    except OSError:
+        return (str(program), 0, 0, 0)
+    return (str(program.absolute()), told.st_size, told.st_mtime_ns, told.st_ino)
