@@ -58,8 +58,9 @@ JSON = {
     "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '
-    '"short_by", "reason"}`. `devices[]` are llama.cpp\'s own buffer types; `extra[]` is what its accounting leaves '
-    "out; the sum of `pools` is `total`. Where the verdict is `partial`, `fitting` is the plan that fits. "
+    '"short_by", "reason", "warnings": [{"id", "message", "hint", "options"}]}`. '
+    "`devices[]` are llama.cpp's own buffer types; `extra[]` is what its accounting leaves out; "
+    "the sum of `pools` is `total`. Where the verdict is `partial`, `fitting` is the plan that fits. "
     '`speed` is `{"generation_rate", "origin": "measured|computed|unknown", "depth", "bytes_per_token", "note"}`. With '
     "`--auto` the same of the best plan that fits, "
     'and `"proposed": bool, "reasons": [{"option", "value", "reason"}]`; `proposed` is false where none fits. With '

@@ -17,6 +17,7 @@ from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.task import Suite
+from qtui.core.engines import engine_kind
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
@@ -28,7 +29,7 @@ from qtui.core.memory.actual import Estimate
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
-from qtui.core.memory.guard import Guard
+from qtui.core.memory.guard import BuildOf, Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
 from qtui.core.memory.unaccounted import LeftOut
@@ -177,6 +178,8 @@ class Services:
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
     """Finds the program of an engine's name where it has cards, and what asks its build about memory."""
+    build_of: BuildOf | None = None
+    """Tells the build of another engine by its name; None: it is not asked."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
@@ -195,7 +198,7 @@ class Services:
             self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
         formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
         self.footprints = self._store(self.dry_run, formula)
-        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
+        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins, build_of=self.build_of)
 
     def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
         """Make a store whose differences go to the log."""
@@ -215,6 +218,11 @@ class Services:
         Raises:
             UsageError: cards are named that are not here, and nothing here can compute what they would hold.
         """
+        guard = await self._guard_of(ram, vram, engine)
+        guard.as_programs_do = engine != BUILT_IN_ENGINE
+        return guard
+
+    async def _guard_of(self, ram: int | None, vram: Sequence[int] | None, engine: str) -> Guard:
         guard, footprints = self.guard, self.footprints
         described: Described = self.engine
         other = await self.other_build(engine) if engine != BUILT_IN_ENGINE and vram is None else None
@@ -223,13 +231,13 @@ class Services:
             self._others.append(dry_run)
             formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
             footprints = self._store(dry_run, formula)
-            guard = Guard(footprints, self.machine, described, self.settings.margins)
+            guard = Guard(footprints, self.machine, described, self.settings.margins, build_of=self.build_of)
         if ram is None and vram is None:
             return guard
         real = await guard.headroom()
         room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
         if vram is None:
-            return Guard(footprints, self.machine, described, self.settings.margins, room)
+            return Guard(footprints, self.machine, described, self.settings.margins, room, build_of=self.build_of)
         room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
         here = len(real.free_vram) == len(vram)
         if self.tables is None and not here:
@@ -240,7 +248,9 @@ class Services:
         cards = SimulatedCards(self.engine, vram)
         dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked.about(len(vram))
         formula = ClosedForm(self.tables, cards, self.left_out) if self.tables is not None else None
-        return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
+        return Guard(
+            Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room, build_of=self.build_of
+        )
 
     def starting_plan(self) -> LoadPlan:
         """Return the plan that the app starts with."""
@@ -260,8 +270,10 @@ class Services:
         problems = [problem for store in stores if store is not None for problem in store.problems()]
         if unusable is not None:
             problems.append(unusable)
-        if self.settings.engine != BUILT_IN_ENGINE:
-            problems.append(Problem("engine", f"is not used: {BUILT_IN_ENGINE} is the only one so far"))
+        try:
+            engine_kind(self.settings.engine)
+        except UsageError as error:
+            problems.append(Problem("engine", f"is not used: {error.message}"))
         themes = [file.name for file in self.theme_files()]
         if themes and self.settings.theme not in themes:
             problems.append(Problem("theme", f"is not used: there are {', '.join(themes)}"))

@@ -21,7 +21,6 @@ def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
     from qtui.services.downloads.checksums import FileChecksums
-    from qtui.services.engine import discovery
     from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
@@ -55,13 +54,13 @@ def local_services(options: Namespace) -> Services:
         return services.estimate(variant, plan)
 
     builds = ServerBuilds(lambda: services.settings.engine)
-    servers = ServerEngine(builds, estimate=estimate, hosts=lambda: services.settings.rpc)
-    engine = Engines(BuiltInEngine(estimate=estimate), servers)
+    engine = Engines(
+        BuiltInEngine(estimate=estimate),
+        ServerEngine(builds, estimate=estimate, hosts=lambda: services.settings.rpc),
+    )
 
     async def engines() -> Sequence[EngineInfo]:
-        server = discovery.find_llama_server()
-        others = [await discovery.llama_server(server)] if server else []
-        return [await engine.info(), *others]
+        return [await engine.info(), *await builds.found(services.settings.rpc)]
 
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
@@ -93,6 +92,7 @@ def local_services(options: Namespace) -> Services:
         dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
         left_out=left_out,
         other_build=other,
+        build_of=builds.of,
         machine=machine,
         library=library,
         demo=Demo(),

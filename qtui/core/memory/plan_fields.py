@@ -25,6 +25,7 @@ from qtui.core.memory.plan_texts import (
     read_cache,
     read_choice,
     read_experts,
+    read_extra,
     read_file,
     read_number,
     read_overrides,
@@ -252,5 +253,7 @@ FIELDS: tuple[PlanField, ...] = (
        read_adapters, adapters_text, _no_steps, _says("FILE:SCALE,…"), more=True),
     _F("projector", "projector", ("mmproj",), "the file that lets it see or hear.",
        read_file, lambda plan: plan.mmproj or "none", _no_steps, _says("a file"), more=True),
+    _F("extra", "extra options", ("extra",), "options that llama-server gets as they are; what they need is unknown.",
+       read_extra, lambda plan: plan.extra or "none", _no_steps, _says("for llama-server"), more=True),
 )  # fmt: skip
 """All fields, in the order in which they are shown."""

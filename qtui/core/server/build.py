@@ -40,8 +40,6 @@ class ServerBuild:
     info: EngineInfo
     options: Mapping[str, Option] = field(default_factory=lambda: MappingProxyType({}))
     """By every name; empty where `--help` could not be read."""
-    rpc: bool = False
-    """It was built to work with the devices of other machines."""
 
     def knows(self, name: str) -> bool:
         """Tell whether it has an option."""
@@ -50,6 +48,11 @@ class ServerBuild:
     def takes(self, name: str) -> bool:
         """Tell whether an option that it has is followed by a value."""
         return name in self.options and bool(self.options[name].argument)
+
+    @property
+    def rpc(self) -> bool:
+        """Tell whether it was built to work with the devices of other machines."""
+        return self.info.rpc
 
     @property
     def devices(self) -> tuple[Device, ...]:

@@ -63,7 +63,7 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
         "plan_refused",
     ),
     (
-        r"error while loading shared libraries: (?P<name>\S+)",
+        r"error while loading shared libraries: (?P<name>[^\s:]+)",
         "llama-server does not start: {name} is missing", "install it, or build llama.cpp again", "engine",
     ),
 )  # fmt: skip

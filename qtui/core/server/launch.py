@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from qtui.core.errors import UsageError
 from qtui.core.memory.command import server_arguments
 from qtui.core.memory.plan import LoadMode, LoadPlan
 from qtui.core.server.build import ServerBuild
+from qtui.core.text import clean_name
 
 ALL = "999"
 """What old builds take for all layers."""
@@ -16,6 +18,11 @@ EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 KEY = "LLAMA_API_KEY"
 ROUTER = "LLAMA_SERVER_ROUTER_PORT"
 """With it set, llama-server tells its parent how far it is, and ends when its input does (tools/server)."""
+NEVER = frozenset((
+    "--tools", "--agent", "--ui-mcp-proxy", "--webui-mcp-proxy", "--mcp-servers-config", "--api-key", "--api-key-file",
+    "--host", "--port", "--path", "--props", "--slots", "--models-dir", "--models-preset", "--media-path",
+))  # fmt: skip
+"""Options of llama-server that a session of ours is never started with."""
 Said = tuple[tuple[str, ...], str]
 """Arguments, and what they leave unsaid."""
 
@@ -49,10 +56,11 @@ def launch(plan: LoadPlan, path: Path, build: ServerBuild, hosts: Sequence[str] 
         arguments += ["--rpc", ",".join(hosts)]
     elif hosts:
         unsaid.append("this llama-server is built without RPC: the hosts of the settings are not used")
-    for flag, values in _pairs(server_arguments(plan, path)):
+    for flag, values in _pairs(server_arguments(replace(plan, extra=""), path)):
         said, missing = _told(flag, values, plan, build)
         arguments += said
         unsaid += [missing] if missing else []
+    arguments += _extra(plan, build)
     key = build.options.get("--api-key")
     by_file = (key is None or key.variable != KEY) and build.knows("--api-key-file")
     if not by_file and (key is None or key.variable != KEY):
@@ -76,6 +84,25 @@ def _told(flag: str, values: tuple[str, ...], plan: LoadPlan, build: ServerBuild
         return older(values, plan, build)
     shown = " ".join((flag, *values))
     return (), f"this llama-server does not know {shown}: it is left out"
+
+
+def _extra(plan: LoadPlan, build: ServerBuild) -> tuple[str, ...]:
+    """Return the options that are handed over as they are; what makes a session private stands behind them and wins.
+
+    Raises:
+        UsageError: one that gives others access to this machine, or that the build does not know.
+    """
+    words = plan.extra_arguments()
+    for word in words:
+        name = word.partition("=")[0]
+        if name in NEVER:
+            raise UsageError(
+                f"--extra: {name} is not passed on: it would give others access to this machine or this session",
+                "start llama-server yourself, and name its address: --engine http://127.0.0.1:PORT",
+            )
+        if word.startswith("--") and not build.knows(name):
+            raise UsageError(f"--extra: this llama-server does not know {clean_name(name, 80)}", "see its --help")
+    return words
 
 
 def _load_mode(values: tuple[str, ...], _plan: LoadPlan, build: ServerBuild) -> Said:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from qtui.core.engines import LLAMA_SERVER
-from qtui.core.errors import EngineError
+from qtui.core.engines import LLAMA_SERVER, EngineKind, engine_kind, is_url
+from qtui.core.errors import EngineError, UsageError
+from qtui.core.hardware import EngineInfo
 from qtui.core.server.build import ServerBuild, parse_help
 from qtui.core.text import clean_name
 from qtui.services.engine.brief_run import Outcome, run_briefly
@@ -37,23 +38,23 @@ class ServerBuilds:
         self._read: dict[Stamp, asyncio.Task[ServerBuild]] = {}
 
     def program(self, engine: str) -> Path:
-        """Return the program of an engine's name: a path as it stands, else that of the settings, else that on PATH.
+        """Return the absolute path of an engine's program: as named, else the settings', else that on PATH.
 
         Raises:
             EngineError: there is none.
         """
         if "/" in engine:
-            return Path(engine).expanduser()
+            return Path(engine).expanduser().absolute()
         setting = self._setting()
-        if "/" in setting and not setting.startswith(("http://", "https://")):
-            return Path(setting).expanduser()
+        if "/" in setting and not is_url(setting):
+            return Path(setting).expanduser().absolute()
         found = shutil.which(engine or LLAMA_SERVER)
         if found is None:
             raise EngineError(
                 f"there is no {clean_name(engine)} on PATH",
                 "install llama.cpp, or name the program: --engine /path/to/llama-server",
             )
-        return Path(found)
+        return Path(found).absolute()
 
     async def read(self, program: Path) -> ServerBuild:
         """Return what a program is; `info.usable` is False with the reason where it is no llama-server that works."""
@@ -74,6 +75,13 @@ class ServerBuilds:
             raise EngineError(build.info.problem, "name a llama-server that works, or take --engine built-in")
         return program, build
 
+    async def of(self, engine: str) -> EngineInfo | None:
+        """Return what an engine's name in a plan means; None where it means no program that works."""
+        try:
+            return (await self.usable(engine))[1].info if engine_kind(engine) is EngineKind.SERVER else None
+        except (EngineError, UsageError):
+            return None
+
     async def with_hosts(self, program: Path, hosts: Sequence[str]) -> ServerBuild:
         """Return what a program is with the devices of RPC hosts, asked anew: what is free there changes.
 
@@ -90,6 +98,14 @@ class ServerBuilds:
             return replace(build, info=replace(build.info, problem=problem))
         return replace(build, info=replace(build.info, devices=(CPU, *parse_devices(listed.out))))
 
+    async def found(self, hosts: Sequence[str]) -> Sequence[EngineInfo]:
+        """Return the llama-server that the settings or PATH name, with what RPC hosts lend it; empty: there is none."""
+        try:
+            program = self.program(LLAMA_SERVER)
+        except EngineError:
+            return ()
+        return ((await self.with_hosts(program, hosts)).info,)
+
     async def _ask(self, program: Path) -> ServerBuild:
         info = await llama_server(program, self._limit)
         if not info.usable:
@@ -103,12 +119,12 @@ class ServerBuilds:
         if "--rpc" in options:
             tried = await self._run(program, "--rpc", NOBODY, "--list-devices")
             rpc = tried is not None and (tried.status == 0 or any("to connect" in line for line in tried.lines))
-        return ServerBuild(info, options, rpc)
+        return ServerBuild(replace(info, rpc=rpc), options)
 
     async def _run(self, program: Path, *arguments: str) -> Outcome | None:
         environment = {**plain_environment(), "GGML_NO_BACKTRACE": "1"}
         try:
-            return await run_briefly((str(program.absolute()), *arguments), self._limit, environment)
+            return await run_briefly((str(program), *arguments), self._limit, environment)
         except OSError:
             return None
 

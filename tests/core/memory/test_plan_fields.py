@@ -84,6 +84,7 @@ def test_a_step_from_a_typed_number_goes_to_its_neighbour() -> None:
         ("override", r"blk\.1=CPU,x=y=CUDA0", {"override_tensor": ((r"blk\.1", "CPU"), ("x=y", "CUDA0"))}),
         ("adapters", '/a.gguf:0.1234567,"/c,d.gguf"', {"lora": (("/a.gguf", 0.1234567), ("/c,d.gguf", 1.0))}),
         ("projector", "/p.gguf", {"mmproj": "/p.gguf"}), ("projector", "none", {"mmproj": ""}),
+        ("extra", "--a 'b c'", {"extra": "--a 'b c'"}), ("extra", "none", {"extra": ""}),
     ],
 )  # fmt: skip
 def test_typed_values(field: str, text: str, options: dict[str, object]) -> None:
@@ -97,7 +98,8 @@ def test_typed_values(field: str, text: str, options: dict[str, object]) -> None
         ("context", "-1"), ("context", "many"), ("context", "999999999"), ("context", ""), ("layers", "half"),
         ("cache", "q9_9"), ("cache", "q8_0/"), ("mode", "mapped"), ("flash", "yes"), ("threads", "5000"),
         ("batch", "0"), ("parallel", "0"), ("split", "a,b"), ("split", "inf"), ("override", "nothing"),
-        ("adapters", ",,"), ("projector", "\0"), ("experts", "some"), ("swa-full", "maybe"),
+        ("adapters", ",,"), ("adapters", "a\nb"), ("projector", "\0"), ("extra", "words"), ("extra", "--a 'b"),
+        ("experts", "some"), ("swa-full", "maybe"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_words(field: str, text: str) -> None:

@@ -21,15 +21,12 @@ from qtui.services.engine.child.memory import allow_locking, offer_to_oom_killer
 from qtui.services.engine.child.native import claim_stdout, harden
 from qtui.services.engine.child.sender import Sender
 from qtui.services.engine.child.server.cut import Cut
-from qtui.services.engine.child.server.http import BrokenOffError
 from qtui.services.engine.child.server.loading import LostError
 from qtui.services.engine.child.server.process import ServerProcess
-from qtui.services.engine.child.server.session import ServedSession, hosts_gone
+from qtui.services.engine.child.server.session import WATCHER_S, ServedSession, hosts_gone
 from qtui.services.engine.child.stdin import Stdin
 
 LOG_LINES = 60
-END_S = 5.0
-"""So long the end of a server is waited for, once its connection broke off."""
 
 
 class _Guard:
@@ -97,20 +94,18 @@ def main() -> int:
 def _serve(stdin: Stdin, session: ServedSession, guard: _Guard) -> int:
     while command := stdin.take():
         guard.doing = "loading" if isinstance(command, Serve) else "answering"
-        try:
-            if isinstance(command, Serve):
-                guard.serves(command)
+        if isinstance(command, Serve):
+            guard.serves(command)
+            try:
                 if not session.load(command):
                     return 1
-            elif isinstance(command, Score):
-                session.score(command)
-            elif isinstance(command, Ask):
-                session.ask(command)
-        except (LostError, BrokenOffError):
-            if session.process is None:
+            except LostError:
+                time.sleep(WATCHER_S)  # who watches it tells why, and ends this process
                 raise
-            time.sleep(END_S)  # the guard tells why it ended, and ends this process
-            raise
+        elif isinstance(command, Score):
+            session.score(command)
+        elif isinstance(command, Ask):
+            session.ask(command)
         guard.doing = ""
         stdin.done()
     return 0

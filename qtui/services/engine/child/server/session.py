@@ -33,6 +33,9 @@ from qtui.services.engine.child.stream import TextStream
 from qtui.services.engine.child.thinking import MARKS, Thinking
 
 Send = Callable[[object], None]
+END_S = 0.5
+"""So long the end of a server whose connection broke off is waited for."""
+WATCHER_S = 20.0
 HOST_S = 2.0
 """So long an RPC host may take to answer before it counts as gone."""
 
@@ -52,7 +55,7 @@ class _Ready:
 class ServedSession:
     """Reaches its server once, then answers; every command ends in one Loaded, Answered, Scored or Failed.
 
-    A server that is gone raises LostError or BrokenOffError out of a command: who watches the process tells the end.
+    A server that is gone while it loads raises LostError: who watches the process tells the end.
     """
 
     def __init__(self, cut: Cut, send: Send, log: Callable[[bytes], object], owns: Callable[[ServerProcess], object]):
@@ -84,8 +87,8 @@ class ServedSession:
         """Answer one request."""
         try:
             self._send(Answered(self._answer(self._loaded(), command.request)))
-        except BrokenOffError:
-            raise
+        except BrokenOffError as error:
+            self._broke_off(error)
         except QtuiError as error:
             self._send(Failed(Failure.of(error, self._tail())))
 
@@ -93,8 +96,8 @@ class ServedSession:
         """Weigh options."""
         try:
             self._send(self._loaded().scoring.score(command))
-        except BrokenOffError:
-            raise
+        except BrokenOffError as error:
+            self._broke_off(error)
         except QtuiError as error:
             self._send(Failed(Failure.of(error, self._tail())))
 
@@ -102,6 +105,15 @@ class ServedSession:
         """End our server; another's goes on."""
         if self._process is not None:
             self._process.close()
+
+    def _broke_off(self, error: BrokenOffError) -> None:
+        """Tell that an answer broke off; where our server is gone, who watches it tells why and ends this process."""
+        end = time.monotonic() + END_S
+        while self._process is not None and time.monotonic() < end:
+            if not self._process.running:
+                time.sleep(WATCHER_S)
+            time.sleep(0.01)
+        self._send(Failed(Failure(error.message, error.hint or "ask again", error.kind, self._tail())))
 
     def _loaded(self) -> _Ready:
         if self._ready is None:
