@@ -6,7 +6,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from qtui.cli.engine_wiring import engine_services, known_engines
 from qtui.cli.hub_wiring import hub_services
+from qtui.cli.making_wiring import local_workshop
 from qtui.cli.services import Services
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
@@ -22,15 +24,12 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.demo import Demo
     from qtui.services.downloads.checksums import FileChecksums
     from qtui.services.engine.answers import Answers
-    from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
-    from qtui.services.engine.engines import Engines
     from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
-    from qtui.services.engine.server_builds import ServerBuilds
-    from qtui.services.engine.server_engine import ServerEngine
+    from qtui.services.evidence import EvidenceFiles
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -53,14 +52,10 @@ def local_services(options: Namespace) -> Services:
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
-    builds = ServerBuilds(lambda: services.settings.engine)
-    engine = Engines(
-        BuiltInEngine(estimate=estimate),
-        ServerEngine(builds, estimate=estimate, hosts=lambda: services.settings.rpc),
-    )
+    engine, builds = engine_services(estimate, lambda: services.settings)
 
     async def engines() -> Sequence[EngineInfo]:
-        return [await engine.info(), *await builds.found(services.settings.rpc)]
+        return await known_engines(engine, builds, services.settings)
 
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
@@ -108,6 +103,7 @@ def local_services(options: Namespace) -> Services:
         dated=written,
         tables=LocalTables(),
         note=note,
+        evidence=EvidenceFiles().load,
         history=past,
         rounds=RoundsFile(past),
         actuals=machine,
@@ -121,5 +117,6 @@ def local_services(options: Namespace) -> Services:
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),
+        workshop=local_workshop(),
     )
     return services

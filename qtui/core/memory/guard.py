@@ -65,6 +65,13 @@ class Guard:
         self.as_programs_do = False
         """What a plan leaves open is as its program does it when started by itself; else as qtui starts it."""
 
+    def keeping(self, free: int) -> Guard:
+        """Return a guard over the same footprints that keeps so many bytes free: of RAM, and of each card."""
+        room = self._simulated
+        if room is not None:
+            room = replace(room, margin_ram=free, margin_vram=(free,) * len(room.free_vram))
+        return Guard(self._footprints, self._machine, self._engine, Margins(free, free), room)
+
     async def resolve(self, variant: Variant, plan: LoadPlan) -> LoadPlan:
         """Return the plan with what is automatic resolved for this file, machine and engine."""
         info = await self._engine.info()
