@@ -95,7 +95,7 @@ async def test_the_tool_of_the_user_gathers_the_same(oracle: Path, tmp_path: Pat
     assert worst(read_matrix(tmp_path / "t.gguf"), read_matrix(ours)) < 1e-4
     text.write_text("Too short.")
     # Its log is often lost when it fails.
-    with pytest.raises((UsageError, EngineError), match="at least 128 are needed|failed"):
+    with pytest.raises((UsageError, EngineError), match=r"at least 128 are needed|failed"):
         _ = [event async for event in gather(DEMO_F16, text, tmp_path / "u.gguf", ctx_size=CTX, tool=program)]
     with pytest.raises(BadFileError, match="is not a GGUF file"):
         _ = [event async for event in gather(text, text, tmp_path / "u.gguf", ctx_size=CTX, tool=program)]
