@@ -17,7 +17,7 @@ from qtui.core.errors import QtuiError
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.advising import Advising
+from qtui.ui.making import Making
 from qtui.ui.messages import (
     ArenaChanged,
     ChooseForSide,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Advising):
+class QtuiApp(Making):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.memory.plan import LoadPlan
     from qtui.core.ports import Engine, Library, Machine, PresetStore, Remover, Sessions
     from qtui.core.presets import Preset
+    from qtui.core.quantise.ports import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ class Parts:
     """Reads the published figures, and what tells losses by them; blocks."""
     help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
     """Reads the help pages; blocks."""
+    workshop: Workshop | None = None
+    """Makes quants; None: nothing is made."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""
 
