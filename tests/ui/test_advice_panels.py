@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from qtui.core.advice.loss import Losses
 from qtui.core.help_pages import HelpPage, help_page
@@ -19,6 +22,7 @@ from qtui.ui.app import QtuiApp
 from qtui.ui.panels.advice import AdvicePanel
 from qtui.ui.panels.frontier import FrontierPanel
 from qtui.ui.panels.help import HelpPanel
+from qtui.ui.places.models import ModelsPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
 from tests.fakes import make_variant
 from tests.ui.stage import Stage, models, screen_text, sees, wait_until
@@ -52,6 +56,10 @@ async def opened(pilot: Pilot[None], key: str, text: str) -> None:
     await wait_until(pilot, lambda: "asking" not in screen_text(pilot))
     await pilot.press(key)
     await sees(pilot, text)
+
+
+def shows(pilot: Pilot[None], kind: type[Screen[Any]]) -> bool:
+    return isinstance(pilot.app.screen, kind)
 
 
 def rows(pilot: Pilot[None]) -> list[str]:
@@ -110,10 +118,10 @@ async def test_panels_fit_every_size(size: tuple[int, int]) -> None:
         await wait_until(pilot, lambda: "BF16" in screen_text(pilot))
         for key, kind in (("V", AdvicePanel), ("F", FrontierPanel), ("H", HelpPanel)):
             await pilot.press(key)
-            await wait_until(pilot, lambda kind=kind: isinstance(pilot.app.screen, kind))
+            await wait_until(pilot, partial(shows, pilot, kind))
             await sees(pilot, {"V": "which of Alpha", "F": "Frontier of Alpha", "H": "What the names mean"}[key])
             await pilot.press("escape")
-            await wait_until(pilot, lambda kind=kind: not isinstance(pilot.app.screen, kind))
+            await wait_until(pilot, partial(shows, pilot, ModelsPlace))
 
 
 async def test_help_pages_turn_and_scroll() -> None:
