@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from textual import on, work
 
 from qtui.core.text import clean_name, size
+from qtui.ui.advising import Advising
 from qtui.ui.quantise_messages import OpenQuantise
-from qtui.ui.recalling import Recalling
 from qtui.ui.running import Running
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.ui.places.models import ModelsPlace
 
 
-class Making(Recalling):
+class Making(Advising):
     """A shell that can make quants."""
 
     _models: ModelsPlace | None = None
