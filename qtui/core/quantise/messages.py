@@ -103,8 +103,8 @@ class QuantisePlanned:
 
     @property
     def bits_per_weight(self) -> float | None:
-        """Return the bits per weight over all files; None when there are no weights."""
-        return self.size * 8 / self.weights if self.weights else None
+        """Return the bits per weight of all tensors, headers left out; None when there are no weights."""
+        return sum(share.size for share in self.mix) * 8 / self.weights if self.weights else None
 
 
 @dataclass(frozen=True, slots=True)
