@@ -17,6 +17,7 @@ from qtui.core.errors import Failure, UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import AUTO, LoadPlan
 from qtui.core.quantise.gathering import Gathered, GatherProgressed, GatherStarted
+from qtui.core.quantise.obstacles import assurances
 from qtui.core.quantise.ports import Workshop
 from qtui.core.quantise.recipe import Recipe, checked
 from qtui.core.quantise.run import (
@@ -217,6 +218,8 @@ def _tell_plan(context: Context, told: Foretold) -> None:
     console.note(f"{planned.recipe.kind}: {size(planned.size)} ({planned.size} bytes{bits}); {size(told.free)} free")
     mix = ", ".join(f"{share.tensors} {share.kind}" for share in planned.mix)
     console.note(f"tensors: {mix}")
+    for assurance in assurances(planned):
+        console.note(assurance)
     for remark in told.remarks:
         console.note(f"note: {remark}")
     if made_type(planned.recipe.kind).matrix is MatrixUse.HELPS and planned.matrix is None:

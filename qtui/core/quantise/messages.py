@@ -89,6 +89,8 @@ class QuantisePlanned:
     fallbacks: tuple[Fallback, ...] = ()
     needs_matrix: bool = False
     """llama.cpp would refuse without an importance matrix."""
+    changed: int = 1
+    """Tensors that get another type than they have."""
     requantised: tuple[str, ...] = ()
     """Quantised types of the source that would be quantised anew."""
     matrix: MatrixFit | None = None
