@@ -24,6 +24,7 @@ from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
+from qtui.core.help_pages import HelpPage
 from qtui.core.history import rate_under
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
@@ -126,6 +127,10 @@ def _no_evidence() -> tuple[Evidence, Sequence[Problem]]:
     return Evidence(), ()
 
 
+def _no_pages() -> Sequence[HelpPage]:
+    return ()
+
+
 def _no_themes() -> Sequence[ThemeFile]:
     return ()
 
@@ -167,6 +172,8 @@ class Services:
     """Lets the library look into these folders besides the known places."""
     evidence: Callable[[], tuple[Evidence, Sequence[Problem]]] = _no_evidence
     """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
+    help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
+    """Reads the help pages."""
     measured: Measured = nothing_measured
     """Tells what quality was measured here."""
     history: History | None = None

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from qtui.cli.advice_wiring import read_evidence, read_help
 from qtui.cli.engine_wiring import engine_services, known_engines
 from qtui.cli.hub_wiring import hub_services
 from qtui.cli.making_wiring import local_workshop
@@ -28,7 +29,6 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
-    from qtui.services.evidence import EvidenceFiles
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -100,7 +100,8 @@ def local_services(options: Namespace) -> Services:
         dated=written,
         tables=LocalTables(),
         note=note,
-        evidence=EvidenceFiles().load,
+        evidence=read_evidence,
+        help_pages=read_help,
         history=past,
         rounds=RoundsFile(past),
         actuals=machine,
