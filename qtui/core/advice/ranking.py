@@ -15,6 +15,7 @@ from qtui.core.advice.wishes import Prefer, Wishes
 from qtui.core.measure.bands import LIMITS, Band
 from qtui.core.memory.verdict import Fit
 
+BY_BITS = "it stands here by its bits per weight alone"
 MISSING = (Fit.FROM_DISK, Fit.TOO_BIG)
 """Verdicts under which memory is missing."""
 AS_FAST = 1.1
@@ -227,7 +228,8 @@ def _nearness(each: Advised) -> tuple[float, ...]:
 
 def _told(each: Advised, placed: Sequence[Advised]) -> Advised:
     """Return a candidate with its sentence."""
-    return replace(each, reason=reason(each.candidate, each.beside, _next_better(each, placed)))
+    said = reason(each.candidate, each.beside, _next_better(each, placed))
+    return replace(each, reason=said if each.band is not None else f"{said}; {BY_BITS}")
 
 
 def _next_better(each: Advised, placed: Sequence[Advised]) -> Candidate | None:
