@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import on, work
 
+from qtui.core.text import clean_name, size
 from qtui.ui.advising import Advising
 from qtui.ui.quantise_messages import OpenQuantise
 from qtui.ui.running import Running
@@ -37,6 +39,17 @@ class Making(Advising):
                 self._models.look_again()
 
         self.push_screen(QuantisePanel(event.variant, workshop, self._folder_for(event.variant)), closed)
+
+    @work(group="clear")
+    async def clear_leftovers(self) -> None:
+        """Remove what a killed qtui had left of quants that it made, and say so."""
+        workshop = self._parts.workshop
+        if workshop is None:
+            return
+        removed = await asyncio.to_thread(workshop.sweep)
+        if removed:
+            names = ", ".join(f"{clean_name(str(one.path))} ({size(one.size)})" for one in removed)
+            self.notify(f"Removed what a killed qtui had left: {names}", severity="warning", markup=False)
 
     def at_stake(self) -> Sequence[Running]:
         """Return what runs besides what the places run."""
