@@ -90,6 +90,8 @@ class Parts:
     """The rounds that are kept; None: there is no history here."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
+    engines: tuple[str, ...] = ("built-in",)
+    """What sessions can be loaded with, by the names that plans have for it."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""
 
