@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from qtui.core.advice.evidence import Evidence
+from qtui.core.advice.loss import Losses, Measured, nothing_measured
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
@@ -48,6 +50,7 @@ from qtui.core.ports import (
     Tables,
 )
 from qtui.core.presets import starting_plan
+from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
 from qtui.core.themes import ThemeFile
@@ -116,6 +119,10 @@ def _nowhere(_folders: Sequence[Path]) -> None:
     return None
 
 
+def _no_evidence() -> tuple[Evidence, Sequence[Problem]]:
+    return Evidence(), ()
+
+
 def _no_themes() -> Sequence[ThemeFile]:
     return ()
 
@@ -155,6 +162,10 @@ class Services:
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
     """Lets the library look into these folders besides the known places."""
+    evidence: Callable[[], tuple[Evidence, Sequence[Problem]]] = _no_evidence
+    """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
+    measured: Measured = nothing_measured
+    """Tells what quality was measured here."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
     rounds: Rounds | None = None
@@ -173,6 +184,8 @@ class Services:
     """Fetches files; None: nothing is downloaded."""
     checksums: Checksums | None = None
     """Reads files to verify them; None: nothing is verified."""
+    workshop: Workshop | None = None
+    """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
@@ -286,6 +299,10 @@ class Services:
             return None
         found = rate_under(kept.get(variant.path, ()), plan)
         return found.generation if found is not None else None
+
+    def losses(self, evidence: Evidence) -> Losses:
+        """Return what tells how much variants lose: as measured here, else as published."""
+        return Losses(evidence, self.measured)
 
     def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""

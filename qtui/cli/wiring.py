@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtui.cli.hub_wiring import hub_services
+from qtui.cli.making_wiring import local_workshop
 from qtui.cli.services import Services
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
@@ -29,6 +30,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.evidence import EvidenceFiles
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -104,6 +106,7 @@ def local_services(options: Namespace) -> Services:
         dated=written,
         tables=LocalTables(),
         note=note,
+        evidence=EvidenceFiles().load,
         history=past,
         rounds=RoundsFile(past),
         actuals=machine,
@@ -117,5 +120,6 @@ def local_services(options: Namespace) -> Services:
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),
+        workshop=local_workshop(),
     )
     return services

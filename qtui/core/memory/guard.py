@@ -63,6 +63,13 @@ class Guard:
         self._simulated = simulated
         self._build_of = build_of
 
+    def keeping(self, free: int) -> Guard:
+        """Return a guard over the same footprints that keeps so many bytes free: of RAM, and of each card."""
+        room = self._simulated
+        if room is not None:
+            room = replace(room, margin_ram=free, margin_vram=(free,) * len(room.free_vram))
+        return Guard(self._footprints, self._machine, self._engine, Margins(free, free), room)
+
     async def resolve(self, variant: Variant, plan: LoadPlan) -> LoadPlan:
         """Return the plan with what is automatic resolved for this file, machine and engine."""
         info = await self._engine.info()
