@@ -86,7 +86,7 @@ class WeighingPanel(Panel[None]):
         else:
             self._whole = event.weighing
         if self._weighers.forecast is not None and event.weighing.verdict.fit not in HOPELESS:
-            pace = partial(self._pace, event.edit, event.field, event.weighing)
+            pace: Callable[[], Awaitable[None]] = partial(self._pace, event.edit, event.field, event.weighing)
             self.run_worker(pace, group=f"pace {event.field}", exclusive=True)
         self.draw()
 

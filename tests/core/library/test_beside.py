@@ -1,19 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qtui.core.library.beside import adapters_of, projectors_of
 from qtui.core.library.variant import Role, Variant
 from tests.fakes import make_variant
 
 
-def projector(model: str, quant: str = "F16", folder: str = "/models", **more: object) -> Variant:
+def projector(model: str, quant: str = "F16", folder: str = "/models", **more: Any) -> Variant:
     return make_variant(
         f"mmproj-{model}", quant, role=Role.MMPROJ, architecture="clip", folder=Path(folder), **more
     )  # fmt: skip
 
 
-def adapter(name: str, architecture: str = "llama", folder: str = "/models", **more: object) -> Variant:
+def adapter(name: str, architecture: str = "llama", folder: str = "/models", **more: Any) -> Variant:
     return make_variant(
         name, "F16", role=Role.ADAPTER, architecture=architecture, folder=Path(folder), **more
     )  # fmt: skip
