@@ -214,6 +214,7 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         "--rounds", metavar="N", type=options.whole(1, 1000),
         help="put each prompt N times, in an order drawn anew, and measure; one more round before is discarded",
     )  # fmt: skip
+    duel.add_argument("--engine-b", metavar="NAME", help="what runs B (default: what runs A)")
     _answering(duel, DUEL_SAMPLING)
     bench = _verb(
         verbs, "bench", "bench_verbs:bench", "measure prompt and generation rates, alternated over the files",

@@ -6,6 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from qtui.cli.engine_wiring import engine_services, known_engines
 from qtui.cli.hub_wiring import hub_services
 from qtui.cli.making_wiring import local_workshop
 from qtui.cli.services import Services
@@ -22,11 +23,9 @@ def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
     from qtui.services.downloads.checksums import FileChecksums
-    from qtui.services.engine import discovery
     from qtui.services.engine.answers import Answers
-    from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
-    from qtui.services.engine.other_builds import Builds, other_build
+    from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
@@ -53,12 +52,10 @@ def local_services(options: Namespace) -> Services:
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
-    engine = BuiltInEngine(estimate=estimate)
+    engine, builds = engine_services(estimate, lambda: services.settings)
 
     async def engines() -> Sequence[EngineInfo]:
-        server = discovery.find_llama_server()
-        others = [await discovery.llama_server(server)] if server else []
-        return [await engine.info(), *others]
+        return await known_engines(engine, builds, services.settings)
 
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
@@ -90,7 +87,7 @@ def local_services(options: Namespace) -> Services:
         dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
         left_out=left_out,
         other_build=other,
-        build_of=Builds().of,
+        build_of=builds.of,
         machine=machine,
         library=library,
         demo=Demo(),
