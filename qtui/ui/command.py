@@ -30,6 +30,7 @@ class Where(StrEnum):
     DOWNLOADS = "Downloads"
     HISTORY = "History"
     HISTORY_SEARCH = "History, in the search"
+    QUANTISE = "Quantise"
     PLAN = "Plan"
     PLAN_FIELD = "Plan, while a value is typed"
     PALETTE = "In the palette"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.memory.plan import LoadPlan
     from qtui.core.ports import Engine, Library, Machine, PresetStore, Remover, Sessions
     from qtui.core.presets import Preset
+    from qtui.core.quantise.ports import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,8 @@ class Parts:
     """Predicts generation rates; None: they are unknown until they are measured."""
     engines: tuple[str, ...] = ("built-in",)
     """What sessions can be loaded with, by the names that plans have for it."""
+    workshop: Workshop | None = None
+    """Makes quants; None: nothing is made."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""
 
