@@ -93,7 +93,7 @@ class PlanDraft:
     def as_preset(self, name: str, old: Preset | None = None) -> Preset:
         """Return a preset of everything that differs from the default plan; `old` gives what is no option."""
         options = {option: getattr(self.plan, option) for option in changed_options(self.plan) if option != "engine"}
-        return Preset(name, options, old.about if old else "", old.match if old else ())
+        return replace(old or Preset(name), name=name, options=options, built_in=False)
 
 
 def own_preset(draft: PlanDraft, variant: Variant, old: Preset | None = None) -> Preset:

@@ -91,8 +91,6 @@ class Parts:
     """The rounds that are kept; None: there is no history here."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
-    engines: tuple[str, ...] = ("built-in",)
-    """What sessions can be loaded with, by the names that plans have for it."""
     workshop: Workshop | None = None
     """Makes quants; None: nothing is made."""
     apply: Callable[[Settings], None] = _unmoved

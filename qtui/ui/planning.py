@@ -83,7 +83,6 @@ class Planning(Shell):
             hardware.physical_cores,
             hardware.logical_cores,
             len(engine.gpus) if engine is not None and engine.usable else None,
-            engines=self._parts.engines,
         )
 
     @work(exclusive=True, group="presets")

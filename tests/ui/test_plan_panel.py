@@ -355,13 +355,16 @@ async def test_a_plan_becomes_a_models_own() -> None:
         assert len(stage.presets.own) == 1 and stage.presets.own[0].match == ("Book",)
 
 
-async def test_only_engines_that_are_here_are_taken_into_the_plan() -> None:
+async def test_the_engine_is_chosen_or_typed() -> None:
     async with stage_of().app().run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await pilot.press("m")
         await on_field(pilot, "engine")
-        await pilot.press("i", *["ctrl+u"], *"llama-server", "enter")
-        await wait_until(pilot, lambda: fields(pilot)["engine"][0] == "llama-server")
+        await pilot.press("right")
+        assert fields(pilot)["engine"][0] == "llama-server"
+        await pilot.press("i", "ctrl+u", *"nonsense", "enter")
+        await told(pilot, "there is no engine nonsense")
+        await pilot.press("escape", "i", "ctrl+u", *"/opt/x/llama-server", "enter")
+        await wait_until(pilot, lambda: panel(pilot)._draft.plan.engine == "/opt/x/llama-server")
         await pilot.press("enter")
-        await told(pilot, "Nothing here loads models with llama-server: built-in.")
-        assert isinstance(pilot.app.screen, PlanPanel)
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, PlanPanel))

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from qtui.core.engines import engine_kind
 from qtui.core.errors import UsageError
 from qtui.core.memory import plan_ranges as ranges
-from qtui.core.memory.consumers import CONSUMERS, known_engine
 from qtui.core.memory.options import flag
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, FlashAttention, LoadMode, LoadPlan
-from qtui.core.memory.plan_ranges import Around, Steps, Without, Words
+from qtui.core.memory.plan_ranges import BUILT_IN, Around, Steps, Without, Words
 from qtui.core.memory.plan_texts import (
     BY_SIZE,
     adapters_text,
@@ -129,9 +129,8 @@ def changed_fields(plan: LoadPlan, base: LoadPlan) -> tuple[PlanField, ...]:
 
 
 def _read_engine(text: str) -> tuple[str]:
-    if not known_engine(text):
-        raise ValueError(f"one of {', '.join(consumer.name for consumer in CONSUMERS)}, or the path of one")
-    return (text,)
+    engine_kind(text)
+    return (text or BUILT_IN,)
 
 
 def _beside(steps: Sequence[str], now: str, direction: int) -> int:

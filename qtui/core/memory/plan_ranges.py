@@ -37,8 +37,8 @@ class Around:
     """Files that go with the model, those beside it first."""
     projectors: tuple[str, ...] = ()
     """Files that go with the model, the best first."""
-    engines: tuple[str, ...] = (BUILT_IN,)
-    """What can load it here."""
+    engines: tuple[str, ...] = (BUILT_IN, "llama-server")
+    """What may load it."""
 
 
 Steps = Callable[[Around], Sequence[str]]
@@ -168,8 +168,8 @@ def projector_range(plan: LoadPlan, around: Around) -> str:
 
 
 def engine_range(plan: LoadPlan, around: Around) -> str:
-    """Return what can load it here."""
-    return ", ".join(short_name(engine) for engine in around.engines)
+    """Return what may load it; others are typed."""
+    return f"{', '.join(short_name(engine) for engine in around.engines)}, PATH or URL"
 
 
 def short_name(path: str) -> str:

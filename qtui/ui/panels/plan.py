@@ -170,9 +170,6 @@ class PlanPanel(WeighingPanel):
         if self._draft.refusal:
             self._say(self._draft.refusal)
             return
-        if self._draft.plan.engine not in self._around.engines:
-            self._say(f"Nothing here loads models with {self._draft.plan.engine}: {', '.join(self._around.engines)}.")
-            return
         self.post_message(UsePlan(self._draft.result))
         self.dismiss()
 
