@@ -89,6 +89,7 @@ class QtuiApp(Making):
         self.start_downloading()
         self.more_problems = self._parts.problems
         self.start_following()
+        self.clear_leftovers()
         opening = self.screen
         await self.switch_mode("arena" if self._start.sides else "models")
         self.opened = True

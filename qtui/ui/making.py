@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import on, work
 
+from qtui.core.text import clean_name, size
+from qtui.ui.advising import Advising
 from qtui.ui.quantise_messages import OpenQuantise
-from qtui.ui.recalling import Recalling
 from qtui.ui.running import Running
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
@@ -17,7 +19,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.ui.places.models import ModelsPlace
 
 
-class Making(Recalling):
+class Making(Advising):
     """A shell that can make quants."""
 
     _models: ModelsPlace | None = None
@@ -37,6 +39,17 @@ class Making(Recalling):
                 self._models.look_again()
 
         self.push_screen(QuantisePanel(event.variant, workshop, self._folder_for(event.variant)), closed)
+
+    @work(group="clear")
+    async def clear_leftovers(self) -> None:
+        """Remove what a killed qtui had left of quants that it made, and say so."""
+        workshop = self._parts.workshop
+        if workshop is None:
+            return
+        removed = await asyncio.to_thread(workshop.sweep)
+        if removed:
+            names = ", ".join(f"{clean_name(str(one.path))} ({size(one.size)})" for one in removed)
+            self.notify(f"Removed what a killed qtui had left: {names}", severity="warning", markup=False)
 
     def at_stake(self) -> Sequence[Running]:
         """Return what runs besides what the places run."""

@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from qtui.core.errors import BadFileError
 from qtui.core.library.owner import Owner
 from qtui.core.quantise.messages import Fallback, MatrixFit, QuantisePlanned, TypeShare
+from qtui.core.quantise.ports import Leftover
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.types import OFFERED
 from qtui.core.text import MIB
@@ -182,6 +183,14 @@ async def test_a_source_that_is_no_model_says_so(tmp_path: Path) -> None:
     async with stage(tmp_path, shop).app().run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await sees(pilot, "holds a vocabulary and no weights")
+
+
+async def test_what_a_killed_qtui_left_is_told_at_the_next_start(tmp_path: Path) -> None:
+    shop = workshop()
+    shop.left = [Leftover(tmp_path / ".q.gguf.abcdefgh.quantise.part", 3 * MIB)]
+    async with stage(tmp_path, shop).app().run_test(size=(80, 24)) as pilot:
+        await told(pilot, "Removed what a killed qtui had left")
+        await told(pilot, "(3.00 MiB)")
 
 
 async def test_results_go_beside_the_source_but_not_into_folders_of_programs(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from qtui.core.memory.footprints import Footprints, Known
 from qtui.core.memory.limits import limit_notes
 from qtui.core.memory.plan import LoadPlan, resolve
 from qtui.core.memory.turns import Urgency
-from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, headroom, judge
+from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, engine_headroom, judge
 from qtui.core.memory.warnings import Circumstances, PlanWarning, plan_warnings
 from qtui.core.ports import Described, Machine
 from qtui.core.text import size
@@ -75,7 +75,7 @@ class Guard:
 
     async def resolve(self, variant: Variant, plan: LoadPlan) -> LoadPlan:
         """Return the plan with what is automatic resolved for this file, machine and engine."""
-        info = await self._engine.info()
+        info = await self._info(plan)
         return resolve(
             left_open(plan, variant.context_length) if self.as_programs_do else plan,
             trained_ctx=variant.context_length,
@@ -84,16 +84,25 @@ class Guard:
             gpu_count=len(info.gpus),
         )
 
-    async def headroom(self, fresh: bool = True) -> Headroom:
-        """Return what is free less the margin, over the cards that the engine uses."""
+    async def _info(self, plan: LoadPlan | None) -> EngineInfo:
+        """Return the engine whose devices count for a plan: its own, as far as it tells them."""
+        info = await self._engine.info()
+        if plan is None or plan.engine == BUILT_IN.name or self._build_of is None or self._simulated is not None:
+            return info
+        if info.name != BUILT_IN.name:  # this guard is another engine's already
+            return info
+        return await self._build_of(plan.engine) or info
+
+    async def headroom(self, fresh: bool = True, plan: LoadPlan | None = None) -> Headroom:
+        """Return what is free less the margin, over the cards that the engine uses, of a plan where one is given."""
         if self._simulated is not None:
             return self._simulated
         sample = None if fresh else self._machine.latest()
         if sample is None:
             sample = await self._machine.sample()
-        info = await self._engine.info()
+        info = await self._info(plan)
         # NVML and CUDA may number cards differently; with one card, or the default order by bus, they agree.
-        return headroom(sample, self.margins, tuple(range(len(info.gpus))))
+        return engine_headroom(sample, self.margins, info.gpus)
 
     async def estimate(
         self,
@@ -144,7 +153,7 @@ class Guard:
             known = await source(variant, resolved)
         except QtuiError as error:
             known = Known(error=error)
-        room = (await self.headroom(fresh)).giving_back(giving_back).beside(beside)
+        room = (await self.headroom(fresh, resolved)).giving_back(giving_back).beside(beside)
         verdict = judge(known.footprint, room)
         fitting: LoadPlan | None = None
         words = ""

@@ -50,7 +50,7 @@ from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-_OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify quantise"
+_OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify advise frontier quantise"
 NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW.split())
 
 
@@ -182,6 +182,10 @@ class ModelsPlace(LibraryPlace):
                 dated=self._dated,
             )
         )  # fmt: skip
+
+    def go_to(self, variant: Variant) -> None:
+        """Move the cursor to a variant."""
+        self.query_one(GroupedTable).move_to_key(str(variant.path))
 
     def action_ladder(self) -> None:
         """Open what the variants of the model under the cursor need at growing contexts."""

@@ -57,8 +57,9 @@ class FakeWorkshop:
             raise
 
     async def gather(
-        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool
-    ) -> AsyncGenerator[GatherEvent]:
+        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool,
+        process_output: bool = False, tool: str = "",
+    ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
         self.done.append(f"gather {target}")
         yield GatherStarted(2048, 4, 1)
         for done in (2, 3, 4):
