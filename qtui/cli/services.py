@@ -53,6 +53,7 @@ from qtui.core.ports import (
     SettingsStore,
     Tables,
 )
+from qtui.core.preset_ini.ports import PresetIni
 from qtui.core.presets import starting_plan
 from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
@@ -166,6 +167,8 @@ class Services:
     """As they were when this run began, or when the app last took others."""
     settings_store: SettingsStore | None = None
     presets: PresetStore | None = None
+    preset_ini: PresetIni | None = None
+    """Files of llama-server's presets; None: none are read or written."""
     theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere

@@ -39,6 +39,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.removal import LocalRemover
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
+    from qtui.services.preset_ini import PresetIniFiles
     from qtui.services.presets import PresetsFile
     from qtui.services.reports import keep_report, write_report
     from qtui.services.rounds import RoundsFile
@@ -109,6 +110,7 @@ def local_services(options: Namespace) -> Services:
         settings=settings,
         settings_store=store,
         presets=PresetsFile(),
+        preset_ini=PresetIniFiles(builds),
         theme_files=read_themes,
         look_in=look_in,
         remover=LocalRemover(library),
