@@ -25,6 +25,7 @@ def build_parser() -> ArgumentParser:
     _memory(verbs)
     _advice(verbs)
     _answers(verbs)
+    _serve(verbs)
     _machine(verbs)
     _demo(verbs)
     return parser
@@ -228,6 +229,30 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
     add_folders(bench)
     options.add_force(bench)
     options.add_plan(bench, skip=("parallel",))
+
+
+def _serve(verbs: _Verbs[QtuiParser]) -> None:
+    serve = _verb(
+        verbs, "serve", "serve_verb:serve", "put a variant behind an OpenAI-compatible endpoint, until Ctrl-C",
+        "The key is that of QTUI_API_KEY or --api-key-file; one is made and printed where there is none.",
+    )  # fmt: skip
+    serve.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    serve.add_argument(
+        "--host", metavar="HOST", default="127.0.0.1",
+        help="where it listens; other than loopback needs a key of 16 characters (default: 127.0.0.1)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--port", metavar="N", type=options.whole(0, 65535), default=8080, help="0: any that is free (default: 8080)"
+    )
+    keys = serve.add_mutually_exclusive_group()
+    keys.add_argument(
+        "--api-key-file", metavar="FILE", type=Path, help="the key is in this file, which only you can read"
+    )
+    keys.add_argument("--api-key", metavar="KEY", help="the key; others can see it in the list of processes")
+    add_folders(serve)
+    options.add_force(serve)
+    options.add_plan(serve)
+    options.add_sampling(serve, Sampling())
 
 
 def _answering(parser: ArgumentParser, default: Sampling) -> None:

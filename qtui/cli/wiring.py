@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qtui.cli.hub_wiring import hub_services
 from qtui.cli.services import Services
@@ -14,7 +15,11 @@ from qtui.core.memory.actual import Estimate
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.unaccounted import LeftOut
 from qtui.core.ports import Described, DryRun
+from qtui.core.serving.ports import Endpoints
 from qtui.core.settings import Settings
+
+if TYPE_CHECKING:
+    from qtui.services.engine.sessions import Registry
 
 
 def local_services(options: Namespace) -> Services:
@@ -52,7 +57,7 @@ def local_services(options: Namespace) -> Services:
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
-    engine = BuiltInEngine(estimate=estimate)
+    engine = BuiltInEngine(estimate=estimate, registry=_registry(lambda: services.endpoint))
 
     async def engines() -> Sequence[EngineInfo]:
         server = discovery.find_llama_server()
@@ -101,6 +106,7 @@ def local_services(options: Namespace) -> Services:
         hashes=FileHashes(),
         write_report=write_report,
         keep_report=keep_report,
+        endpoints=_endpoints(note),
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
@@ -121,3 +127,16 @@ def local_services(options: Namespace) -> Services:
         checksums=FileChecksums(library),
     )
     return services
+
+
+def _registry(endpoint: Callable[[], str]) -> Registry:
+    """Return where sessions are on record, with the endpoint that they are behind."""
+    from qtui.services.engine.sessions import Registry
+
+    return Registry(endpoint=endpoint)
+
+
+def _endpoints(note: Callable[[str], object]) -> Endpoints:
+    from qtui.services.serving.endpoints import LocalEndpoints
+
+    return LocalEndpoints(note)
