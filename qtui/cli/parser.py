@@ -219,13 +219,18 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         "Every sample starts from an empty cache; the first of each is discarded.",
     )  # fmt: skip
     bench.add_argument("variants", metavar="VARIANT", nargs="+", help=VARIANT)
-    bench.add_argument("--repeats", metavar="N", type=options.whole(1, 1000), default=5, help="samples (default: 5)")
+    bench.add_argument("--repeats", metavar="N", type=options.whole(1, 1000), help="samples (default: 5)")
     tokens = options.whole(0, 1 << 20)
-    bench.add_argument(
-        "--prompt-tokens", metavar="N", type=tokens, default=512, help="0: no prompt test (default: 512)"
+    bench.add_argument("--prompt-tokens", metavar="N", type=tokens, help="0: no prompt test (default: 512)")
+    bench.add_argument("--generate", metavar="N", type=tokens, help="0: no generation test (default: 128)")
+    bench.add_argument("--depth", metavar="N", type=tokens, help="tokens in the context before (default: 0)")
+    load = bench.add_argument_group("load", "many requests over HTTP, as other programs ask them; --parallel begins it")
+    load.add_argument("--parallel", metavar="N", type=options.whole(1, 256), help="programs that ask at once")
+    load.add_argument(
+        "--requests", metavar="M", type=options.whole(1, 100_000), help="requests to each file (default: 8 per program)"
     )
-    bench.add_argument("--generate", metavar="N", type=tokens, default=128, help="0: no generation test (default: 128)")
-    bench.add_argument("--depth", metavar="N", type=tokens, default=0, help="tokens in the context before (default: 0)")
+    load.add_argument("--max-tokens", metavar="N", type=options.whole(2, 1 << 20), help="of each answer (default: 64)")
+    load.add_argument("--prompts", metavar="FILE", help="one prompt per line, asked in turn; empty lines are skipped")
     add_folders(bench)
     options.add_force(bench)
     options.add_plan(bench, skip=("parallel",))

@@ -99,6 +99,8 @@ def _refuse_unknown(kind: Kind, body: Mapping[str, Any]) -> None:
     for name, value in body.items():
         if name != foreign and (name in HEEDED or name in WITHOUT_EFFECT):
             continue
+        if name == "logprobs" and value == 0 and value is not False:
+            raise _unsupported(name)  # of a text 0 asks for the probability of each token that was chosen
         asks_nothing = value is None or value in NEUTRAL[name] if name in NEUTRAL else neutral(value)
         if not asks_nothing:
             raise _unsupported(clean_name(name, 80))

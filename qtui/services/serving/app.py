@@ -24,6 +24,8 @@ from qtui.services.serving.sending import answer_whole, stream_answer
 
 BODY_S = 30.0
 """So long a body may take to arrive."""
+PATIENT_BODY = 16 * LONGEST_BODY
+"""So much of a body that is too large is read to its end: who still sends hears no answer."""
 FAULT = Refusal(500, "the endpoint failed; the log says why", SERVER, code="internal")
 
 
@@ -138,20 +140,22 @@ async def _body(request: Request) -> bytes:
         RefusedError: it is too large, or takes too long.
         ClientDisconnect: nobody waits any more.
     """
-    told = request.headers.get("content-length", "0")
-    too_large = RefusedError(Refusal(413, f"the body is larger than {LONGEST_BODY >> 20} MiB", code="body_too_large"))
-    if told.isdecimal() and len(told) < 20 and int(told) > LONGEST_BODY:
-        raise too_large
     data = bytearray()
+    size = 0
     try:
         async with asyncio.timeout(BODY_S):
             async for piece in request.stream():
-                data += piece
-                if len(data) > LONGEST_BODY:
-                    raise too_large
+                size += len(piece)
+                if size <= LONGEST_BODY:
+                    data += piece
+                elif size > PATIENT_BODY:
+                    break
     except TimeoutError:
         text = f"the body did not arrive within {BODY_S:.0f} s"
         raise RefusedError(Refusal(408, text, code="body_timeout")) from None
+    if size > LONGEST_BODY:
+        text = f"the body is larger than {LONGEST_BODY >> 20} MiB"
+        raise RefusedError(Refusal(413, text, code="body_too_large"))
     return bytes(data)
 
 
