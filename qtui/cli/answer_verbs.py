@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from dataclasses import replace
 
 from qtui.cli.blind_rounds import run_blind
 from qtui.cli.keeping import Kept
@@ -16,6 +17,7 @@ from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.duel.export import report_kind
 from qtui.core.duel.report import duel_report, side_report
 from qtui.core.duel.run import DuelMode, RoundEnded
+from qtui.core.engines import engine_kind
 from qtui.core.errors import UsageError
 
 
@@ -45,6 +47,10 @@ async def duel(context: Context) -> int:
     """Put one or several prompts to two variants and compare the answers."""
     options = context.options
     plan, sampling = plan_of(options), sampling_of(options, DUEL_SAMPLING)
+    plans = {"A": plan, "B": plan}
+    if options.engine_b is not None:
+        engine_kind(options.engine_b)
+        plans["B"] = replace(plan, engine=options.engine_b)
     _check(options)
     if options.out is not None:
         report_kind(options.out)
@@ -57,7 +63,7 @@ async def duel(context: Context) -> int:
     kept = Kept(context, sampling)
     try:
         for label, variant in sides.items():
-            await run.put(label, variant, plan)
+            await run.put(label, variant, plans[label])
         with context.interrupts.stop_first(run.stop):
             if options.suite:
                 return await run_suite(context, run, sides)

@@ -107,6 +107,14 @@ JSON = {
     "failed; `words_shared` is from 0 to 1.",
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
+    "quantize": '`{"file", "files", "source", "target", "type", "recipe", "predicted_size", "size", "bits_per_weight", '
+    '"free", "tensor_types": {TYPE: {"tensors", "bytes"}}, "fallbacks": [{"wanted", "made", "tensors"}], "imatrix": '
+    '{"entries", "used", "lacking", "unknown", "experts", "experts_seen", "datasets", "chunks"}, "needs_imatrix", '
+    '"requantised_from", "remarks", "refused", "gathered", "elapsed"}`; `imatrix` is how the matrix meets the model, '
+    "null without one. With `--dry-run` nothing is made, and `refused` says what stands against it; with IN alone it "
+    'is `{"source", "types": [..]}`, the same for each type.',
+    "imatrix": '`{"file", "source", "text": {"name", "tokens"}, "chunks", "resumed", "tokens", "entries", "experts": '
+    '{"total", "seen", "scarce"}, "elapsed"}`; `resumed` chunks were gathered by an interrupted run.',
     "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used", "anonymous", '
     '"file_cache", "locked"}, "swap": {"total", "used", "in", "out"}, "major_faults", "refaults", "cpu_percent", '
     '"pressure": {"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", '

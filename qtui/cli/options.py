@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qtui.core.duel.conversation import Sampling
+from qtui.core.engines import NAMES, engine_kind
 from qtui.core.errors import UsageError
 from qtui.core.memory.consumers import CONSUMERS, consumer_of, known_engine
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, CACHE_TYPES, FlashAttention, LoadMode, LoadPlan
@@ -136,8 +137,8 @@ def add_plan(parser: ArgumentParser, skip: tuple[str, ...] = (), *, runs: bool =
     add("swa-full", action="store_true", help="keep a full-size cache for sliding-window layers")
     add("parallel", metavar="N", type=whole(1, 256), help="slots that share the context (default: 1)")
     add("extra", metavar="TEXT", help="further options for llama-server, as they are; other engines ignore them")
-    engines = f"{BUILT_IN} is the only one so far" if runs else f"{_ENGINES}, or the path of one"
-    add("engine", metavar="NAME", help=f"what runs the model; {engines}")
+    engines = NAMES if runs else f"{_ENGINES}, or the path of one"
+    add("engine", metavar="NAME", help=f"what runs the model: {engines}")
 
 
 def plan_of(options: Namespace, *, runs: bool = True) -> LoadPlan:
@@ -149,9 +150,10 @@ def plan_of(options: Namespace, *, runs: bool = True) -> LoadPlan:
         UsageError: an option that no llama.cpp accepts, or an engine that there is not.
     """
     engine = getattr(options, "engine", None) or BUILT_IN
-    if engine != BUILT_IN and (runs or not known_engine(engine)):
-        hint = f"--engine {BUILT_IN} is the only one so far" if runs else f"--engine takes {_ENGINES}, or a path"
-        raise UsageError(f"there is no engine {clean_name(engine)}", hint)
+    if runs:
+        engine_kind(engine)
+    elif not known_engine(engine):
+        raise UsageError(f"there is no engine {clean_name(engine)}", f"--engine takes {_ENGINES}, or a path")
     given: dict[str, Any] = {}
     for field in fields(LoadPlan):
         value = getattr(options, field.name, None)
@@ -161,7 +163,8 @@ def plan_of(options: Namespace, *, runs: bool = True) -> LoadPlan:
         if name in given:
             given[name] = kind(given[name])
     # The context is left open too, until what the model was trained to is known.
-    plan = replace(consumer_of(engine).defaults(), ctx_size=0, flash_attn=FlashAttention.AUTO, engine=engine)
+    defaults = LoadPlan() if runs else consumer_of(engine).defaults()
+    plan = replace(defaults, ctx_size=0, flash_attn=FlashAttention.AUTO, engine=engine)
     chosen: LoadPlan = replace(plan, **given)
     chosen.check()
     return chosen

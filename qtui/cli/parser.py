@@ -8,6 +8,7 @@ from pathlib import Path
 
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
+from qtui.cli.making_parser import add_imatrix, add_quantise
 from qtui.core.advice.wishes import Prefer, Use
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.hub.query import Sort
@@ -26,6 +27,7 @@ def build_parser() -> ArgumentParser:
     _advice(verbs)
     _answers(verbs)
     _serve(verbs)
+    _making(verbs)
     _machine(verbs)
     _demo(verbs)
     return parser
@@ -213,6 +215,7 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         "--rounds", metavar="N", type=options.whole(1, 1000),
         help="put each prompt N times, in an order drawn anew, and measure; one more round before is discarded",
     )  # fmt: skip
+    duel.add_argument("--engine-b", metavar="NAME", help="what runs B (default: what runs A)")
     _answering(duel, DUEL_SAMPLING)
     bench = _verb(
         verbs, "bench", "bench_verbs:bench", "measure prompt and generation rates, alternated over the files",
@@ -266,6 +269,21 @@ def _answering(parser: ArgumentParser, default: Sampling) -> None:
     options.add_force(parser)
     options.add_plan(parser)
     options.add_sampling(parser, default)
+
+
+def _making(verbs: _Verbs[QtuiParser]) -> None:
+    quantise = _verb(
+        verbs, "quantize", "making_verbs:quantize", "make a quant of a model, its exact size told before",
+        "With IN alone: what each type would be. OUT appears when it is whole; Ctrl-C leaves nothing of it.",
+    )  # fmt: skip
+    add_quantise(quantise)
+    add_folders(quantise)
+    imatrix = _verb(
+        verbs, "imatrix", "making_verbs:imatrix", "gather an importance matrix, which quants below 4 bits gain from",
+        "Ctrl-C keeps what was gathered; the same command goes on from there.",
+    )  # fmt: skip
+    add_imatrix(imatrix)
+    add_folders(imatrix)
 
 
 def _machine(verbs: _Verbs[QtuiParser]) -> None:

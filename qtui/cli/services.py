@@ -19,6 +19,7 @@ from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.task import Suite
+from qtui.core.engines import engine_kind
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
@@ -50,6 +51,7 @@ from qtui.core.ports import (
     Tables,
 )
 from qtui.core.presets import starting_plan
+from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
 from qtui.core.serving.ports import Endpoints
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
@@ -188,6 +190,8 @@ class Services:
     """Reads files to verify them; None: nothing is verified."""
     endpoint: str = ""
     """The address under which this process answers other programs; empty: it does not."""
+    workshop: Workshop | None = None
+    """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
@@ -232,6 +236,11 @@ class Services:
         Raises:
             UsageError: cards are named that are not here, and nothing here can compute what they would hold.
         """
+        guard = await self._guard_of(ram, vram, engine)
+        guard.as_programs_do = engine != BUILT_IN_ENGINE
+        return guard
+
+    async def _guard_of(self, ram: int | None, vram: Sequence[int] | None, engine: str) -> Guard:
         guard, footprints = self.guard, self.footprints
         described: Described = self.engine
         other = await self.other_build(engine) if engine != BUILT_IN_ENGINE and vram is None else None
@@ -279,8 +288,10 @@ class Services:
         problems = [problem for store in stores if store is not None for problem in store.problems()]
         if unusable is not None:
             problems.append(unusable)
-        if self.settings.engine != BUILT_IN_ENGINE:
-            problems.append(Problem("engine", f"is not used: {BUILT_IN_ENGINE} is the only one so far"))
+        try:
+            engine_kind(self.settings.engine)
+        except UsageError as error:
+            problems.append(Problem("engine", f"is not used: {error.message}"))
         themes = [file.name for file in self.theme_files()]
         if themes and self.settings.theme not in themes:
             problems.append(Problem("theme", f"is not used: there are {', '.join(themes)}"))

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from qtui.cli.engine_wiring import engine_services, known_engines
 from qtui.cli.hub_wiring import hub_services
+from qtui.cli.making_wiring import local_workshop
 from qtui.cli.services import Services
+from qtui.cli.serving_wiring import local_endpoints
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.unaccounted import LeftOut
 from qtui.core.ports import Described, DryRun
-from qtui.core.serving.ports import Endpoints
 from qtui.core.settings import Settings
-
-if TYPE_CHECKING:
-    from qtui.services.engine.sessions import Registry
 
 
 def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
     from qtui.services.downloads.checksums import FileChecksums
-    from qtui.services.engine import discovery
     from qtui.services.engine.answers import Answers
-    from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
-    from qtui.services.engine.other_builds import Builds, other_build
+    from qtui.services.engine.other_builds import other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
@@ -57,12 +53,10 @@ def local_services(options: Namespace) -> Services:
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
-    engine = BuiltInEngine(estimate=estimate, registry=_registry(lambda: services.endpoint))
+    engine, builds = engine_services(estimate, lambda: services.settings, lambda: services.endpoint)
 
     async def engines() -> Sequence[EngineInfo]:
-        server = discovery.find_llama_server()
-        others = [await discovery.llama_server(server)] if server else []
-        return [await engine.info(), *others]
+        return await known_engines(engine, builds, services.settings)
 
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
@@ -94,7 +88,7 @@ def local_services(options: Namespace) -> Services:
         dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
         left_out=left_out,
         other_build=other,
-        build_of=Builds().of,
+        build_of=builds.of,
         machine=machine,
         library=library,
         demo=Demo(),
@@ -106,7 +100,7 @@ def local_services(options: Namespace) -> Services:
         hashes=FileHashes(),
         write_report=write_report,
         keep_report=keep_report,
-        endpoints=_endpoints(note),
+        endpoints=local_endpoints(note),
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
@@ -125,18 +119,6 @@ def local_services(options: Namespace) -> Services:
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),
+        workshop=local_workshop(),
     )
     return services
-
-
-def _registry(endpoint: Callable[[], str]) -> Registry:
-    """Return where sessions are on record, with the endpoint that they are behind."""
-    from qtui.services.engine.sessions import Registry
-
-    return Registry(endpoint=endpoint)
-
-
-def _endpoints(note: Callable[[str], object]) -> Endpoints:
-    from qtui.services.serving.endpoints import LocalEndpoints
-
-    return LocalEndpoints(note)

@@ -158,6 +158,8 @@ class EngineInfo:
     problem: str = ""
     """Why it cannot be used, or what is untested about it; empty when all is well."""
     usable: bool = True
+    rpc: bool = False
+    """It was built to use the devices of other machines (llama.cpp's RPC backend)."""
 
     @property
     def gpus(self) -> tuple[Device, ...]:

@@ -62,12 +62,12 @@ def starting_plan(settings: Settings, presets: Iterable[Preset]) -> tuple[LoadPl
 
     The options of `[plan]` are set first, then those of the preset.
     """
-    plan = LoadPlan()
+    plan = default = LoadPlan(engine=settings.engine)
     try:
         plan = with_options(plan, settings.plan)
         return (apply_preset(plan, named(settings.preset, presets)) if settings.preset else plan), None
     except UsageError as error:
-        key = "preset" if plan != LoadPlan() or not settings.plan else "plan"
+        key = "preset" if plan != default or not settings.plan else "plan"
         return plan, Problem(key, f"is not used: {error.message}; {error.hint}")
 
 

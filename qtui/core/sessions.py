@@ -63,6 +63,8 @@ class SessionRecord:
     """The path of the engine's log."""
     endpoint: str = ""
     """The address under which other programs are answered; empty: there is none."""
+    elsewhere: bool = False
+    """The model is on another machine: the process only asks it, and its memory tells nothing."""
 
     @property
     def reading(self) -> bool:

@@ -62,6 +62,8 @@ class Guard:
         """What is kept free; the user may change it at any time."""
         self._simulated = simulated
         self._build_of = build_of
+        self.as_programs_do = False
+        """What a plan leaves open is as its program does it when started by itself; else as qtui starts it."""
 
     def keeping(self, free: int) -> Guard:
         """Return a guard over the same footprints that keeps so many bytes free: of RAM, and of each card."""
@@ -74,7 +76,7 @@ class Guard:
         """Return the plan with what is automatic resolved for this file, machine and engine."""
         info = await self._engine.info()
         return resolve(
-            left_open(plan, variant.context_length),
+            left_open(plan, variant.context_length) if self.as_programs_do else plan,
             trained_ctx=variant.context_length,
             layers=variant.layers,
             physical_cores=self._machine.hardware().physical_cores,

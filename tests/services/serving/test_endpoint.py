@@ -14,6 +14,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from qtui.core.duel.conversation import Sampling
 from qtui.core.errors import Failure
+from qtui.core.memory.plan import LoadMode
 from qtui.core.serving.asked import Defaults
 from qtui.core.serving.load_test import PROMPTS
 from qtui.core.serving.run import Done, Lost, State
@@ -167,6 +168,7 @@ async def test_a_death_before_the_first_word_is_a_status(stage: Stage) -> None:
 
 async def test_the_guard_is_asked_before_it_is_brought_back(stage: Stage) -> None:
     await stage.serving.unload()
+    stage.serving.plan = replace(stage.serving.plan, load_mode=LoadMode.NONE)
     stage.serving.variant = replace(VARIANT, path=Path("/models/huge.gguf"), size=900 * GIB)
     with pytest.raises(openai.InternalServerError) as caught:
         await ask(stage)
