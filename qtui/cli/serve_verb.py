@@ -19,12 +19,12 @@ from qtui.core.memory.guard import Weighing
 from qtui.core.memory.verdict import Fit
 from qtui.core.serving.asked import Defaults
 from qtui.core.serving.gate import checked_key
+from qtui.core.serving.line import WAITING
 from qtui.core.serving.ports import Endpoint
 from qtui.core.serving.run import Done, Loading, Lost, Serving, ServingEvent
 from qtui.core.text import duration, rate
 
 KEY_VARIABLE = "QTUI_API_KEY"
-DEFAULT_PORT = 8080
 CANCEL_S = 1.0
 """So long the answer that runs may take to stop; the child is ended after it in any case."""
 
@@ -109,6 +109,8 @@ def _announce(context: Context, serving: Serving, endpoint: Endpoint, key: Key) 
             f"warning: --host {options.host} lets other machines in, and what they send and get is not encrypted; "
             "whoever has the key can use this model"
         )
+    if serving.plan.parallel > 1:
+        console.note("note: --parallel only divides the context here: one answer is made at a time")
     body = json.dumps({"model": serving.name, "messages": [{"role": "user", "content": "Hello"}]})
     curl = (
         f'curl {endpoint.url}/chat/completions -H "Authorization: Bearer {key.shown}" '
@@ -121,7 +123,7 @@ def _announce(context: Context, serving: Serving, endpoint: Endpoint, key: Key) 
     console.print(f"endpoint  {endpoint.url}")
     console.print(f"key       {key.told}")
     console.print(f"try       {curl}")
-    console.print("one answer at a time, 8 may wait; Ctrl-C ends it")
+    console.print(f"one answer at a time, {WAITING} may wait; Ctrl-C ends it")
     console.json({
         "endpoint": endpoint.url, "model": serving.name, "file": serving.variant.file, "key": key.text if key.made
         else None, "engine": serving.plan.engine, "plan": plan, "session": session.id if session else None,
