@@ -8,7 +8,7 @@ from dataclasses import replace
 from qtui.cli.blind_rounds import run_blind
 from qtui.cli.keeping import Kept
 from qtui.cli.measured_rounds import run_measured
-from qtui.cli.options import plan_of, sampling_of
+from qtui.cli.options import sampling_of
 from qtui.cli.prompts import prompts_of_file
 from qtui.cli.rounds import finish, measured_line, new_duel, run_round, show_round
 from qtui.cli.running import Context
@@ -24,7 +24,7 @@ from qtui.core.errors import UsageError
 async def ask(context: Context) -> int:
     """Answer one prompt on one variant, streamed to stdout."""
     options, console = context.options, context.console
-    plan, sampling = plan_of(options), sampling_of(options, Sampling())
+    plan, sampling = context.plan(), sampling_of(options, Sampling())
     variant = await context.services.library.find(options.variant)
     duel = new_duel(context, sampling)
     try:
@@ -46,7 +46,7 @@ async def ask(context: Context) -> int:
 async def duel(context: Context) -> int:
     """Put one or several prompts to two variants and compare the answers."""
     options = context.options
-    plan, sampling = plan_of(options), sampling_of(options, DUEL_SAMPLING)
+    plan, sampling = context.plan(), sampling_of(options, DUEL_SAMPLING)
     plans = {"A": plan, "B": plan}
     if options.engine_b is not None:
         engine_kind(options.engine_b)

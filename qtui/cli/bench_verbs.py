@@ -6,7 +6,6 @@ from contextlib import aclosing
 from typing import Any
 
 from qtui.cli.load_bench import bench_load
-from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.bench import Bench, BenchEnded, BenchSampled, BenchSettings
@@ -32,7 +31,7 @@ async def bench(context: Context) -> int:
             raise UsageError(f"{_option(next(iter(given)))} does not go with --parallel", "--max-tokens, --requests")
         return await bench_load(context)
     services, settings = context.services, BenchSettings(**given)
-    plan = plan_of(options)
+    plan = context.plan()
     variants = [await services.library.find(name) for name in options.variants]
     run = Bench(services.engine, services.guard, settings, force=options.force)
     failures: list[Failure] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qtui.cli.memory_verbs import check_loadable
-from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.cli.variants import find_variant
@@ -18,7 +17,7 @@ from qtui.core.errors import UsageError
 async def compare(context: Context) -> int:
     """Print what differs between the variants."""
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options, runs=False)
+    plan = context.plan(runs=False)
     if len(options.variants) < 2:
         raise UsageError("compare takes two variants or more", "qtui show VARIANT tells of one")
     variants = [await find_variant(context, name) for name in options.variants]

@@ -137,6 +137,9 @@ JSON = {
     '"tasks", "sampling", "engine", "build", "complete", "sides", "results", "score"}], "standings": [{"a", "b", '
     '"rounds", "time", "ballot"}]}`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
     "with `sha256:`, or with `partial:` where only size and ends of a large file were read.",
+    "preset": '`{"presets": [{"name", "about", "match", "built_in", "options", "server"}], "problems"}`, one of them '
+    'with show and save. import: `{"file", "presets", "notes"}`, export: `{"file", "sections": [{"name", '
+    '"keys"}], "notes"}`; `server` are keys of a presets.ini that no option says, `notes` what is not used and why.',
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
     '"settings", "problems"}`',

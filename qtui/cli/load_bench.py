@@ -8,7 +8,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from qtui.cli.options import plan_of
 from qtui.cli.prompts import prompts_of_file
 from qtui.cli.rounds import finish
 from qtui.cli.running import Context
@@ -29,7 +28,7 @@ async def bench_load(context: Context) -> int:
     options, console, services = context.options, context.console, context.services
     settings = _settings(options)
     # --parallel says how many ask; how many slots a plan has is another thing.
-    plan = replace(plan_of(options), parallel=1)
+    plan = replace(context.plan(), parallel=1)
     variants = [await services.library.find(name) for name in options.variants]
     run = LoadTest(services.engine, services.guard, services.endpoints, settings, force=options.force)
     ended: LoadEnded | None = None

@@ -63,6 +63,10 @@ def add_imatrix(parser: ArgumentParser) -> None:
     _add_text(parser)
     parser.add_argument("--process-output", action="store_true", help="gather for output.weight too")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is there")
+    parser.add_argument(
+        "--tool", metavar="PROGRAM", nargs="?", const="llama-imatrix", default="",
+        help="let this llama-imatrix do it (default: the one on PATH); a stop then keeps nothing",
+    )  # fmt: skip
     options_of_loading(parser)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
@@ -81,7 +82,7 @@ async def imatrix(context: Context) -> int:
     async with aclosing(
         workshop.gather(
             source, options.text, options.target, ctx_size=options.ctx_size, chunks=options.chunks, plan=_plan(context),
-            overwrite=options.overwrite,
+            overwrite=options.overwrite, process_output=options.process_output, tool=_tool(options.tool),
         )
     ) as events:  # fmt: skip
         async for event in events:
@@ -167,6 +168,18 @@ def _plan(context: Context) -> LoadPlan:
     layers = context.options.n_gpu_layers
     threads = getattr(context.options, "threads", 0) or 0
     return LoadPlan(n_gpu_layers=AUTO if layers is None else layers, threads=threads)
+
+
+def _tool(name: str) -> str:
+    """Return the path of the tool that is asked for; empty: none."""
+    if not name:
+        return ""
+    found = shutil.which(name)
+    if found is None:
+        raise UsageError(
+            f"there is no {clean_name(name)}", "name the program, or leave --tool out: qtui gathers itself"
+        )
+    return str(Path(found).absolute())
 
 
 def _show(context: Context, event: MakeEvent) -> None:

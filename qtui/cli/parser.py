@@ -9,6 +9,7 @@ from pathlib import Path
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
 from qtui.cli.making_parser import add_imatrix, add_quantise
+from qtui.cli.preset_parser import add_preset
 from qtui.core.advice.wishes import Prefer, Use
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.hub.query import Sort
@@ -313,6 +314,13 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
     history.add_argument("--delete", metavar="ID", action="append", help="delete a round or a suite run (repeatable)")
     history.add_argument("--delete-all", action="store_true", help="delete all of it; needs --yes")
     history.add_argument("--yes", action="store_true", help="do not ask")
+    preset = _verb(
+        verbs, "preset", "preset_verbs:preset", "list, show, save, delete, import and export presets of plan options",
+        "import takes llama-server's presets.ini and keeps what it does not know; export writes only keys that the "
+        "llama-server knows, since one other makes it refuse the whole file.",
+    )  # fmt: skip
+    add_preset(preset)
+    add_folders(preset)
     _verb(
         verbs, "doctor", "machine_verbs:doctor", "check llama.cpp, its devices, limits, caches and access to the Hub",
         "Nothing is sent anywhere.",

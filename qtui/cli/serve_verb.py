@@ -10,7 +10,7 @@ import shlex
 import time
 from dataclasses import dataclass
 
-from qtui.cli.options import plan_of, sampling_of
+from qtui.cli.options import sampling_of
 from qtui.cli.running import Context
 from qtui.core.duel.conversation import Answer, Sampling
 from qtui.core.errors import QtuiError
@@ -44,7 +44,7 @@ class Key:
 async def serve(context: Context) -> int:
     """Load a variant and answer programs until Ctrl-C."""
     options, services = context.options, context.services
-    plan, sampling = plan_of(options), sampling_of(options, Sampling())
+    plan, sampling = context.plan(), sampling_of(options, Sampling())
     key = _key(context)
     variant = await services.library.find(options.variant)
     endpoint = await services.endpoints.bind(options.host, options.port, "" if key.made else key.text)

@@ -24,10 +24,12 @@ from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
+from qtui.core.help_pages import HelpPage
 from qtui.core.history import rate_under
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
+from qtui.core.memory.by_engine import DryRunByEngine, FormulaByEngine
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
@@ -40,6 +42,7 @@ from qtui.core.ports import (
     Described,
     DryRun,
     Engine,
+    Formula,
     History,
     Library,
     Machine,
@@ -50,6 +53,7 @@ from qtui.core.ports import (
     SettingsStore,
     Tables,
 )
+from qtui.core.preset_ini.ports import PresetIni
 from qtui.core.presets import starting_plan
 from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
@@ -125,6 +129,10 @@ def _no_evidence() -> tuple[Evidence, Sequence[Problem]]:
     return Evidence(), ()
 
 
+def _no_pages() -> Sequence[HelpPage]:
+    return ()
+
+
 def _no_themes() -> Sequence[ThemeFile]:
     return ()
 
@@ -162,12 +170,16 @@ class Services:
     """As they were when this run began, or when the app last took others."""
     settings_store: SettingsStore | None = None
     presets: PresetStore | None = None
+    preset_ini: PresetIni | None = None
+    """Files of llama-server's presets; None: none are read or written."""
     theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
     """Lets the library look into these folders besides the known places."""
     evidence: Callable[[], tuple[Evidence, Sequence[Problem]]] = _no_evidence
     """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
+    help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
+    """Reads the help pages."""
     measured: Measured = nothing_measured
     """Tells what quality was measured here."""
     history: History | None = None
@@ -204,6 +216,8 @@ class Services:
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
     _others: list[DryRun] = field(init=False, default_factory=list)
+    _asked_plainly: DryRun = field(init=False)
+    """The built-in engine's, for programs that are weighed as they are when started by themselves."""
 
     def __post_init__(self) -> None:
         """Make the one store of footprints and the guard that reads it, and record what the engine runs."""
@@ -214,11 +228,22 @@ class Services:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
         if self.downloads is not None:
             self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
-        formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
-        self.footprints = self._store(self.dry_run, formula)
+        self._asked_plainly = self.dry_run
+        self.dry_run = DryRunByEngine(self.dry_run, self.other_build)
+        self.footprints = self._store(self.dry_run, self._formula())
         self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins, build_of=self.build_of)
 
-    def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
+    def _formula(self) -> Formula | None:
+        """Return what computes footprints for whichever engine a plan names."""
+        tables, left_out = self.tables, self.left_out
+        if tables is None:
+            return None
+        return FormulaByEngine(
+            ClosedForm(tables, self.engine, left_out), self.other_build,
+            lambda described: ClosedForm(tables, described, left_out),
+        )  # fmt: skip
+
+    def _store(self, dry_run: DryRun, formula: Formula | None) -> Footprints:
         """Make a store whose differences go to the log."""
         footprints = Footprints(dry_run, formula)
         footprints.subscribe_differences(
@@ -243,10 +268,12 @@ class Services:
     async def _guard_of(self, ram: int | None, vram: Sequence[int] | None, engine: str) -> Guard:
         guard, footprints = self.guard, self.footprints
         described: Described = self.engine
-        other = await self.other_build(engine) if engine != BUILT_IN_ENGINE and vram is None else None
-        if other is not None:
-            described, dry_run = other
-            self._others.append(dry_run)
+        if engine != BUILT_IN_ENGINE:
+            other = await self.other_build(engine) if vram is None else None
+            dry_run = self._asked_plainly
+            if other is not None:
+                described, dry_run = other
+                self._others.append(dry_run)
             formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
             footprints = self._store(dry_run, formula)
             guard = Guard(footprints, self.machine, described, self.settings.margins, build_of=self.build_of)

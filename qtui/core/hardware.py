@@ -142,6 +142,11 @@ class Device:
     total: int | None = None
     free: int | None = None
 
+    @property
+    def lent(self) -> bool:
+        """Tell whether another machine lends it (`RPC0`); its description is then that machine's address."""
+        return self.name.startswith("RPC")
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:

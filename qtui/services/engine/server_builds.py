@@ -6,7 +6,9 @@ What was read is kept for as long as the file stays the same one, by path, size 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,9 @@ from qtui.services.engine.discovery import CPU, LIMIT, llama_server, parse_devic
 
 NOBODY = "127.0.0.1:9"
 """Where no RPC host listens (the discard port): a build with RPC says that it cannot connect."""
+CONNECT_S = 2.0
+FRESH_S = 10.0
+"""So long what RPC hosts lend counts as known."""
 Stamp = tuple[str, int, int, int]
 
 
@@ -36,6 +41,8 @@ class ServerBuilds:
         self._setting = setting
         self._limit = limit
         self._read: dict[Stamp, asyncio.Task[ServerBuild]] = {}
+        self._lent: dict[tuple[str, ...], tuple[float, asyncio.Task[ServerBuild]]] = {}
+        """By program and hosts: when their devices were asked for, and what came."""
 
     def program(self, engine: str) -> Path:
         """Return the absolute path of an engine's program: as named, else the settings', else that on PATH.
@@ -75,12 +82,24 @@ class ServerBuilds:
             raise EngineError(build.info.problem, "name a llama-server that works, or take --engine built-in")
         return program, build
 
-    async def of(self, engine: str) -> EngineInfo | None:
-        """Return what an engine's name in a plan means; None where it means no program that works."""
+    async def of(self, engine: str, hosts: Sequence[str] = ()) -> EngineInfo | None:
+        """Return what an engine's name in a plan means, with what RPC hosts lend it; None: no program that works.
+
+        What is lent is asked for anew after some seconds: a host may have come or gone.
+        """
         try:
-            return (await self.usable(engine))[1].info if engine_kind(engine) is EngineKind.SERVER else None
+            if engine_kind(engine) is not EngineKind.SERVER:
+                return None
+            program, build = await self.usable(engine)
         except (EngineError, UsageError):
             return None
+        if not build.rpc or not hosts:
+            return build.info
+        key = (str(program), *hosts)
+        asked, now = self._lent.get(key), time.monotonic()
+        if asked is None or now - asked[0] > FRESH_S:
+            asked = self._lent[key] = (now, asyncio.create_task(self.with_hosts(program, hosts)))
+        return (await asyncio.shield(asked[1])).info
 
     async def with_hosts(self, program: Path, hosts: Sequence[str]) -> ServerBuild:
         """Return what a program is with the devices of RPC hosts, asked anew: what is free there changes.
@@ -90,13 +109,15 @@ class ServerBuilds:
         build = await self.read(program)
         if not build.rpc or not hosts:
             return build
-        listed = await self._run(program, "--rpc", ",".join(hosts), "--list-devices")
+        there = [host for host in hosts if await _answers(host)]
+        problem = build.info.problem
+        if len(there) < len(hosts):
+            problem = f"the RPC host {' and '.join(host for host in hosts if host not in there)} does not answer"
+        listed = await self._run(program, "--rpc", ",".join(there), "--list-devices") if there else None
         if listed is None or listed.status != 0:
-            lines = [line for line in listed.lines if "Failed to connect" in line] if listed is not None else []
-            said = f": {lines[-1].rpartition(': ')[2]}" if lines else ""
-            problem = f"the RPC hosts {', '.join(hosts)} cannot be asked{said}"
+            problem = problem or f"the RPC hosts {', '.join(hosts)} cannot be asked: are they of the same version?"
             return replace(build, info=replace(build.info, problem=problem))
-        return replace(build, info=replace(build.info, devices=(CPU, *parse_devices(listed.out))))
+        return replace(build, info=replace(build.info, devices=(CPU, *parse_devices(listed.out)), problem=problem))
 
     async def found(self, hosts: Sequence[str]) -> Sequence[EngineInfo]:
         """Return the llama-server that the settings or PATH name, with what RPC hosts lend it; empty: there is none."""
@@ -127,6 +148,20 @@ class ServerBuilds:
             return await run_briefly((str(program), *arguments), self._limit, environment)
         except OSError:
             return None
+
+
+async def _answers(host: str) -> bool:
+    """Tell whether somebody takes connections at `host:port`."""
+    name, _, port = host.rpartition(":")
+    try:
+        async with asyncio.timeout(CONNECT_S):
+            _, writer = await asyncio.open_connection(name.strip("[]"), int(port))
+    except (OSError, ValueError):  # TimeoutError too
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 def _kept(task: asyncio.Task[ServerBuild]) -> bool:

@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from qtui.core.errors import UsageError
-from qtui.core.memory.plan import LoadPlan
-from qtui.core.quantise.gathering import Gathered, GatherEvent, GatherProgressed, GatherStarted
-from qtui.core.quantise.messages import Quantised, QuantiseEvent, QuantisePlanned, QuantiseProgressed, TypeShare
+from qtui.core.quantise.messages import QuantisePlanned
 from qtui.core.quantise.ports import Leftover
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, Phase, Swept, make
-
-MIX = (TypeShare("IQ2_S", 2, 1000),)
-
-
-@dataclass
-class FakeWorkshop:
-    """Tells what it is told to."""
-
-    planned: QuantisePlanned = field(default_factory=lambda: QuantisePlanned(Recipe("Q2_K"), (1000,), 2, 400, 400, MIX))
-    left: Sequence[Leftover] = ()
-    free: int | None = 1 << 40
-    done: list[str] = field(default_factory=list)
-
-    async def predict(self, source: Path, recipes: Sequence[Recipe]) -> AsyncGenerator[QuantisePlanned]:
-        self.done.append("predict")
-        yield self.planned
-
-    async def quantise(
-        self, source: Path, target: Path, recipe: Recipe, threads: int, *, overwrite: bool
-    ) -> AsyncGenerator[QuantiseEvent]:
-        self.done.append(f"quantise {recipe.imatrix}")
-        yield self.planned
-        for step in range(4):
-            yield QuantiseProgressed(step, 4, f"t{step}", step * 100, 400)
-        yield Quantised(1000, 1.0, (str(target),))
-
-    async def gather(
-        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool
-    ) -> AsyncGenerator[GatherEvent]:
-        self.done.append(f"gather {target}")
-        yield GatherStarted(2048, 4, 1)
-        for done in (2, 3, 4):
-            yield GatherProgressed(done, 4)
-        yield Gathered(7, 4, 2048, 2.0, file=str(target))
-
-    def check_target(self, source: Path, target: Path, recipe: Recipe, *, overwrite: bool) -> None:
-        self.done.append("check")
-
-    def free_space(self, folder: Path) -> int | None:
-        return self.free
-
-    def sweep(self, folder: Path | None = None) -> Sequence[Leftover]:
-        return self.left
-
+from tests.core.quantise.fake_workshop import MIX, FakeWorkshop
 
 ORDER = Order(Path("/m/a.gguf"), Path("/out/b.gguf"), Recipe("Q2_K"))
 
