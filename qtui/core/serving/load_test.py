@@ -126,7 +126,7 @@ class LoadTest:
         self._endpoints = endpoints
         self._settings = settings
         self._force = force
-        self._stopping = False
+        self._stop = asyncio.Event()
         self._taken = 0
         self._key = endpoints.made_key()
         self._entries: list[_Entry] = []
@@ -162,13 +162,13 @@ class LoadTest:
 
     async def stop(self) -> None:
         """Ask no more; what has come back is kept."""
-        self._stopping = True
+        self._stop.set()
         await asyncio.gather(*(entry.serving.stop() for entry in self._entries))
 
     async def _round(
         self, entry: _Entry, requests: int, client: Client, *, close: bool
     ) -> AsyncGenerator[LoadEvent, None]:
-        if entry.failure or self._stopping:
+        if entry.failure or self._stop.is_set():
             return
         if entry.endpoint is None:
             async for event in self._open(entry, client):
@@ -182,9 +182,9 @@ class LoadTest:
         arrived: asyncio.Queue[Shot | None] = asyncio.Queue()
 
         async def program(url: str) -> None:
-            while numbers and not self._stopping:
+            while numbers and not self._stop.is_set():
                 shot = await client.ask(url, self._key, self._body(entry, numbers.popleft()))
-                if not (self._stopping and shot.error):  # what was cut by us is no failure of this file
+                if not (self._stop.is_set() and shot.error):  # what was cut by us is no failure of this file
                     arrived.put_nowait(shot)
             arrived.put_nowait(None)
 
@@ -216,7 +216,7 @@ class LoadTest:
                 await endpoint.open(entry.serving, self._key)
                 entry.endpoint = endpoint
                 warm = await client.ask(endpoint.url, self._key, self._body(entry, 0))
-                if warm.error and not self._stopping:
+                if warm.error and not self._stop.is_set():
                     entry.failure = Failure(f"{entry.variant.title}: {warm.error}", "", "engine")
             except QtuiError as error:
                 entry.failure = Failure.of(error)
