@@ -11,7 +11,6 @@ from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.cli.variants import find_variants, tell_waiting
 from qtui.core.advice.candidate import Candidate
 from qtui.core.advice.frontier import Point, apart, frontier
-from qtui.core.advice.loss import Loss, kld_text
 from qtui.core.advice.ranking import Advice, Advised
 from qtui.core.advice.run import AdviceGiven, Considering, Sources, advise
 from qtui.core.advice.scatter import legend, scatter
@@ -110,7 +109,7 @@ def advice_lines(advice: Advice, width: int | None) -> list[str]:
     lines = [f"{advice.verdict}{free}", ""]
     every = (*advice.ranking, *advice.left)
     lines += _table(every, len(advice.ranking)).lines(width)
-    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown")
+    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown, – does not apply")
     for number, each in enumerate(advice.ranking, 1):
         lines += ["", f"{number}. {each.candidate.variant.title}: {each.reason}"]
         lines += [f"   - {said}" for said in each.said]
@@ -129,18 +128,13 @@ def frontier_lines(points: Sequence[Point], width: int | None) -> list[str]:
     for point in points:
         candidate = point.candidate
         table.add(
-            point.sign, candidate.label.text, _needs(candidate, digits), quality_cell(candidate.quality),
+            point.sign, candidate.label.text, _needs(candidate, digits), candidate.quality.cell,
             _rate(candidate), candidate.fit.value.replace("_", " "), point.reason,
         )  # fmt: skip
     lines += table.lines(width)
-    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown")
+    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown, – does not apply")
     note = apart(points)
     return [*lines, *([note] if note else []), *_source_lines([point.candidate for point in points])]
-
-
-def quality_cell(quality: Loss) -> str:
-    """Return a KL divergence with the sign of its origin."""
-    return "?" if quality.kl_divergence is None else quality.origin.sign + kld_text(quality.kl_divergence)
 
 
 def _table(every: Sequence[Advised], ranked: int) -> Table:
@@ -152,7 +146,7 @@ def _table(every: Sequence[Advised], ranked: int) -> Table:
         table.add(
             str(number) if number <= ranked else "-", candidate.variant.title,
             gib_of(candidate.variant.size, digits=digits), bits, _needs(candidate, digits), _fit(candidate),
-            quality_cell(candidate.quality), each.band.value if each.band is not None else "?", _rate(candidate),
+            candidate.quality.cell, each.band.value if each.band is not None else "?", _rate(candidate),
         )  # fmt: skip
     return table
 

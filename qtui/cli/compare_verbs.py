@@ -8,7 +8,7 @@ from qtui.cli.memory_verbs import check_loadable
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.cli.variants import find_variant
-from qtui.core.compare import NO_QUALITY, NO_VOTES, Column, compare_report
+from qtui.core.compare import NO_VOTES, Column, compare_report
 from qtui.core.compare import compare as compared
 from qtui.core.compare_rows import compare_notes, compare_rows, heads
 from qtui.core.errors import UsageError
@@ -25,9 +25,13 @@ async def compare(context: Context) -> int:
         check_loadable(variant)
     guard = await services.guard_of(options.ram, options.vram, plan.engine)
     console.progress("asking llama.cpp")
+    evidence, problems = services.evidence()
+    for problem in problems:
+        console.note(f"note: {problem.text}")
     columns = await compared(
-        guard, services.library, variants, lambda _variant: plan, rate=services.rate, dated=services.dated
-    )
+        guard, services.library, variants, lambda _variant: plan, rate=services.rate, dated=services.dated,
+        losses=services.losses(evidence),
+    )  # fmt: skip
     console.end_progress()
     console.json(compare_report(columns))
     for line in _lines(columns, console.width):
@@ -39,4 +43,4 @@ def _lines(columns: Sequence[Column], width: int | None) -> list[str]:
     table = Table(("", *(f">{head}" for head in heads(columns))))
     for row in compare_rows(columns):
         table.add(row.label, *row.cells)
-    return [*table.lines(width), *compare_notes(columns), f"quality: {NO_QUALITY}; votes: {NO_VOTES}"]
+    return [*table.lines(width), *compare_notes(columns), f"votes: {NO_VOTES}"]

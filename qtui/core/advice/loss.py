@@ -64,6 +64,13 @@ class Loss:
         return f"{said} (measured on {self.words}; not your model{note})"
 
     @property
+    def cell(self) -> str:
+        """Return it as tables show it: with the sign of its origin, `–` for a whole model, `?` where it is unknown."""
+        if self.kl_divergence is None:
+            return "–" if self.note == WHOLE else "?"
+        return self.origin.sign + kld_text(self.kl_divergence)
+
+    @property
     def brief(self) -> str:
         """Return the sentence without text and context, which stand with the source."""
         model = self.against.model if isinstance(self.against, Setting) else ""

@@ -15,6 +15,7 @@ from qtui.core.advice.wishes import Prefer, Wishes
 from qtui.core.measure.bands import LIMITS, Band
 from qtui.core.memory.verdict import Fit
 
+BY_BITS = "it stands here by its bits per weight alone"
 MISSING = (Fit.FROM_DISK, Fit.TOO_BIG)
 """Verdicts under which memory is missing."""
 AS_FAST = 1.1
@@ -186,27 +187,27 @@ def _key(each: Advised, wishes: Wishes, *, comparable: bool) -> tuple[float, ...
         return (fit, candidate.short_by, size)
     if wishes.prefer is Prefer.SPEED:
         refused = max(0, band - BANDS.index(ACCEPTED))
-        slower = int(each.moved(Effect.SLOWER)) if candidate.speed.rate is None else 0
-        return (
-            fit,
-            refused,
-            *_pace(candidate),
-            ahead,
-            slower,
-            size if candidate.speed.rate is None else level,
-            level,
-            size,
-        )
+        return (fit, refused, *_pace(candidate, size, slower=each.moved(Effect.SLOWER)), ahead, level, size)
     larger = -int(any(rule.name == "larger model first" for rule in each.rules))
     if band == 0:
         return (fit, larger, band, ahead, size)
     return (fit, larger, band, ahead, level, -size)
 
 
-def _pace(candidate: Candidate) -> tuple[float, float]:
-    """Return what a rate counts for: those within a step are as fast; unknown ones come last."""
+def _pace(candidate: Candidate, size: float, *, slower: bool) -> tuple[float, ...]:
+    """Return what a rate counts for: those within a step are as fast.
+
+    Unknown ones come last, and among them the smaller first: of about one size those that no rule calls slower.
+    """
     rate = candidate.speed.rate
-    return (1.0, 0.0) if not rate else (0.0, -float(round(log(rate) / log(AS_FAST))))
+    if rate:
+        return (0.0, -_step(rate), 0.0)
+    return (1.0, _step(max(1.0, size)), float(slower))
+
+
+def _step(value: float) -> float:
+    """Return the number of a step of a tenth, in which values are as good as equal."""
+    return float(round(log(value) / log(AS_FAST)))
 
 
 def _guessed(candidate: Candidate) -> Band:
@@ -227,7 +228,8 @@ def _nearness(each: Advised) -> tuple[float, ...]:
 
 def _told(each: Advised, placed: Sequence[Advised]) -> Advised:
     """Return a candidate with its sentence."""
-    return replace(each, reason=reason(each.candidate, each.beside, _next_better(each, placed)))
+    said = reason(each.candidate, each.beside, _next_better(each, placed))
+    return replace(each, reason=said if each.band is not None else f"{said}; {BY_BITS}")
 
 
 def _next_better(each: Advised, placed: Sequence[Advised]) -> Candidate | None:
