@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.gathering import Gathered, GatherFailed, GatherJob, GatherProgressed, GatherStarted
+from qtui.core.quantise.weighing import gathering_plan
 from qtui.core.text import clean, clean_name
 from qtui.core.wire import decode
 from qtui.services.engine.child.collector import Collector
@@ -33,7 +33,6 @@ from qtui.services.engine.child.sender import Sender
 
 IDENTITY = "qtui.gathered_from"
 """The key of a state file that says what it is of; not in the finished matrix."""
-UBATCH = 512
 MOST_SCARCE = 20
 
 
@@ -101,7 +100,7 @@ class Gathering:
         job, size = self._job, self._job.ctx_size
         started = time.monotonic()
         text = _text(Path(job.text))
-        plan = replace(job.plan, ctx_size=size, batch_size=size, ubatch_size=min(UBATCH, size), parallel=1)
+        plan = gathering_plan(job.plan, size)
         model = WatchedModel(self._native, job.model, plan, self._interrupt, self._collector)
         if model.unanswering:
             raise BadFileError(f"no matrix can be gathered with this model: {model.unanswering}")
