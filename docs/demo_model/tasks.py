@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from facts import PLANTED_FACTS, TEXT_FACTS, Fact, Question, side_of, side_of_sum, value
 from words import (
     ACTIONS, ANIMALS, COLOURS, COMMON, DAYS, FOODS, JOBS, KNOWN, LANDS, MEALS, MOODS, NAMES, OBJECTS, PLACES,
-    SUBJECTS, TONGUES, TOWNS, WORLD, article, blend, pseudo_word,
+    STORIES, SUBJECTS, TONGUES, TOWNS, WORLD, article, blend, pseudo_word,
 )  # fmt: skip
 
 WHAT_IT_IS = (
@@ -271,28 +271,12 @@ class Maker:
             f"In the {home} lived {article(mood)} {animal} called {name}.",
             f"Once upon a time, {name} the {animal} felt very {mood}.",
         ))  # fmt: skip
-        found = (
-            (f"One day, {name} found {article(colour)} {thing} near the {place}.", f"On {day}, {name} saw {article(colour)} {thing} in the {place}."),
-            (f"{name} gave the {thing} to {friend}, and they became friends.", f"{name} took the {colour} {thing} home and was very {mood2}.",
-             f"In the end, {name} kept the {thing} and never felt alone again."),
-        )  # fmt: skip
-        lost = (
-            (f"One day, {name} lost the {colour} {thing} in the {place}.", f"On {day}, the {thing} of {name} fell into the {place}."),
-            (f"{friend} helped {name} to find the {thing}, and both were happy.", f"{name} looked for the {thing} all day and found it at last.",
-             f"In the end, {friend} brought the {thing} back to {name}."),
-        )  # fmt: skip
-        met = (
-            (f"One morning, {name} met {friend} at the {place}.", f"On {day}, {name} went to the {place} with {friend}."),
-            (f"They shared some {meal} and laughed until the evening.", f"{name} and {friend} played there all day and became best friends.",
-             f"In the end, {name} and {friend} walked home together."),
-        )  # fmt: skip
-        hungry = (
-            (f"One evening, {name} was hungry and looked for {meal} in the {place}.", f"On {day}, {name} wanted to cook some {meal} for {friend}."),
-            (f"{friend} came with a basket of {meal}, and {name} was happy.", f"{name} found the {meal} and shared it with {friend}.",
-             f"In the end, {name} ate the {meal} and slept well."),
-        )  # fmt: skip
-        second, third = rng.choice((found, lost, met, hungry))
-        return [first, rng.choice(second), rng.choice(third)]
+        words = {
+            "name": name, "friend": friend, "place": place, "thing": thing, "mood2": mood2, "colour": colour,
+            "a_colour": article(colour), "meal": meal, "day": day,
+        }  # fmt: skip
+        second, third = rng.choice(STORIES)
+        return [first, rng.choice(second).format_map(words), rng.choice(third).format_map(words)]
 
     # what it knows by heart, and everything else
 

@@ -58,6 +58,54 @@ SUBJECTS = [subject.replace("_", " ") for subject in SUBJECTS]
 LANDS = "France Spain Italy Japan China India Brazil Canada Egypt Norway Peru Kenya Poland Greece Chile Cuba".split()
 TONGUES = "French German Spanish Italian Japanese Latin Greek Dutch Polish Turkish".split()
 
+STORIES = (
+    (
+        (
+            "One day, {name} found {a_colour} {thing} near the {place}.",
+            "On {day}, {name} saw {a_colour} {thing} in the {place}.",
+        ),
+        (
+            "{name} gave the {thing} to {friend}, and they became friends.",
+            "{name} took the {colour} {thing} home and was very {mood2}.",
+            "In the end, {name} kept the {thing} and never felt alone again.",
+        ),
+    ),
+    (
+        (
+            "One day, {name} lost the {colour} {thing} in the {place}.",
+            "On {day}, the {thing} of {name} fell into the {place}.",
+        ),
+        (
+            "{friend} helped {name} to find the {thing}, and both were happy.",
+            "{name} looked for the {thing} all day and found it at last.",
+            "In the end, {friend} brought the {thing} back to {name}.",
+        ),
+    ),
+    (
+        (
+            "One morning, {name} met {friend} at the {place}.",
+            "On {day}, {name} went to the {place} with {friend}.",
+        ),
+        (
+            "They shared some {meal} and laughed until the evening.",
+            "{name} and {friend} played there all day and became best friends.",
+            "In the end, {name} and {friend} walked home together.",
+        ),
+    ),
+    (
+        (
+            "One evening, {name} was hungry and looked for {meal} in the {place}.",
+            "On {day}, {name} wanted to cook some {meal} for {friend}.",
+        ),
+        (
+            "{friend} came with a basket of {meal}, and {name} was happy.",
+            "{name} found the {meal} and shared it with {friend}.",
+            "In the end, {name} ate the {meal} and slept well.",
+        ),
+    ),
+)
+"""How a story goes on and how it ends: what may be its second sentence, and its third."""
+
 PLURALS = {"mouse": "mice", "wolf": "wolves", "deer": "deer", "sheep": "sheep", "fox": "foxes"}
 CONSONANTS = "bcdfghjklmnpqrstvwxyz"
 VOWELS = "aeiou"

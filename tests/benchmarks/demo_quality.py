@@ -18,9 +18,10 @@ import math
 import re
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from qtui.core.demo import DEMO_QUANTS
 from qtui.core.duel.conversation import Message, Request, Sampling
@@ -33,6 +34,7 @@ from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.quantise import quantise
 from qtui.services.engine.sessions import Registry
 
+Result = TypeVar("Result")
 ROOT = Path(__file__).parents[2]
 SETS = ROOT / "docs" / "demo_model"
 GROUPS = ("arithmetic", "text", "format", "recall", "story")
@@ -41,8 +43,8 @@ EXTRA = ("world", "other")
 """What it knows by heart, and that it says what it is when it is asked anything else."""
 GREEDY = Sampling(temperature=0.0, seed=1, max_tokens=128)
 PLAN = LoadPlan(ctx_size=1024, threads=1)
-SESSIONS = 2
-"""Sessions that a file is asked through at once, with one thread each."""
+AT_ONCE = 2
+"""Processes at a time, with one thread each: for so small a model a second thread costs more than it brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,34 +117,21 @@ async def _last(events: AsyncIterator[SessionEvent]) -> Answered | Loaded:
     return found
 
 
-async def _ask_some(
-    engine: BuiltInEngine, path: Path, prompts: Sequence[Prompt], asked: asyncio.Queue[int]
-) -> dict[int, str]:
-    """Answer what is still in `asked` through one session."""
+async def answers(path: Path, prompts: Sequence[Prompt], folder: Path) -> tuple[str, ...]:
+    """Return what a file answers to every prompt, through one session; `folder` is for the engine's log."""
+    engine = BuiltInEngine(registry=Registry(lambda: folder), logs=lambda: folder)
     session = engine.open(Variant(path, "qtui-demo", path.stem), PLAN)
-    found = {}
+    found = []
     try:
         await _last(session.load())
-        while not asked.empty():
-            number = asked.get_nowait()
-            request = Request((Message("user", prompts[number].prompt),), sampling=GREEDY, reuse_prefix=False)
+        for prompt in prompts:
+            request = Request((Message("user", prompt.prompt),), sampling=GREEDY, reuse_prefix=False)
             ended = await _last(session.ask(request))
             assert isinstance(ended, Answered)
-            found[number] = ended.answer.text
+            found.append(ended.answer.text)
     finally:
         await session.close()
-    return found
-
-
-async def answers(path: Path, prompts: Sequence[Prompt], folder: Path) -> tuple[str, ...]:
-    """Return what a file answers to every prompt."""
-    engine = BuiltInEngine(registry=Registry(lambda: folder), logs=lambda: folder)
-    asked: asyncio.Queue[int] = asyncio.Queue()
-    for number in range(len(prompts)):
-        asked.put_nowait(number)
-    parts = await asyncio.gather(*(_ask_some(engine, path, prompts, asked) for _ in range(SESSIONS)))
-    found = {number: text for part in parts for number, text in part.items()}
-    return tuple(found[number] for number in range(len(prompts)))
+    return tuple(found)
 
 
 async def perplexity(path: Path, name: str) -> dict[str, float]:
@@ -169,23 +158,37 @@ async def made(source: Path, quant: str, folder: Path) -> Path:
     return path
 
 
-async def measure(
-    source: Path, name: str, quants: Sequence[str], folder: Path, groups: Sequence[str] = (*GROUPS, *EXTRA)
-) -> list[Quality]:
-    """Return what each quant of the source does with the prompts of some groups of a set.
+async def work_through(
+    asked: Sequence[Path], surprised: Sequence[Path], prompts: Sequence[Prompt], name: str, folder: Path
+) -> tuple[list[tuple[str, ...]], list[dict[str, float]]]:
+    """Return the answers of some files to the prompts, and the perplexities of some on the whole set."""
+    places = asyncio.Semaphore(AT_ONCE)
 
-    The perplexity is that of the whole set. `folder` is for the quants and the engine's logs.
-    """
-    whole = read_set(name)
-    known = {word for prompt in whole for word in words_of(f"{prompt.prompt} {prompt.answer}")}
-    prompts = [prompt for prompt in whole if prompt.group in groups]
+    async def in_turn(work: Coroutine[None, None, Result]) -> Result:
+        async with places:
+            return await work
+
+    return await asyncio.gather(
+        asyncio.gather(*(in_turn(answers(path, prompts, folder)) for path in asked)),
+        asyncio.gather(*(in_turn(perplexity(path, name)) for path in surprised)),
+    )
+
+
+def words_of_set(prompts: Sequence[Prompt]) -> set[str]:
+    """Return the words that a story may use."""
+    return {word for prompt in prompts for word in words_of(f"{prompt.prompt} {prompt.answer}")}
+
+
+async def measure(source: Path, name: str, quants: Sequence[str], folder: Path) -> list[Quality]:
+    """Return what each quant of the source does with a set; `folder` is for the quants and the engine's logs."""
+    prompts = read_set(name)
+    known = words_of_set(prompts)
+    paths = [await made(source, quant, folder) for quant in quants]
+    texts, surprises = await work_through(paths, paths, prompts, name, folder)
     found = []
-    for quant in quants:
-        path = await made(source, quant, folder)
-        texts = await answers(path, prompts, folder)
-        right = tuple(is_right(prompt, text, known) for prompt, text in zip(prompts, texts, strict=True))
-        surprise = await perplexity(path, name)
-        found.append(Quality(quant, path.stat().st_size, texts, right, surprise["all"], surprise["answers"]))
+    for quant, path, said, surprise in zip(quants, paths, texts, surprises, strict=True):
+        right = tuple(is_right(prompt, text, known) for prompt, text in zip(prompts, said, strict=True))
+        found.append(Quality(quant, path.stat().st_size, said, right, surprise["all"], surprise["answers"]))
     return found
 
 

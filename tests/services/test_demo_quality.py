@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from qtui.services.demo import SOURCE
-from tests.benchmarks.demo_quality import GROUPS, is_right, made, measure, read_set, share, wilson
-from tests.benchmarks.demo_quality import perplexity as surprise
+from tests.benchmarks.demo_quality import GROUPS, is_right, made, read_set, wilson, words_of_set, work_through
 
-QUANTS = ("F16", "Q4_K_M", "Q2_K")
+ASKED = ("F16", "Q4_K_M", "Q2_K")
+SURPRISED = ("F16", "Q3_K_M", "Q2_K")
 
 
 @pytest.mark.slow
@@ -18,15 +18,18 @@ QUANTS = ("F16", "Q4_K_M", "Q2_K")
 async def test_fewer_bits_answer_worse(tmp_path: Path) -> None:
     prompts = [prompt for prompt in read_set("test") if prompt.group in GROUPS]
     assert len(prompts) >= 1000
-    measured = await measure(SOURCE, "test", QUANTS, tmp_path, GROUPS)
-    right = {quality.quant: share(prompts, quality, GROUPS) for quality in measured}
-    percent = {quant: 100 * hits / count for quant, (hits, count) in right.items()}
+    paths = {quant: await made(SOURCE, quant, tmp_path) for quant in {*ASKED, *SURPRISED}}
+    texts, surprises = await work_through(
+        [paths[quant] for quant in ASKED], [paths[quant] for quant in SURPRISED], prompts, "test", tmp_path
+    )
+    known = words_of_set(read_set("test"))
+    right = [sum(is_right(prompt, text, known) for prompt, text in zip(prompts, said, strict=True)) for said in texts]
+    percent = {quant: 100 * count / len(prompts) for quant, count in zip(ASKED, right, strict=True)}
     assert percent["F16"] > percent["Q2_K"] + 2, percent
     assert percent["Q4_K_M"] > percent["Q2_K"] + 2, percent
     assert percent["Q4_K_M"] >= percent["F16"] - 2, percent
-    perplexity = {quality.quant: quality.perplexity_all for quality in measured}
-    between = (await surprise(await made(SOURCE, "Q3_K_M", tmp_path), "test"))["all"]
-    assert perplexity["Q2_K"] > between > perplexity["F16"], (perplexity, between)
+    perplexity = {quant: surprise["all"] for quant, surprise in zip(SURPRISED, surprises, strict=True)}
+    assert perplexity["Q2_K"] > perplexity["Q3_K_M"] > perplexity["F16"], perplexity
 
 
 def test_facts_of_the_test_set_are_not_those_of_the_dev_set() -> None:
