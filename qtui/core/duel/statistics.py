@@ -2,12 +2,14 @@
 
 All of it works on counts, so it needs no library. Sources: the sign test and McNemar's exact test are the two-sided
 binomial test with p = 1/2 (Siegel 1956; McNemar 1947); the interval of a proportion is Wilson's (1927); the interval of
-a difference of paired proportions is method 10 of Newcombe, Statistics in Medicine 17 (1998), 2635-2650.
+a difference of paired proportions is method 10 of Newcombe, Statistics in Medicine 17 (1998), 2635-2650; several
+tests at once are Holm's (Scandinavian Journal of Statistics 6, 1979) with Tarone's correction (Biometrics 46, 1990).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.05
@@ -41,6 +43,32 @@ def sign_test(wins: int, losses: int) -> float:
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return McNemar's exact two-sided p: tasks that only one of two solved are as likely to be either's."""
     return sign_test(only_first, only_second)
+
+
+def levels(counts: Sequence[tuple[int, int]], level: float = LEVEL) -> tuple[float, ...]:
+    """Return the p below which each of several sign tests shows a difference; the chance of any wrong one is `level`.
+
+    Holm's steps: what is shown makes room for the rest. A test whose counts are so few that not even a clean sweep
+    could show anything cannot be wrong, and takes nothing from the others (Tarone). Each has the level of the step in
+    which it was shown, those that are not shown that of the last one. `counts` are wins and losses of each.
+    """
+    ps = [sign_test(*pair) for pair in counts]
+    found: dict[int, float] = {}
+    while True:
+        left = [place for place in range(len(counts)) if place not in found]
+        step = _tarone([sum(counts[place]) for place in left], level)
+        shown = [place for place in left if ps[place] < step]
+        if not shown:
+            return tuple(found.get(place, step) for place in range(len(counts)))
+        found.update(dict.fromkeys(shown, step))
+
+
+def _tarone(totals: Sequence[int], level: float) -> float:
+    """Return level / k, with the smallest k for which no more than k tests could come below that."""
+    for k in range(1, len(totals) + 1):
+        if sum(sign_test(total, 0) < level / k for total in totals) <= k:
+            return level / k
+    return level
 
 
 def wins_needed(total: int) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtui.core.duel.statistics import LEVEL, Interval, Pairs, paired_interval
+from qtui.core.duel.statistics import LEVEL, Interval, Pairs, levels, paired_interval
 from qtui.core.duel.suite.checks import Mark
 
 EASY, HARD = 9.0, 1.0
@@ -84,7 +84,8 @@ class GroupScore:
             "group": self.group, "tasks": pairs.total, "not_judged": self.not_judged,
             "scores": list(scores) if scores else None,
             "both": pairs.both, "only_a": pairs.only_first, "only_b": pairs.only_second, "neither": pairs.neither,
-            "p": pairs.p, "interval": self.interval.as_json(), "shown": self.shown, "sentence": self.sentence,
+            "p": pairs.p, "level": self.level, "interval": self.interval.as_json(), "shown": self.shown,
+            "sentence": self.sentence,
         }  # fmt: skip
 
 
@@ -98,12 +99,12 @@ class SuiteScore:
     @property
     def note(self) -> str:
         """Return how to read it."""
-        count = len(self.groups)
-        strict = (
-            f"; in a group p must be below {LEVEL / count:.3g}, since {count} groups are looked at at once"
-            if count > 1
-            else ""
-        )
+        strict = ""
+        if len(self.groups) > 1:
+            strict = (
+                f" with Holm's correction, since {len(self.groups) + 1} lines are looked at at once: chance alone "
+                f"shows a difference in any of them in at most {LEVEL * 100:.0f} % of runs"
+            )
         return (
             f"scores out of 10 over the tasks that both sides were judged on; McNemar's exact test{strict}; "
             "the interval is of A less B (Newcombe, paired, 95 %)"
@@ -125,10 +126,16 @@ def score(results: Iterable[Result], sides: Sequence[str] = ("A", "B")) -> Suite
         found = _pair(marks, sides)
         pairs[group] = pairs.get(group, Pairs()) + (found or Pairs())
         missing[group] = missing.get(group, 0) + (found is None)
-    level = LEVEL / max(1, len(pairs))
-    groups = tuple(GroupScore(group, counted, missing[group], level) for group, counted in pairs.items())
-    total = GroupScore("all", sum(pairs.values(), Pairs()), sum(missing.values()))
-    return SuiteScore(groups, total)
+    together = sum(pairs.values(), Pairs())
+    lines = [(counted.only_first, counted.only_second) for counted in (*pairs.values(), together)]
+    # Where the sides differ in one group only, its line and that of all groups are one test.
+    several = sum(line != (0, 0) for line in lines[:-1]) > 1
+    limits = levels(lines) if several else (LEVEL,) * len(lines)
+    groups = tuple(
+        GroupScore(group, counted, missing[group], limit)
+        for (group, counted), limit in zip(pairs.items(), limits[:-1], strict=True)
+    )
+    return SuiteScore(groups, GroupScore("all", together, sum(missing.values()), limits[-1]))
 
 
 def _pair(marks: Mapping[str, Mark], sides: Sequence[str]) -> Pairs | None:
