@@ -23,7 +23,7 @@ from qtui.core.memory.actual import Actual, Estimate, card_buffers
 from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.text import clean, clean_name
 from qtui.services.paths import data_dir, data_path
-from qtui.services.round_tables import ROUNDS
+from qtui.services.round_tables import ROUND_TOKENS, ROUNDS
 
 FILE = "history.sqlite3"
 BUSY_S = 2.0
@@ -54,6 +54,7 @@ MIGRATIONS = (
     ) STRICT;
     """,
     ROUNDS,
+    ROUND_TOKENS,
 )
 _RUN_COLUMNS = (
     "id", "time", "path", "model", "quant", "size", "mtime_ns", "engine", "build", "plan", "speed_key", "estimate",

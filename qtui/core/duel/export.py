@@ -115,6 +115,7 @@ def _round(record: RoundRecord) -> list[str]:
         f"## Round of {when(record.time)}",
         f"{record.mode.replace('_', ' ')} · {line(record.engine)} {line(record.build)}{blind}{vote}",
         fenced(record.prompt) if record.prompt is not None else NOT_KEPT,
+        *([f"The answers: {line(record.apart)}"] if record.apart else []),
     ]
     for side in record.sides:
         parts += [f"### {side.party.side}: {line(side.party.title)}", f"`{side.party.hash or 'hash not known'}`"]

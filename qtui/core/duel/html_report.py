@@ -139,6 +139,7 @@ def _round(record: RoundRecord) -> list[str]:
     return [
         "<h2>Round</h2>", f'<p class="quiet">{escape(" · ".join(about))}</p>',
         f'<div class="prompt"><pre>{escape(prompt)}</pre></div>',
+        *([f"<p>The answers: {escape(record.apart)}</p>"] if record.apart else []),
         f'<div class="sides">{"".join(_sides(record.sides))}</div>',
     ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from qtui.core.duel.records import (
     SuiteRecord,
     new_id,
     round_sides,
+    round_token,
     sampling_json,
     without_text,
 )
@@ -67,7 +68,7 @@ class Keeper:
         info = await self._engine.info()
         return RoundRecord(
             new_id(), time.time(), ended.prompt, ended.mode.value, sampling_json(sampling), system or None, info.name,
-            info.build, round_sides(ended, digests), blind, vote,
+            info.build, round_sides(ended, digests), blind, vote, round_token(ended),
         )  # fmt: skip
 
     async def keep(self, record: RoundRecord) -> bool:
