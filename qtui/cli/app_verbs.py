@@ -82,6 +82,7 @@ def _parts(context: Context) -> Parts:
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
         forecast=services.forecast, remover=services.remover, checksums=services.checksums, hub=services.hub,
         keeper=services.keeper(services.note), past=services.past,
+        suites=services.suites, judge=services.judge,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 

@@ -27,7 +27,7 @@ from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
 from qtui.ui.present.top_line import advice
-from qtui.ui.recalling import Recalling
+from qtui.ui.suiting import Suiting
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Recalling):
+class QtuiApp(Suiting):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(

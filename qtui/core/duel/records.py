@@ -35,7 +35,7 @@ class Party:
     hash: str
     """`sha256:…` of the file, `partial:…` of its size and ends where it is large; empty: not known."""
     plan: dict[str, Any] = field(default_factory=dict)
-    """As it was used; empty where nothing was loaded."""
+    """As it was used, or for a suite's run as it was wanted; empty where nothing was loaded."""
 
     @staticmethod
     def of(side: str, variant: Variant, digest: str, plan: dict[str, Any] | None = None) -> Party:
@@ -117,7 +117,9 @@ class RoundRecord:
     def difference(self) -> Difference | None:
         """Return how far both answers are apart; None unless two texts are kept."""
         texts = [side.text for side in self.sides if side.text is not None]
-        return difference(*texts, self.token) if len(texts) == 2 and len(self.sides) == 2 else None
+        if len(texts) != 2 or len(self.sides) != 2:
+            return None
+        return difference(texts[0], texts[1], self.token)
 
     @property
     def apart(self) -> str:
@@ -162,7 +164,7 @@ class SuiteRecord:
     @property
     def key(self) -> str:
         """Return what must be the same for a run to be taken up again."""
-        parties = "|".join(f"{party.side}={party.identity}" for party in self.parties)
+        parties = "|".join(f"{party.side}={party.identity}{sorted(party.plan.items())!r}" for party in self.parties)
         return f"{self.suite}|{self.digest}|{self.build}|{sorted(self.sampling.items())!r}|{parties}"
 
     @property
