@@ -48,7 +48,7 @@ class Planning(Shell):
         self.push_screen(
             PlanPanel(
                 current=self.current, variant=subject, around=self._around(subject), guard=self._parts.guard,
-                presets=self._parts.presets, forecast=self._parts.forecast,
+                presets=self._parts.presets, forecast=None if self._vitals.covered else self._parts.forecast,
             )
         )  # fmt: skip
 

@@ -30,9 +30,11 @@ class Suiting(Recalling):
         if parts.suites is None or self._arena is None:
             self.notify("There are no suites here.", severity="warning")
             return
-        covered = self._vitals.covered
-        titles = {} if covered else self._arena.titles()
-        self.push_screen(SuitesPanel(parts.suites, titles, self._suite, parts.past, covered=covered))
+        if self._vitals.covered:
+            panel = SuitesPanel(parts.suites, {}, None, covered=True)
+        else:
+            panel = SuitesPanel(parts.suites, self._arena.titles(), self._suite, parts.past)
+        self.push_screen(panel)
 
     @on(StartSuite)
     def start_suite(self, event: StartSuite) -> None:
