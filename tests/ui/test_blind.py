@@ -207,7 +207,7 @@ async def test_no_place_and_no_panel_tells_of_an_open_round(tmp_path: Path, size
         await pilot.press("2")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, HubPlace))
         nothing_tells_of_the_round(pilot)
-        await pilot.press("down", "4")
+        await pilot.app.run_action("go('monitor')")
         await sees(pilot, "hidden while a blind round is open")
         nothing_tells(pilot)
         await pilot.press("3")
