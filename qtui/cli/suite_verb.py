@@ -132,10 +132,10 @@ def _row(group: GroupScore) -> Sequence[str]:
     scores = group.scores
     if scores is None:
         return (group.group, "0", "–", "–", "–", "–", "–", group.sentence)
-    interval, pairs = group.interval, group.pairs
+    pairs = group.pairs
     return (
         group.group, str(pairs.total), f"{scores[0]:.1f}", f"{scores[1]:.1f}", str(pairs.only_first),
-        str(pairs.only_second), f"{10 * interval.low:+.1f} to {10 * interval.high:+.1f}", group.sentence,
+        str(pairs.only_second), group.interval_text, group.sentence,
     )  # fmt: skip
 
 

@@ -250,7 +250,7 @@ async def test_each_vote_ends_the_conversation_and_the_next_is_shuffled_anew(mon
         assert "why" not in screen_text(pilot)
         assert [len(session.requests[-1].messages) for session in stage.engine.sessions] == [1, 1]
         await pilot.press("b")
-        await told(pilot, "1 votes each")
+        await told(pilot, "1 vote each")
 
 
 async def test_identical_answers_are_recorded_and_ask_for_no_vote(tmp_path: Path) -> None:

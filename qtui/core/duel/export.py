@@ -127,13 +127,16 @@ def _round(record: RoundRecord) -> list[str]:
 def _suite(suite: SuiteRecord) -> list[str]:
     sides = ", ".join(f"{party.side}: {line(party.title)}" for party in suite.parties)
     told = suite.score
-    rows = ["| group | tasks | A | B | only A | only B | verdict |", "|---|---:|---:|---:|---:|---:|---|"]
+    rows = [
+        "| group | tasks | A | B | only A | only B | 95 % of A - B | verdict |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
     for group in [*told.groups, *([told.total] if len(told.groups) > 1 else [])]:
         a, b = (f"{value:.1f}" for value in group.scores) if group.scores else ("–", "–")
         pairs = group.pairs
         rows.append(
             f"| {line(group.group)} | {pairs.total} | {a} | {b} | {pairs.only_first} | {pairs.only_second} "
-            f"| {line(group.sentence)} |"
+            f"| {group.interval_text} | {line(group.sentence)} |"
         )
     state = "" if suite.complete else " · not complete"
     head = f"## Suite {line(suite.suite)}, {when(suite.time)}"

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 LEVEL = 0.05
 """A difference that chance alone brings less often than this is shown as one."""
+SUM_LEVEL = 0.04
+"""Of the test over several groups together; what is left of `LEVEL` is for the groups."""
 Z = 1.959963984540054
 """The standard normal's 97.5 % point."""
 
@@ -61,6 +63,19 @@ def levels(counts: Sequence[tuple[int, int]], level: float = LEVEL) -> tuple[flo
         if not shown:
             return tuple(found.get(place, step) for place in range(len(counts)))
         found.update(dict.fromkeys(shown, step))
+
+
+def levels_with_sum(counts: Sequence[tuple[int, int]]) -> tuple[tuple[float, ...], float]:
+    """Return the levels of several sign tests, and that of the one over their sum; all together are wrong at `LEVEL`.
+
+    The sum is what is asked for, and has most of it: `SUM_LEVEL`. The parts share the rest, or all of it once the sum
+    shows a difference (Bretz and others, Statistics in Medicine 28, 2009). Where all counts are in one part, that and
+    the sum are one test.
+    """
+    if sum(pair != (0, 0) for pair in counts) <= 1:
+        return (LEVEL,) * len(counts), LEVEL
+    shown = sign_test(sum(wins for wins, _ in counts), sum(losses for _, losses in counts)) < SUM_LEVEL
+    return levels(counts, LEVEL if shown else LEVEL - SUM_LEVEL), SUM_LEVEL
 
 
 def _tarone(totals: Sequence[int], level: float) -> float:

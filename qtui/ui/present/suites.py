@@ -126,8 +126,7 @@ def _score_line(row: GroupScore, width: int) -> Sequence[Content]:
     if row.scores is None:
         numbers = f"{row.pairs.total:>5} {'–':>5} {'–':>5}  {'':<14}"
     else:
-        interval = f"{10 * row.interval.low:+.1f} to {10 * row.interval.high:+.1f}"
-        numbers = f"{row.pairs.total:>5} {row.scores[0]:>5.1f} {row.scores[1]:>5.1f}  {interval:<14}"
+        numbers = f"{row.pairs.total:>5} {row.scores[0]:>5.1f} {row.scores[1]:>5.1f}  {row.interval_text:<14}"
     missing = f", {row.not_judged} not judged" if row.not_judged else ""
     said = Content.styled(f"{row.sentence}{missing}", "bold" if row.shown else "")
     line = group + f"{pad} {numbers}"

@@ -13,6 +13,7 @@ from qtui.core.duel.statistics import (
     Interval,
     Pairs,
     levels,
+    levels_with_sum,
     mcnemar,
     paired_interval,
     sign_test,
@@ -100,9 +101,10 @@ def wrong_at_once(totals: tuple[int, ...], really: int = 0) -> float:
     for wins in itertools.product(*(range(total + 1) for total in totals[really:])):
         counts = [(total, 0) for total in totals[:really]]
         counts += [(won, total - won) for won, total in zip(wins, totals[really:], strict=True)]
-        counts.append((sum(one for one, _ in counts), sum(other for _, other in counts)))
-        shown = [sign_test(*pair) < limit for pair, limit in zip(counts, levels(counts), strict=True)]
-        if any(shown[really:-1]) or (not really and shown[-1]):
+        limits, whole = levels_with_sum(counts)
+        shown = [sign_test(*pair) < limit for pair, limit in zip(counts, limits, strict=True)]
+        together = sign_test(sum(one for one, _ in counts), sum(other for _, other in counts)) < whole
+        if any(shown[really:]) or (not really and together):
             ways = (math.comb(total, won) for won, total in zip(wins, totals[really:], strict=True))
             wrong += math.prod(ways) / 2 ** sum(totals[really:])
     return wrong

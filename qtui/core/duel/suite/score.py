@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtui.core.duel.statistics import LEVEL, Interval, Pairs, levels, paired_interval
+from qtui.core.duel.statistics import LEVEL, SUM_LEVEL, Interval, Pairs, levels_with_sum, paired_interval
 from qtui.core.duel.suite.checks import Mark
 
 EASY, HARD = 9.0, 1.0
@@ -59,6 +59,11 @@ class GroupScore:
         return paired_interval(self.pairs)
 
     @property
+    def interval_text(self) -> str:
+        """Return the interval in points of the score, as `+0.5 to +1.7`."""
+        return f"{10 * self.interval.low:+.1f} to {10 * self.interval.high:+.1f}"
+
+    @property
     def shown(self) -> bool:
         """Tell whether a difference is shown."""
         return self.pairs.p < self.level
@@ -102,8 +107,9 @@ class SuiteScore:
         strict = ""
         if len(self.groups) > 1:
             strict = (
-                f" with Holm's correction, since {len(self.groups) + 1} lines are looked at at once: chance alone "
-                f"shows a difference in any of them in at most {LEVEL * 100:.0f} % of runs"
+                f": p below {SUM_LEVEL:g} for all groups, and in single ones with Holm's correction, so that chance "
+                f"alone shows a difference in any of these {len(self.groups) + 1} lines in at most "
+                f"{LEVEL * 100:.0f} % of runs"
             )
         return (
             f"scores out of 10 over the tasks that both sides were judged on; McNemar's exact test{strict}; "
@@ -127,15 +133,12 @@ def score(results: Iterable[Result], sides: Sequence[str] = ("A", "B")) -> Suite
         pairs[group] = pairs.get(group, Pairs()) + (found or Pairs())
         missing[group] = missing.get(group, 0) + (found is None)
     together = sum(pairs.values(), Pairs())
-    lines = [(counted.only_first, counted.only_second) for counted in (*pairs.values(), together)]
-    # Where the sides differ in one group only, its line and that of all groups are one test.
-    several = sum(line != (0, 0) for line in lines[:-1]) > 1
-    limits = levels(lines) if several else (LEVEL,) * len(lines)
+    limits, whole = levels_with_sum([(counted.only_first, counted.only_second) for counted in pairs.values()])
     groups = tuple(
         GroupScore(group, counted, missing[group], limit)
-        for (group, counted), limit in zip(pairs.items(), limits[:-1], strict=True)
+        for (group, counted), limit in zip(pairs.items(), limits, strict=True)
     )
-    return SuiteScore(groups, GroupScore("all", together, sum(missing.values()), limits[-1]))
+    return SuiteScore(groups, GroupScore("all", together, sum(missing.values()), whole))
 
 
 def _pair(marks: Mapping[str, Mark], sides: Sequence[str]) -> Pairs | None:
