@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import Any
 
-from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.bench import Bench, BenchEnded, BenchSampled, BenchSettings
@@ -19,7 +18,7 @@ async def bench(context: Context) -> int:
     """Measure the rates of the variants and print mean and spread."""
     options, console, services = context.options, context.console, context.services
     settings = BenchSettings(options.prompt_tokens, options.generate, options.depth, options.repeats)
-    plan = plan_of(options)
+    plan = context.plan()
     variants = [await services.library.find(name) for name in options.variants]
     run = Bench(services.engine, services.guard, settings, force=options.force)
     failures: list[Failure] = []

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
+from qtui.cli.making_parser import add_imatrix, add_quantise
+from qtui.cli.preset_parser import add_preset
+from qtui.core.advice.wishes import Prefer, Use
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.hub.query import Sort
 
@@ -22,7 +25,9 @@ def build_parser() -> ArgumentParser:
     _library(verbs)
     _hub(verbs)
     _memory(verbs)
+    _advice(verbs)
     _answers(verbs)
+    _making(verbs)
     _machine(verbs)
     _demo(verbs)
     return parser
@@ -141,6 +146,36 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
     options.add_simulated(compare)
 
 
+def _advice(verbs: _Verbs[QtuiParser]) -> None:
+    advise = _verb(
+        verbs, "advise", "advise_verb:advise_verb", "tell which variant to take, and why, before any download",
+        "Of a repository on the Hub only headers are fetched. What is not measured here is published for other models, "
+        "and says so; nothing is made up.",
+    )  # fmt: skip
+    advise.add_argument(
+        "variants", metavar="REPO|VARIANT", nargs="+",
+        help=f"OWNER/NAME on the Hub, a model that is here, {VARIANT}; several are ranked together",
+    )  # fmt: skip
+    advise.add_argument(
+        "--for", dest="use", choices=[use.value for use in Use], default=Use.CHAT.value,
+        help="what it is for (default: chat)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--prefer", choices=[each.value for each in Prefer], default=Prefer.QUALITY.value,
+        help="what goes first where both cannot be had (default: quality)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--keep-free", metavar="SIZE", type=options.size,
+        help="leave so much of RAM and of each GPU to other programs (default: as the settings say)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--frontier", action="store_true", help="what they need against what they lose: a chart, and what is dominated"
+    )
+    add_folders(advise)
+    options.add_plan(advise)
+    options.add_simulated(advise)
+
+
 def _answers(verbs: _Verbs[QtuiParser]) -> None:
     ask = _verb(
         verbs, "ask", "answer_verbs:ask", "answer one prompt, streamed",
@@ -180,6 +215,7 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         "--rounds", metavar="N", type=options.whole(1, 1000),
         help="put each prompt N times, in an order drawn anew, and measure; one more round before is discarded",
     )  # fmt: skip
+    duel.add_argument("--engine-b", metavar="NAME", help="what runs B (default: what runs A)")
     _answering(duel, DUEL_SAMPLING)
     bench = _verb(
         verbs, "bench", "bench_verbs:bench", "measure prompt and generation rates, alternated over the files",
@@ -204,6 +240,21 @@ def _answering(parser: ArgumentParser, default: Sampling) -> None:
     options.add_force(parser)
     options.add_plan(parser)
     options.add_sampling(parser, default)
+
+
+def _making(verbs: _Verbs[QtuiParser]) -> None:
+    quantise = _verb(
+        verbs, "quantize", "making_verbs:quantize", "make a quant of a model, its exact size told before",
+        "With IN alone: what each type would be. OUT appears when it is whole; Ctrl-C leaves nothing of it.",
+    )  # fmt: skip
+    add_quantise(quantise)
+    add_folders(quantise)
+    imatrix = _verb(
+        verbs, "imatrix", "making_verbs:imatrix", "gather an importance matrix, which quants below 4 bits gain from",
+        "Ctrl-C keeps what was gathered; the same command goes on from there.",
+    )  # fmt: skip
+    add_imatrix(imatrix)
+    add_folders(imatrix)
 
 
 def _machine(verbs: _Verbs[QtuiParser]) -> None:
@@ -233,6 +284,13 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
     history.add_argument("--delete", metavar="ID", action="append", help="delete a round or a suite run (repeatable)")
     history.add_argument("--delete-all", action="store_true", help="delete all of it; needs --yes")
     history.add_argument("--yes", action="store_true", help="do not ask")
+    preset = _verb(
+        verbs, "preset", "preset_verbs:preset", "list, show, save, delete, import and export presets of plan options",
+        "import takes llama-server's presets.ini and keeps what it does not know; export writes only keys that the "
+        "llama-server knows, since one other makes it refuse the whole file.",
+    )  # fmt: skip
+    add_preset(preset)
+    add_folders(preset)
     _verb(
         verbs, "doctor", "machine_verbs:doctor", "check llama.cpp, its devices, limits, caches and access to the Hub",
         "Nothing is sent anywhere.",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from qtui.core.advice.evidence import Evidence
+from qtui.core.advice.loss import Losses, Measured, nothing_measured
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
@@ -17,18 +19,21 @@ from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.shelf import SuiteShelf
+from qtui.core.engines import engine_kind
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
+from qtui.core.help_pages import HelpPage
 from qtui.core.history import rate_under
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
+from qtui.core.memory.by_engine import DryRunByEngine, FormulaByEngine
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
-from qtui.core.memory.guard import Guard
+from qtui.core.memory.guard import BuildOf, Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
 from qtui.core.memory.unaccounted import LeftOut
@@ -37,6 +42,7 @@ from qtui.core.ports import (
     Described,
     DryRun,
     Engine,
+    Formula,
     History,
     Library,
     Machine,
@@ -47,7 +53,9 @@ from qtui.core.ports import (
     SettingsStore,
     Tables,
 )
+from qtui.core.preset_ini.ports import PresetIni
 from qtui.core.presets import starting_plan
+from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
 from qtui.core.themes import ThemeFile
@@ -108,6 +116,14 @@ def _nowhere(_folders: Sequence[Path]) -> None:
     return None
 
 
+def _no_evidence() -> tuple[Evidence, Sequence[Problem]]:
+    return Evidence(), ()
+
+
+def _no_pages() -> Sequence[HelpPage]:
+    return ()
+
+
 def _no_themes() -> Sequence[ThemeFile]:
     return ()
 
@@ -143,10 +159,18 @@ class Services:
     """As they were when this run began, or when the app last took others."""
     settings_store: SettingsStore | None = None
     presets: PresetStore | None = None
+    preset_ini: PresetIni | None = None
+    """Files of llama-server's presets; None: none are read or written."""
     theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
     """Lets the library look into these folders besides the known places."""
+    evidence: Callable[[], tuple[Evidence, Sequence[Problem]]] = _no_evidence
+    """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
+    help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
+    """Reads the help pages."""
+    measured: Measured = nothing_measured
+    """Tells what quality was measured here."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
     rounds: Rounds | None = None
@@ -165,16 +189,22 @@ class Services:
     """Fetches files; None: nothing is downloaded."""
     checksums: Checksums | None = None
     """Reads files to verify them; None: nothing is verified."""
+    workshop: Workshop | None = None
+    """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
     """Finds the program of an engine's name where it has cards, and what asks its build about memory."""
+    build_of: BuildOf | None = None
+    """Tells the build of another engine by its name; None: it is not asked."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
     _others: list[DryRun] = field(init=False, default_factory=list)
+    _asked_plainly: DryRun = field(init=False)
+    """The built-in engine's, for programs that are weighed as they are when started by themselves."""
 
     def __post_init__(self) -> None:
         """Make the one store of footprints and the guard that reads it, and record what the engine runs."""
@@ -185,11 +215,22 @@ class Services:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
         if self.downloads is not None:
             self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
-        formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
-        self.footprints = self._store(self.dry_run, formula)
-        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
+        self._asked_plainly = self.dry_run
+        self.dry_run = DryRunByEngine(self.dry_run, self.other_build)
+        self.footprints = self._store(self.dry_run, self._formula())
+        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins, build_of=self.build_of)
 
-    def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
+    def _formula(self) -> Formula | None:
+        """Return what computes footprints for whichever engine a plan names."""
+        tables, left_out = self.tables, self.left_out
+        if tables is None:
+            return None
+        return FormulaByEngine(
+            ClosedForm(tables, self.engine, left_out), self.other_build,
+            lambda described: ClosedForm(tables, described, left_out),
+        )  # fmt: skip
+
+    def _store(self, dry_run: DryRun, formula: Formula | None) -> Footprints:
         """Make a store whose differences go to the log."""
         footprints = Footprints(dry_run, formula)
         footprints.subscribe_differences(
@@ -207,21 +248,28 @@ class Services:
         Raises:
             UsageError: cards are named that are not here, and nothing here can compute what they would hold.
         """
+        guard = await self._guard_of(ram, vram, engine)
+        guard.as_programs_do = engine != BUILT_IN_ENGINE
+        return guard
+
+    async def _guard_of(self, ram: int | None, vram: Sequence[int] | None, engine: str) -> Guard:
         guard, footprints = self.guard, self.footprints
         described: Described = self.engine
-        other = await self.other_build(engine) if engine != BUILT_IN_ENGINE and vram is None else None
-        if other is not None:
-            described, dry_run = other
-            self._others.append(dry_run)
+        if engine != BUILT_IN_ENGINE:
+            other = await self.other_build(engine) if vram is None else None
+            dry_run = self._asked_plainly
+            if other is not None:
+                described, dry_run = other
+                self._others.append(dry_run)
             formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
             footprints = self._store(dry_run, formula)
-            guard = Guard(footprints, self.machine, described, self.settings.margins)
+            guard = Guard(footprints, self.machine, described, self.settings.margins, build_of=self.build_of)
         if ram is None and vram is None:
             return guard
         real = await guard.headroom()
         room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
         if vram is None:
-            return Guard(footprints, self.machine, described, self.settings.margins, room)
+            return Guard(footprints, self.machine, described, self.settings.margins, room, build_of=self.build_of)
         room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
         here = len(real.free_vram) == len(vram)
         if self.tables is None and not here:
@@ -232,7 +280,9 @@ class Services:
         cards = SimulatedCards(self.engine, vram)
         dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked.about(len(vram))
         formula = ClosedForm(self.tables, cards, self.left_out) if self.tables is not None else None
-        return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
+        return Guard(
+            Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room, build_of=self.build_of
+        )
 
     def starting_plan(self) -> LoadPlan:
         """Return the plan that the app starts with."""
@@ -252,8 +302,10 @@ class Services:
         problems = [problem for store in stores if store is not None for problem in store.problems()]
         if unusable is not None:
             problems.append(unusable)
-        if self.settings.engine != BUILT_IN_ENGINE:
-            problems.append(Problem("engine", f"is not used: {BUILT_IN_ENGINE} is the only one so far"))
+        try:
+            engine_kind(self.settings.engine)
+        except UsageError as error:
+            problems.append(Problem("engine", f"is not used: {error.message}"))
         themes = [file.name for file in self.theme_files()]
         if themes and self.settings.theme not in themes:
             problems.append(Problem("theme", f"is not used: there are {', '.join(themes)}"))
@@ -274,6 +326,10 @@ class Services:
             return None
         found = rate_under(kept.get(variant.path, ()), plan)
         return found.generation if found is not None else None
+
+    def losses(self, evidence: Evidence) -> Losses:
+        """Return what tells how much variants lose: as measured here, else as published."""
+        return Losses(evidence, self.measured)
 
     def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""

@@ -125,7 +125,7 @@ class MeasuredRate:
 
 def speed_key(plan: Mapping[str, Any]) -> str:
     """Return what of a plan, in the shape of `LoadPlan.as_json`, decides how fast it generates."""
-    kept = [plan.get(name) for name in _SPEED_OPTIONS]
+    kept = [plan.get(name) for name in (*_SPEED_OPTIONS, *(["extra"] if plan.get("extra") else []))]
     return json.dumps([*kept, plan.get("flash_attn") == FlashAttention.OFF.value], separators=(",", ":"))
 
 

@@ -59,6 +59,8 @@ class SessionRecord:
     """Tokens in the context."""
     log: str = ""
     """The path of the engine's log."""
+    elsewhere: bool = False
+    """The model is on another machine: the process only asks it, and its memory tells nothing."""
 
     @property
     def reading(self) -> bool:

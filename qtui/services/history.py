@@ -22,6 +22,7 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Actual, Estimate, card_buffers
 from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.text import clean, clean_name
+from qtui.services.measure_tables import MEASUREMENTS
 from qtui.services.paths import data_dir, data_path
 from qtui.services.round_tables import ROUND_TOKENS, ROUNDS
 
@@ -54,6 +55,7 @@ MIGRATIONS = (
     ) STRICT;
     """,
     ROUNDS,
+    MEASUREMENTS,
     ROUND_TOKENS,
 )
 _RUN_COLUMNS = (

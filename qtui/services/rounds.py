@@ -125,7 +125,7 @@ def _rounds(database: sqlite3.Connection, limit: int, search: str, pair: str) ->
     if pair:
         where.append("pair = ?")
         given.append(pair)
-    database.create_function("folded", -1, _folded, deterministic=True)
+    database.create_function("folded", -1, folded, deterministic=True)
     for word in search.split()[:MOST_WORDS]:
         where.append(
             "(instr(folded(prompt), ?) OR EXISTS (SELECT 1 FROM round_sides WHERE round = rounds.id "
@@ -156,7 +156,7 @@ def _round(database: sqlite3.Connection, row: tuple[Any, ...]) -> RoundRecord:
         raise QtuiError("the history holds a round that cannot be read", "move it away: a new one is begun") from error
 
 
-def _folded(*texts: str | None) -> str:
+def folded(*texts: str | None) -> str:
     """Return texts as they are searched: SQLite's own comparison knows the letter case of English only."""
     return "\0".join(text.casefold() for text in texts if text)
 

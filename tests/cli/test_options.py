@@ -27,12 +27,14 @@ def test_every_option_reaches_the_plan() -> None:
         "--ubatch-size", "32", "--n-cpu-moe", "2", "--cpu-moe", "--override-tensor", r"exps=.*=CPU",
         "--override-tensor", "b=CUDA0", "--tensor-split", "3,1.5", "--main-gpu", "1", "--lora", "a.gguf:0.5",
         "--lora", "b.gguf", "--no-kv-offload", "--swa-full", "--parallel", "2", "--engine", "built-in",
+        "--extra", "--alias 'a b'",
     )  # fmt: skip
     assert given == LoadPlan(
         ctx_size=4096, n_gpu_layers=7, load_mode=LoadMode.MMAP_MLOCK, cache_type_k="q8_0", cache_type_v="q4_0",
         flash_attn=FlashAttention.ON, threads=3, threads_batch=5, batch_size=64, ubatch_size=32, n_cpu_moe=2,
         cpu_moe=True, override_tensor=(("exps=.*", "CPU"), ("b", "CUDA0")), tensor_split=(3.0, 1.5), main_gpu=1,
         lora=(("a.gguf", 0.5), ("b.gguf", 1.0)), no_kv_offload=True, swa_full=True, parallel=2,
+        extra="--alias 'a b'",
     )  # fmt: skip
 
 
@@ -52,7 +54,7 @@ def test_an_adapter_whose_name_ends_like_a_scale_is_a_file(tmp_path: Path) -> No
     [
         ["--n-gpu-layers", "-3"], ["--n-gpu-layers", "some"], ["--load-mode", "fast"], ["--override-tensor", "exps"],
         ["--override-tensor", "=CPU"], ["--tensor-split", "a,b"], ["--threads", "0"], ["--parallel", "0"],
-        ["--cache-type-v", "q4_0", "--flash-attn", "off"],
+        ["--cache-type-v", "q4_0", "--flash-attn", "off"], ["--extra", "words"], ["--extra=--a 'b"],
     ],
 )  # fmt: skip
 def test_what_no_llama_cpp_accepts_is_refused(options: list[str]) -> None:

@@ -22,6 +22,7 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library, Remover
+from qtui.core.quantise.ports import Workshop
 from qtui.core.settings import Settings
 from qtui.core.text import GIB
 from qtui.core.themes import ThemeFile
@@ -74,6 +75,7 @@ class Stage:
     suites: SuiteShelf | None = None
     judge: Callable[[], Judge] | None = None
     keeper: Keeper | None = None
+    workshop: Workshop | None = None
     real_library: Library | None = None
     """Takes the place of the fake one."""
     library: FakeLibrary = field(init=False)
@@ -93,7 +95,7 @@ class Stage:
             library=self.real_library or self.library, machine=self.machine, engine=self.engine, guard=guard,
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
-            remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past,
+            remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past, workshop=self.workshop,
             suites=self.suites, judge=self.judge, keeper=self.keeper,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip

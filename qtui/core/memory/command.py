@@ -52,7 +52,7 @@ def server_arguments(plan: LoadPlan, path: Path) -> tuple[str, ...]:
     arguments += ["--lora-scaled", ",".join(scaled)] if scaled else []
     if plan.mmproj:
         arguments += ["--mmproj", _file(Path(plan.mmproj))]
-    return (*arguments, "--fit", "off")
+    return (*arguments, "--fit", "off", *plan.extra_arguments())
 
 
 def server_command(plan: LoadPlan, path: Path) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
 
 from qtui.core.errors import UsageError
+from qtui.core.text import clean_name
 
 DEFAULT_CTX_SIZE = 8192
+MOST_SCALE = 100
+"""Of an adapter, either way: what is beyond is a slip, and gives no text."""
 ALL_LAYERS = -1
 AUTO = -2
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
@@ -76,6 +81,8 @@ class LoadPlan:
     parallel: int = 1
     """Slots (sequences) that share the context."""
     mmproj: str = ""
+    extra: str = ""
+    """Further options of `llama-server`, as on its command line; handed over as they are, other engines ignore them."""
     preset: str = ""
     engine: str = "built-in"
 
@@ -137,6 +144,27 @@ class LoadPlan:
                 f"a {self.cache_type_v} V cache needs flash attention, which this plan turns off",
                 "take --flash-attn on or auto, or --cache-type-v f16",
             )
+        for path, scale in self.lora:
+            if not abs(scale) <= MOST_SCALE:
+                raise UsageError(
+                    f"--lora {clean_name(PurePath(path).name)} has the scale {scale:g}",
+                    f"from -{MOST_SCALE} to {MOST_SCALE}; 1 is the adapter as it was trained, 0 is off",
+                )
+        self.extra_arguments()
+
+    def extra_arguments(self) -> tuple[str, ...]:
+        """Return `extra` as arguments, divided as a POSIX shell does.
+
+        Raises:
+            UsageError: a quote is not closed, or the text is no line of options.
+        """
+        try:
+            words = tuple(shlex.split(self.extra))
+        except ValueError as error:
+            raise UsageError(f"--extra: {str(error).lower()}", "quote it as on a command line") from None
+        if "\0" in self.extra or "\n" in self.extra or (words and not words[0].startswith("-")):
+            raise UsageError("--extra takes options of llama-server", "such as --extra='--cache-reuse 256'")
+        return words
 
 
 def resolve(

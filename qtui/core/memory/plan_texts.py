@@ -6,6 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadPlan
@@ -93,14 +94,19 @@ def read_adapters(text: str) -> tuple[tuple[tuple[str, float], ...]]:
     if text.lower() in ("", "none"):
         return ((),)
     adapters = []
-    for part in next(csv.reader([text]), []):
+    wanted = "FILE or FILE:SCALE, several separated by commas, or none"
+    try:
+        parts = next(csv.reader([text]), [])
+    except csv.Error:  # a line break
+        raise ValueError(wanted) from None
+    for part in parts:
         name, colon, scale = part.rpartition(":")
         try:
             adapters.append((name, float(scale)) if colon and name else (part, 1.0))
         except ValueError:
             adapters.append((part, 1.0))
     if not all(name.strip() and "\0" not in name and math.isfinite(scale) for name, scale in adapters):
-        raise ValueError("FILE or FILE:SCALE, several separated by commas, or none")
+        raise ValueError(wanted)
     return (tuple(adapters),)
 
 
@@ -111,19 +117,39 @@ def read_file(text: str) -> tuple[str]:
     return ("" if text.lower() == "none" else text,)
 
 
+def read_extra(text: str) -> tuple[str]:
+    """Read options of llama-server as they stand on a command line."""
+    return ("" if text.lower() == "none" else text,)
+
+
 def number_text(value: float) -> str:
     """Return a number as short as it can be read again."""
     short = f"{value:g}"
     return short if float(short) == value else repr(value)
 
 
+def adapter_text(name: str, scale: float = 1.0) -> str:
+    """Return one adapter as `read_adapters` takes it; a name that ends like a scale has one."""
+    quoted = '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"') else name
+    return quoted if scale == 1 and not _ends_in_number(name) else f"{quoted}:{number_text(scale)}"
+
+
 def adapters_text(plan: LoadPlan) -> str:
     """Return adapters as `read_adapters` takes them."""
-    parts = []
-    for name, scale in plan.lora:
-        quoted = '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"') else name
-        parts.append(quoted if scale == 1 else f"{quoted}:{number_text(scale)}")
-    return ",".join(parts) or "none"
+    return ",".join(adapter_text(name, scale) for name, scale in plan.lora) or "none"
+
+
+def short_adapters(plan: LoadPlan) -> str:
+    """Return adapters by their files' names, with their scales."""
+    return ",".join(adapter_text(PurePath(name).name, scale) for name, scale in plan.lora) or "none"
+
+
+def _ends_in_number(name: str) -> bool:
+    start, colon, end = name.rpartition(":")
+    try:
+        return bool(colon and start) and math.isfinite(float(end))
+    except ValueError:
+        return False
 
 
 def cache_text(plan: LoadPlan) -> str:

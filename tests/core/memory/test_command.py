@@ -76,6 +76,13 @@ def test_each_option_under_its_name(change: dict[str, Any], flags: list[str]) ->
     assert arguments(replace(LoadPlan(), **change)) == [*PLAIN[:6], *flags, *PLAIN[6:]]
 
 
+def test_further_options_come_last_and_as_they_are() -> None:
+    """A later option of llama-server's goes before an earlier one."""
+    given = replace(LoadPlan(), extra="--cache-reuse 256 --alias 'a b' --fit on")
+    assert arguments(given) == [*PLAIN, "--cache-reuse", "256", "--alias", "a b", "--fit", "on"]
+    assert shlex.split(server_command(given, MODEL))[1:] == arguments(given)
+
+
 @pytest.mark.parametrize(
     "change",
     [

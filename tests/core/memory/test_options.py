@@ -13,7 +13,8 @@ OTHER = LoadPlan(
     ctx_size=4096, n_gpu_layers=ALL_LAYERS, load_mode=LoadMode.DIO, cache_type_k="q8_0", cache_type_v="q4_0",
     flash_attn=FlashAttention.ON, threads=3, threads_batch=4, batch_size=64, ubatch_size=32, n_cpu_moe=5, cpu_moe=True,
     override_tensor=(("exps", "CPU"),), tensor_split=(1.5, 2), main_gpu=1, lora=(("/x.gguf", 0.25),),
-    no_kv_offload=True, swa_full=True, parallel=2, mmproj="/m.gguf", engine="/opt/llama-server",
+    no_kv_offload=True, swa_full=True, parallel=2, mmproj="/m.gguf", extra="--cache-reuse 256",
+    engine="/opt/llama-server",
 )  # fmt: skip
 
 
@@ -37,7 +38,9 @@ def test_only_changed_options_are_named() -> None:
         ("n_gpu_layers", 5000), ("ctx_size", 1 << 25), ("load_mode", "fast"), ("load_mode", 1), ("flash_attn", True),
         ("cpu_moe", 1), ("cpu_moe", "true"), ("lora", "x"), ("lora", [["x", "y"]]), ("lora", [["x", float("nan")]]),
         ("lora", [["\0", 1]]), ("override_tensor", [["x", 1]]), ("override_tensor", [["x"]]), ("tensor_split", ["1"]),
-        ("tensor_split", 1), ("mmproj", "\0"), ("cache_type_v", "Q8_0"), ("preset", "x"), ("nothing", 1),
+        ("tensor_split", 1), ("mmproj", "\0"),
+        ("extra", "a\0"), ("extra", "'"), ("extra", "words"), ("extra", 1),
+        ("cache_type_v", "Q8_0"), ("preset", "x"), ("nothing", 1),
     ],
 )  # fmt: skip
 def test_what_is_refused(option: str, value: Any) -> None:

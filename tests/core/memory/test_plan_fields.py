@@ -7,9 +7,14 @@ from hypothesis import strategies as st
 from qtui.core.errors import UsageError
 from qtui.core.memory.options import OPTIONS
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadMode, LoadPlan
-from qtui.core.memory.plan_fields import FIELDS, Around, PlanField, changed_fields
+from qtui.core.memory.plan_fields import FIELDS, PlanField, changed_fields
+from qtui.core.memory.plan_ranges import Around
 
-AROUND = Around(trained_ctx=40960, layers=36, physical_cores=8, logical_cores=16, gpus=1)
+AROUND = Around(
+    trained_ctx=40960, layers=36, physical_cores=8, logical_cores=16, gpus=2, experts=True, sliding=True,
+    buffers=("CPU", "CUDA0"), adapters=("/m/a.gguf", "/m/b,c:2.gguf"), projectors=("/m/mmproj-F16.gguf",),
+    engines=("built-in", "/opt/llama-server"),
+)  # fmt: skip
 BY_ID = {field.id: field for field in FIELDS}
 DEFAULT = LoadPlan()
 
@@ -27,7 +32,7 @@ def walked(field: PlanField, start: LoadPlan, direction: int) -> list[str]:
 
 def test_every_option_of_a_plan_has_a_field() -> None:
     covered = [option for field in FIELDS for option in field.options]
-    assert set(OPTIONS) - set(covered) == {"engine"}
+    assert set(covered) == set(OPTIONS)
     assert len(covered) == len(set(covered))
     assert [field.label for field in FIELDS if not field.more] == [
         "context", "GPU layers", "KV cache", "load mode", "flash attention", "threads",
@@ -84,6 +89,7 @@ def test_a_step_from_a_typed_number_goes_to_its_neighbour() -> None:
         ("override", r"blk\.1=CPU,x=y=CUDA0", {"override_tensor": ((r"blk\.1", "CPU"), ("x=y", "CUDA0"))}),
         ("adapters", '/a.gguf:0.1234567,"/c,d.gguf"', {"lora": (("/a.gguf", 0.1234567), ("/c,d.gguf", 1.0))}),
         ("projector", "/p.gguf", {"mmproj": "/p.gguf"}), ("projector", "none", {"mmproj": ""}),
+        ("extra", "--a 'b c'", {"extra": "--a 'b c'"}), ("extra", "none", {"extra": ""}),
     ],
 )  # fmt: skip
 def test_typed_values(field: str, text: str, options: dict[str, object]) -> None:
@@ -97,7 +103,8 @@ def test_typed_values(field: str, text: str, options: dict[str, object]) -> None
         ("context", "-1"), ("context", "many"), ("context", "999999999"), ("context", ""), ("layers", "half"),
         ("cache", "q9_9"), ("cache", "q8_0/"), ("mode", "mapped"), ("flash", "yes"), ("threads", "5000"),
         ("batch", "0"), ("parallel", "0"), ("split", "a,b"), ("split", "inf"), ("override", "nothing"),
-        ("adapters", ",,"), ("projector", "\0"), ("experts", "some"), ("swa-full", "maybe"),
+        ("adapters", ",,"), ("adapters", "a\nb"), ("projector", "\0"), ("extra", "words"), ("extra", "--a 'b"),
+        ("experts", "some"), ("swa-full", "maybe"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_words(field: str, text: str) -> None:

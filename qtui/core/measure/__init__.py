@@ -1,0 +1,1 @@
+"""How far quants are from their model: perplexity and KL divergence, measured here."""
