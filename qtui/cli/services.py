@@ -57,6 +57,7 @@ from qtui.core.preset_ini.ports import PresetIni
 from qtui.core.presets import starting_plan
 from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
+from qtui.core.serving.ports import Endpoints
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
 from qtui.core.themes import ThemeFile
 
@@ -148,6 +149,8 @@ class Services:
     write_report: WriteReport
     keep_report: Callable[[Report, str], Awaitable[str]]
     """Writes a report of a kind into the data folder; returns where it is."""
+    endpoints: Endpoints
+    """Makes endpoints for other programs."""
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -189,6 +192,8 @@ class Services:
     """Fetches files; None: nothing is downloaded."""
     checksums: Checksums | None = None
     """Reads files to verify them; None: nothing is verified."""
+    endpoint: str = ""
+    """The address under which this process answers other programs; empty: it does not."""
     workshop: Workshop | None = None
     """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)

@@ -121,6 +121,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("field.escape", "escape", "escape", "stop, then keys", _W.FIELD, "stop what runs; once more: leave the field"),
     _C("monitor.log", "enter", "log", "log", _W.SESSION, "what the engine of the session said last"),
     _C("monitor.stop", "s", "stop", "stop", _W.SESSION, "stop the session, of this or any other qtui; asks first"),
+    _C("monitor.copy", "y", "copy", "copy endpoint", _W.SESSION, "copy the address where other programs are answered"),
     _C("monitor.chart", "enter", "chart", "chart", _W.SERIES, "draw it as a chart over the rest of the screen"),
     _C("monitor.remedy", "t", "remedy", "take it", _W.MONITOR, "load anew with what would end the alarm; asks first"),
     _C("monitor.longer", "plus", "span(1)", "more time", _W.MONITOR, "lines and charts of the last 5 minutes, then 15"),

@@ -35,6 +35,7 @@ from qtui.services.preset_ini import PresetIniFiles
 from qtui.services.presets import PresetsFile
 from qtui.services.reports import keep_report, write_report
 from qtui.services.rounds import RoundsFile
+from qtui.services.serving.endpoints import LocalEndpoints
 from qtui.services.settings import SettingsFile
 from qtui.services.suites import SuiteFiles
 from qtui.services.themes import read_themes
@@ -161,7 +162,7 @@ class World:
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
             other_build=other_build,
             suites=SuiteFiles(self.own_suites), judge=LocalJudge, hashes=FakeHashes(), write_report=write_report,
-            keep_report=keep_report, evidence=EvidenceFiles(self.own_figures).load,
+            keep_report=keep_report, endpoints=LocalEndpoints(str), evidence=EvidenceFiles(self.own_figures).load,
             rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             remover=self.remover,

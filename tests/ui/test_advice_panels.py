@@ -14,17 +14,19 @@ from textual.screen import Screen
 
 from qtui.core.advice.loss import Losses
 from qtui.core.help_pages import HelpPage, help_page
-from qtui.core.settings import Problem
+from qtui.core.settings import Problem, Settings
 from qtui.core.text import GIB
 from qtui.services.evidence import EvidenceFiles
 from qtui.services.help_pages import read_help
+from qtui.services.themes import read_themes
 from qtui.ui.app import QtuiApp
 from qtui.ui.panels.advice import AdvicePanel
 from qtui.ui.panels.frontier import FrontierPanel
 from qtui.ui.panels.help import HelpPanel
 from qtui.ui.places.models import ModelsPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
-from tests.fakes import make_variant
+from tests.fakes import FakeSettings, make_variant
+from tests.ui.readable import hard_to_read, mixed_colours
 from tests.ui.stage import Stage, models, screen_text, sees, wait_until
 
 QUANTS = {
@@ -43,8 +45,10 @@ def losses(*problems: Problem) -> tuple[Losses, Sequence[Problem]]:
     return Losses(EvidenceFiles(Path("/nowhere")).load()[0]), problems
 
 
-def app_on(*problems: Problem, pages: Callable[[], Sequence[HelpPage]] = read_help) -> QtuiApp:
-    stage = Stage(variants=SHELF)
+def app_on(
+    *problems: Problem, pages: Callable[[], Sequence[HelpPage]] = read_help, settings: FakeSettings | None = None
+) -> QtuiApp:
+    stage = Stage(variants=SHELF, settings=settings or FakeSettings())
     app = stage.app()
     make = app._make_parts
     app._make_parts = lambda: replace(make(), losses=lambda: losses(*problems), help_pages=pages)
@@ -133,6 +137,16 @@ async def test_help_pages_turn_and_scroll() -> None:
         await sees(pilot, "What circulates about quants")
         await pilot.press("G")
         await sees(pilot, "huggingface_hub, release 1.0")
+
+
+@pytest.mark.parametrize("theme", [file.name for file in read_themes(Path("/nowhere")) if file.shipped])
+async def test_panels_can_be_read_in_every_theme(theme: str) -> None:
+    async with app_on(settings=FakeSettings(Settings(theme=theme))).run_test(size=(80, 24)) as pilot:
+        for key, text in (("V", "take Alpha"), ("F", "up: KL"), ("H", "Types and mixes")):
+            await opened(pilot, key, text)
+            colours = mixed_colours if pilot.app.current_theme.ansi else hard_to_read
+            assert colours(pilot) == set(), key
+            await pilot.press("escape")
 
 
 @pytest.mark.parametrize("text", ["[red]x[/red]", "\x1b]0;x\x07", "a\u202eb"], ids=["markup", "osc", "bidi"])

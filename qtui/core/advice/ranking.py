@@ -10,7 +10,7 @@ from typing import Any
 from qtui.core.advice.candidate import LOADS, Candidate
 from qtui.core.advice.loss import BANDS, worse
 from qtui.core.advice.rules import STEPS, Effect, Rule, Situation, rules_of
-from qtui.core.advice.sentence import fit_words, missing_words, reason
+from qtui.core.advice.sentence import fit_words, missing_words, next_words, reason
 from qtui.core.advice.wishes import Prefer, Wishes
 from qtui.core.measure.bands import LIMITS, Band
 from qtui.core.memory.verdict import Fit
@@ -126,7 +126,7 @@ def advise_on(candidates: Sequence[Candidate], wishes: Wishes) -> Advice:
     told = tuple(_told(each, placed) for each in running)
     left = tuple(replace(each, reason=missing_words(each.candidate)) for each in others)
     simulated = any(candidate.weighing.headroom.simulated for candidate in candidates)
-    return Advice(wishes, told, left, _verdict(told, left), simulated)
+    return Advice(wishes, told, left, _verdict(told, left, placed), simulated)
 
 
 def _judged(candidate: Candidate, situation: Situation) -> Advised:
@@ -245,11 +245,20 @@ def _next_better(each: Advised, placed: Sequence[Advised]) -> Candidate | None:
     return min(better, key=lambda other: other.needs or 0, default=None)
 
 
-def _verdict(ranking: Sequence[Advised], left: Sequence[Advised]) -> str:
+def _but(each: Advised, placed: Sequence[Advised]) -> str:
+    """Return what is to be said of one that loses more than is accepted: how much, and what the next better needs."""
+    if each.band is None or BANDS.index(each.band) <= BANDS.index(ACCEPTED):
+        return ""
+    better = _next_better(each, placed)
+    words = f"; {next_words(each.candidate, better)}" if better is not None else ""
+    return f", and counts as {each.band.value}{words}"
+
+
+def _verdict(ranking: Sequence[Advised], left: Sequence[Advised], placed: Sequence[Advised]) -> str:
     """Return the whole answer in one sentence."""
     for each in ranking:
         if each.candidate.fit in (Fit.FITS, Fit.TIGHT, Fit.PARTIAL):
-            return f"take {each.candidate.variant.title}: it {fit_words(each.candidate)}"
+            return f"take {each.candidate.variant.title}: it {fit_words(each.candidate)}{_but(each, placed)}"
     missing = [each.candidate for each in (*ranking, *left) if each.candidate.fit in MISSING and not each.out]
     if not missing:
         return (
