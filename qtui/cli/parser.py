@@ -10,6 +10,7 @@ from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.hub.query import Sort
+from qtui.core.measure.request import DEFAULT_CONTEXT
 
 VARIANT = "a file (any of its shards), REPO/FILE or REPO:QUANT"
 PROMPT = "the prompt; - reads it from standard input"
@@ -23,6 +24,7 @@ def build_parser() -> ArgumentParser:
     _hub(verbs)
     _memory(verbs)
     _answers(verbs)
+    _measure(verbs)
     _machine(verbs)
     _demo(verbs)
     return parser
@@ -196,6 +198,42 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
     add_folders(bench)
     options.add_force(bench)
     options.add_plan(bench, skip=("parallel",))
+
+
+def _measure(verbs: _Verbs[QtuiParser]) -> None:
+    measure = _verb(
+        verbs, "measure", "measure_verb:measure",
+        "measure perplexity and KL divergence of variants against a reference of the same model",
+        "Paired on the same tokens, as llama-perplexity computes them. Ctrl-C keeps what is done: the same command "
+        "goes on from there.",
+    )  # fmt: skip
+    measure.add_argument("variants", metavar="VARIANT", nargs="*", help=VARIANT)
+    against = measure.add_mutually_exclusive_group()
+    against.add_argument("--reference", metavar="VARIANT", default="", help="what they are measured against: F16, Q8_0")
+    against.add_argument(
+        "--logits", metavar="FILE", default="",
+        help="measure against logits that --save-logits, or llama-perplexity --kl-divergence-base, has written",
+    )  # fmt: skip
+    measure.add_argument(
+        "--save-logits", metavar="FILE", default="", help="write the reference's logits to this file and leave them"
+    )
+    measure.add_argument(
+        "--text", metavar="FILE", default="", help="a text file, or mixed or demo (default: mixed; demo for the demo)"
+    )
+    measure.add_argument(
+        "--ctx-size", metavar="N", type=options.whole(64, 1 << 18), default=DEFAULT_CONTEXT,
+        help=f"tokens of a chunk, of which the second half is scored (default: {DEFAULT_CONTEXT})",
+    )  # fmt: skip
+    measure.add_argument(
+        "--chunks", metavar="N", type=options.whole(1, 1 << 20), default=0, help="at most (default: the whole text)"
+    )
+    measure.add_argument("--fresh", action="store_true", help="do not go on where an earlier run was ended")
+    measure.add_argument(
+        "--clean", action="store_true", help="remove what measurements have left in the cache, and measure nothing"
+    )
+    add_folders(measure)
+    options.add_force(measure)
+    options.add_plan(measure, skip=("ctx-size", "parallel", "batch-size"))
 
 
 def _answering(parser: ArgumentParser, default: Sampling) -> None:

@@ -24,6 +24,9 @@ from qtui.core.hardware import EngineInfo
 from qtui.core.history import rate_under
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
+from qtui.core.measure.ports import Measurements, Measurer, Texts, Workspace
+from qtui.core.measure.quality import Published, Qualities, no_figures
+from qtui.core.measure.run import Means
 from qtui.core.memory.actual import Estimate
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
@@ -100,6 +103,16 @@ class MakeJudge(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class MeasureParts:
+    """What measures variants."""
+
+    measurer: Measurer
+    workspace: Workspace
+    texts: Texts
+    measurements: Measurements
+
+
 async def _nothing() -> None:
     return None
 
@@ -173,6 +186,10 @@ class Services:
     """Fetches files; None: nothing is downloaded."""
     checksums: Checksums | None = None
     """Reads files to verify them; None: nothing is verified."""
+    measures: MeasureParts | None = None
+    """What measures variants; None: nothing does, and nothing was measured."""
+    published: Published = no_figures
+    """Tells what was published of a variant's quant."""
     download_run: DownloadRun | None = field(init=False, default=None)
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
@@ -300,6 +317,19 @@ class Services:
     def past(self) -> PastRounds | None:
         """Return what can be done with the rounds that are kept; None where nothing is."""
         return PastRounds(self.rounds, self.library, self.keep_report) if self.rounds is not None else None
+
+    @property
+    def measuring(self) -> Means | None:
+        """Return what measures variants; None where nothing does."""
+        it = self.measures
+        if it is None:
+            return None
+        return Means(it.measurer, it.workspace, self.guard, self.engine, self.hashes, it.measurements)
+
+    @property
+    def qualities(self) -> Qualities:
+        """Return what tells the quality of variants."""
+        return Qualities(self.measures.measurements if self.measures else None, self.hashes, self.published)
 
     async def close(self) -> None:
         """End every child process, once what was run is on record."""

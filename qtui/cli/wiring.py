@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtui.cli.hub_wiring import hub_services
+from qtui.cli.measure_wiring import measure_parts
 from qtui.cli.services import Services
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
@@ -116,5 +117,6 @@ def local_services(options: Namespace) -> Services:
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),
+        measures=measure_parts(past),
     )
     return services

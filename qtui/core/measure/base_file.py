@@ -35,7 +35,7 @@ class BaseHead:
     """Of all chunks, without the tokens that begin a text put in."""
 
     @property
-    def bytes(self) -> int:
+    def length(self) -> int:
         """Return the length of the head, tokens included."""
         return _FIELDS.size + 4 * self.n_ctx * self.n_chunk
 
@@ -51,7 +51,7 @@ class BaseHead:
 
     def whole_chunks(self, size: int) -> int:
         """Return how many chunks a file of this length holds whole."""
-        return max(0, min(self.n_chunk, (size - self.bytes) // self.chunk_bytes))
+        return max(0, min(self.n_chunk, (size - self.length) // self.chunk_bytes))
 
     @property
     def digest(self) -> str:

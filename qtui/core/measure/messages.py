@@ -12,7 +12,6 @@ from typing import Any
 
 from qtui.core.errors import Failure
 from qtui.core.events import LoadProgressed
-from qtui.core.hardware import ProcessMemory
 from qtui.core.measure.scores import ChunkScores
 
 
@@ -84,8 +83,6 @@ class ChunkMeasured:
 @dataclass(frozen=True, slots=True)
 class MeasureDone:
     """All is scored."""
-
-    memory: ProcessMemory
 
 
 @dataclass(frozen=True, slots=True)

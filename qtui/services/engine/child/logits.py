@@ -111,7 +111,7 @@ def _normalised(rows: Floats) -> tuple[NDArray[np.intp], Floats, NDArray[np.floa
     return top, peak, total
 
 
-def _stored(rows: Floats, tokens: NDArray[np.int32], n_vocab: int) -> tuple[Codes, NDArray[np.float64]]:
+def _stored(rows: Floats, tokens: NDArray[np.int32], n_vocab: int) -> tuple[Codes, NDArray[Any]]:
     _, peak, total = _normalised(rows)
     right = np.take_along_axis(rows, tokens[:, None].astype(np.intp), axis=1)[:, 0]
     nll = -((right - peak) - np.log(total))

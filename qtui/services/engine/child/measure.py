@@ -13,6 +13,7 @@ import time
 import traceback
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -31,6 +32,7 @@ from qtui.core.measure.messages import (
     Task,
     TextTokenised,
 )
+from qtui.core.measure.scores import ChunkScores
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean, clean_name
 from qtui.core.wire import decode
@@ -73,7 +75,7 @@ class Run:
 
     def _tokenised(self, vocabulary: Vocabulary) -> TextTokenised:
         n_ctx = self._job.n_ctx
-        tokens = self._tokens(vocabulary)
+        tokens = self._tokens(vocabulary) if self._job.text else array("i")
         enough = len(tokens) >= 2 * n_ctx
         chunks = min(len(tokens) // n_ctx, self._job.chunks or len(tokens)) if enough else 0
         problem = "its tokenizer ends every text with a token of its own" if vocabulary.adds_end else ""
@@ -130,14 +132,13 @@ class Run:
                     file.write(codes.astype("<u2", copy=False).tobytes())
                     nlls.append(nll)
                 file.flush()
-                scores = chunk_scores(np.concatenate(nlls), time.monotonic() - started)
-                self._send(ChunkMeasured(index, scores))
-        self._send(MeasureDone(own_memory()))
+                self._tell(index, chunk_scores(np.concatenate(nlls), time.monotonic() - started))
+        self._send(MeasureDone())
 
     def _begin(self, file: BinaryIO, head: BaseHead) -> None:
         """Write the head, or cut the file behind the chunks that are done."""
         if self._job.done:
-            file.truncate(head.bytes + self._job.done * head.chunk_bytes)
+            file.truncate(head.length + self._job.done * head.chunk_bytes)
             file.seek(0, os.SEEK_END)
         else:
             file.write(head.pack())
@@ -162,14 +163,17 @@ class Run:
             for index in range(self._job.done, last):
                 started = time.monotonic()
                 sums = self._compared(file, head, index, work, computed)
-                self._send(ChunkMeasured(index, compared_scores(sums, time.monotonic() - started)))
-        self._send(MeasureDone(own_memory()))
+                self._tell(index, compared_scores(sums, time.monotonic() - started))
+        self._send(MeasureDone())
+
+    def _tell(self, index: int, scores: ChunkScores) -> None:
+        self._send(ChunkMeasured(index, replace(scores, peak=own_memory().peak)))
 
     @staticmethod
     def _compared(file: BinaryIO, head: BaseHead, index: int, work: Logits, computed: TextChunks) -> Sums:
         part = head.tokens[index * head.n_ctx : (index + 1) * head.n_ctx]
         following = np.array(part[1:], np.int32)
-        file.seek(head.bytes + index * head.chunk_bytes)
+        file.seek(head.length + index * head.chunk_bytes)
         codes, parts = row_codes(head.n_vocab), list[Sums]()
         for place, rows in computed.rows(part, head.n_ctx // 2):
             data = file.read(2 * codes * len(rows))
