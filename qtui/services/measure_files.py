@@ -100,7 +100,7 @@ class MeasureFolder:
         if not done:
             return f"what was measured is kept for {KEPT_DAYS:g} days: the same command goes on from there"
         if taken > self._kept_bytes:
-            _remove(place)
+            shutil.rmtree(place, ignore_errors=True)
             return f"the reference's logits ({size(taken)}) are removed: more than {size(self._kept_bytes)}"
         with contextlib.suppress(OSError):
             (place / DONE).touch()

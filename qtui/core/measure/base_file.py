@@ -20,8 +20,9 @@ MAGIC = b"_logits_"
 _FIELDS = struct.Struct("<8sIii")
 MOST_CONTEXT = 1 << 20
 MOST_VOCABULARY = 1 << 21
-MOST_CHUNKS = 1 << 22
 LEAST_CONTEXT = 8
+MOST_TOKENS = 1 << 27
+"""Of all chunks: what is read at once is bounded, whatever a file says and however long it claims to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ def read_head(stream: BinaryIO, size: int, name: str) -> BaseHead:
     if len(head) < _FIELDS.size or not head.startswith(MAGIC):
         raise BadFileError(f"{name} is no file of logits", hint)
     _, n_ctx, n_vocab, n_chunk = _FIELDS.unpack(head)
-    if not (LEAST_CONTEXT <= n_ctx <= MOST_CONTEXT and 2 <= n_vocab <= MOST_VOCABULARY and 1 <= n_chunk <= MOST_CHUNKS):
+    plausible = LEAST_CONTEXT <= n_ctx <= MOST_CONTEXT and 2 <= n_vocab <= MOST_VOCABULARY
+    if not plausible or not 1 <= n_chunk <= MOST_TOKENS // n_ctx:
         said = f"{n_chunk} chunks of {n_ctx} tokens, a vocabulary of {n_vocab}"
         raise BadFileError(f"{name} is damaged: it says of itself {said}", hint)
     length = 4 * n_ctx * n_chunk
