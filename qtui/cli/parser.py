@@ -265,10 +265,12 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
         "How much is kept is the setting history.keep.",
     )  # fmt: skip
     history.add_argument("search", metavar="TEXT", nargs="?", default="", help="words of prompt, answers or names")
-    history.add_argument("--limit", metavar="N", type=options.whole(1, 10_000), default=30, help="rounds (default: 30)")
+    history.add_argument(
+        "--limit", metavar="N", type=options.whole(1, 10_000), default=30, help="of each kind (default: 30)"
+    )
     history.add_argument("--standings", action="store_true", help="how each two variants stand, over all votes")
     history.add_argument("--export", metavar="FILE", help="write all of it, or what is found: .html, .md or .json")
-    history.add_argument("--delete", metavar="ID", action="append", help="delete a round or a suite run (repeatable)")
+    history.add_argument("--delete", metavar="ID", action="append", help="delete one, whatever it is (repeatable)")
     history.add_argument("--delete-all", action="store_true", help="delete all of it; needs --yes")
     history.add_argument("--yes", action="store_true", help="do not ask")
     _verb(

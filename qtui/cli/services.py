@@ -52,7 +52,7 @@ from qtui.core.ports import (
 )
 from qtui.core.presets import starting_plan
 from qtui.core.recording import Recorder, RecordingEngine
-from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
+from qtui.core.settings import BUILT_IN_ENGINE, Keep, Problem, Settings
 from qtui.core.themes import ThemeFile
 
 
@@ -324,7 +324,8 @@ class Services:
         it = self.measures
         if it is None:
             return None
-        return Means(it.measurer, it.workspace, self.guard, self.engine, self.hashes, it.measurements)
+        kept = None if self.settings.keep is Keep.NOTHING else it.measurements
+        return Means(it.measurer, it.workspace, self.guard, self.engine, self.hashes, kept)
 
     @property
     def qualities(self) -> Qualities:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from qtui.cli.main import main
-from qtui.cli.services import Services
+from qtui.cli.services import MeasureParts, Services
 from qtui.core.demo import DEMO_QUANTS, DemoProgress
 from qtui.core.duel.conversation import Request
 from qtui.core.events import SessionEvent, TextArrived
@@ -136,6 +136,8 @@ class World:
     """Deletes variants; None: nothing does."""
     kept: Path | None = None
     """The history's file; None: nothing is kept."""
+    measures: MeasureParts | None = None
+    """What measures; None: nothing does."""
     own_suites: Path = Path("/nowhere")
     closed: int = 0
     config: Path | None = None
@@ -160,7 +162,7 @@ class World:
             keep_report=keep_report,
             rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
-            remover=self.remover,
+            remover=self.remover, measures=self.measures,
             presets=PresetsFile(self.config) if self.config else None,
             hub=self.hub() if self.hub else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),
