@@ -6,6 +6,9 @@ OLAH := .olah
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.qtui-installed
 FAST := not slow and not oracle
+# Most tests wait for a child or a screen, so more of them than there are processors run at once.
+JOBS ?= 4
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 # A user's own Python path must not leak into what is checked.
 unexport PYTHONPATH PYTHONHOME
 
@@ -43,7 +46,7 @@ demo: $(STAMP)
 	@if [ -t 0 ] && [ -t 1 ]; then $(BIN)/qtui demo; else $(BIN)/qtui demo --headless; fi
 
 test: $(STAMP)
-	@$(BIN)/python -m pytest -m '$(FAST)'
+	@$(PYTEST) -m '$(FAST)'
 
 lint: $(STAMP)
 	@echo 'ruff'
@@ -64,10 +67,10 @@ wheel: $(STAMP)
 
 # Tests come last, so that their summary is the last line.
 check: lint types contracts wheel
-	@$(BIN)/python -m pytest -m '$(FAST)'
+	@$(PYTEST) -m '$(FAST)'
 
 check-all: lint types contracts wheel oracle olah
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 oracle: $(STAMP)
 	@$(BIN)/python scripts/oracle.py

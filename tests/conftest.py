@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,8 +24,17 @@ DEMO_F16 = HERE.parent / "qtui" / "data" / "demo" / "qtui-demo-F16.gguf"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch what is skipped."""
-    config.pluginmanager.register(Skips(read(ALLOWED)), "qtui-skips")
+    """Watch what is skipped; where several processes share the tests, the one that they report to does."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Skips(read(ALLOWED)), "qtui-skips")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what hostile strings leave in captured logs: a lone surrogate cannot be sent to another process."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 def write_ghost(name: str, folder: Path) -> Path:

@@ -47,6 +47,7 @@ class Skips:
         self._allowed = allowed
         self._seen: list[tuple[str, str]] = []
         """(test, reason)."""
+        self._modules: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note a skipped test; an expected failure is one too."""
@@ -55,7 +56,8 @@ class Skips:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a module that skips itself."""
-        if report.skipped:
+        if report.skipped and report.nodeid not in self._modules:
+            self._modules.add(report.nodeid)  # every process that shares the tests collects it
             self._note(report.nodeid, report.longrepr, None)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from qtui.cli.tables import cut
 from qtui.core.errors import Failure
+from qtui.core.memory.warnings import PlanWarning
 from qtui.core.text import clean
 
 SCHEMA = 1
@@ -59,6 +60,11 @@ class Console:
             self.end_line()
         self.stderr.write(clean(text) + "\n")
         self.stderr.flush()
+
+    def warn(self, warnings: Sequence[PlanWarning], who: str = "") -> None:
+        """Write on stderr what will not go as a plan says."""
+        for warning in warnings:
+            self.note(f"{who}warning: {warning.text}")
 
     def thinking(self, text: str) -> None:
         """Write thinking on stderr, dimmed on a terminal that wants colour."""

@@ -21,7 +21,7 @@ there; progress and errors go to stderr. Exit status: 0 done, 1 failed, 2 bad us
 failure puts `"error": {"message", "hint", "kind"}` into the object, beside what was done until then.
 
 A *variant* is named by a path (any of its shards), by `REPO/FILE`, or by `REPO:QUANT`; an existing path wins, then
-what is here of a repository. `show`, `fit` and `compare` take what is on the Hub too: they fetch its header.
+what is here of a repository. `show`, `fit`, `compare` and `advise` take what is on the Hub too: they fetch its header.
 `SIZE` takes `12GiB`, `12G` (= GiB), `12GB` (10^9). In JSON all sizes are whole numbers of bytes, rates tokens per
 second, times seconds; what is not known is `null`, never zero.
 """
@@ -58,8 +58,9 @@ JSON = {
     "fit": '`{"file", "engine", "plan", "origin", "devices": [{"name", "weights", "context", "compute", "origin"}], '
     '"extra": [{"item", "pool", "bytes", "origin", "band"}], "pools": {"ram_anonymous", "ram_file_backed", "vram"}, '
     '"total", "peak", "reclaimable", "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", '
-    '"short_by", "reason"}`. `devices[]` are llama.cpp\'s own buffer types; `extra[]` is what its accounting leaves '
-    "out; the sum of `pools` is `total`. Where the verdict is `partial`, `fitting` is the plan that fits. "
+    '"short_by", "reason", "warnings": [{"id", "message", "hint", "options"}]}`. '
+    "`devices[]` are llama.cpp's own buffer types; `extra[]` is what its accounting leaves out; "
+    "the sum of `pools` is `total`. Where the verdict is `partial`, `fitting` is the plan that fits. "
     '`speed` is `{"generation_rate", "origin": "measured|computed|unknown", "depth", "bytes_per_token", "note"}`. With '
     "`--auto` the same of the best plan that fits, "
     'and `"proposed": bool, "reasons": [{"option", "value", "reason"}]`; `proposed` is false where none fits. With '
@@ -72,6 +73,15 @@ JSON = {
     '"load_time", "answers", "time_to_first_token", "prompt_rate", "generation_rate"}], "unaccounted": {CARD: '
     '{"median", "runs"}}}`: what was expected to be resident, what was, and what the driver reported beyond '
     "llama.cpp's own buffers.",
+    "advise": '`{"asked", "wishes": {"for", "prefer", "ctx_size", "keep_free"}, "ctx_size", "best", "verdict", '
+    '"ranking": [{"file", "model", "quant", "size", "bits_per_weight", "total", "origin", "verdict", "pool", '
+    '"short_by", "largest_context", "quality": {"kl_divergence", "stderr", "same_top_token", '
+    '"origin": "measured|published|unknown", "band", "measured_on", "source": {"id", "title", "url", "licence", '
+    '"date"}, "note"}, "band", "beside", "speed", "reason", "rules": [{"name", "effect", "sentence", "source"}]}], '
+    '"left", "frontier": [{"file", "quant", "total", "quality", "speed", "verdict", "dominated_by", "reason"}], '
+    '"simulated"}`; `best` is the `file` to take, null: none of these; `band` is that of the quality with what the '
+    "rules say; `beside` names the quant beside which one of unknown quality stands by its bits per weight; `left` "
+    "is what does not fit or does not load.",
     "compare": '`{"variants": [{"file", "model", "quant", "size", "bits_per_weight", "plan", "total", "pools", '
     '"origin", "verdict", "pool", "short_by", "reason", "largest_context", "context_length", "generation_rate", '
     '"quality": {"value", "reason"}, "votes": {"value", "reason"}, "tensor_types": {TYPE: share}, "imatrix", "date", '
@@ -95,8 +105,23 @@ JSON = {
     '"only_b", "neither", "p", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; `right` is null where '
     "it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has `error` only when it "
     "failed; `words_shared` is from 0 to 1.",
+    "measure": '`{"reference", "reference_is": "variant|stored logits", "reference_scores", "text": {"name", "sha256", '
+    '"tokens"}, "n_ctx", "chunks", "results": [{"id", "file", "model", "quant", "size", "share_of_reference", "hash", '
+    '"bits_per_weight", "chunks", "complete", "tokens", "perplexity": {"value", "stderr"}, "reference_perplexity", '
+    '"log_ratio", "kl_divergence": {"mean", "stderr", "median", "p99", "p999", "max"}, "same_top_token": {"value", '
+    '"stderr"}, "rms_probability_change", "band", "rate", "peak_rss", "engine", "build"}], "complete", "notes"}`; shares '
+    'are from 0 to 1, `tokens` of a result are those that were scored; one that failed has `"error"` instead. With '
+    '`--clean` `{"freed"}`.',
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
+    "quantize": '`{"file", "files", "source", "target", "type", "recipe", "predicted_size", "size", "bits_per_weight", '
+    '"free", "tensor_types": {TYPE: {"tensors", "bytes"}}, "fallbacks": [{"wanted", "made", "tensors"}], "imatrix": '
+    '{"entries", "used", "lacking", "unknown", "experts", "experts_seen", "datasets", "chunks"}, "needs_imatrix", '
+    '"requantised_from", "remarks", "refused", "gathered", "elapsed"}`; `imatrix` is how the matrix meets the model, '
+    "null without one. With `--dry-run` nothing is made, and `refused` says what stands against it; with IN alone it "
+    'is `{"source", "types": [..]}`, the same for each type.',
+    "imatrix": '`{"file", "source", "text": {"name", "tokens"}, "chunks", "resumed", "tokens", "entries", "experts": '
+    '{"total", "seen", "scarce"}, "elapsed"}`; `resumed` chunks were gathered by an interrupted run.',
     "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used", "anonymous", '
     '"file_cache", "locked"}, "swap": {"total", "used", "in", "out"}, "major_faults", "refaults", "cpu_percent", '
     '"pressure": {"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", '

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
-from qtui.cli.variants import find_variant
-from qtui.core.errors import BadFileError, UsageError
-from qtui.core.library.grouping import name_key
-from qtui.core.library.variant import Role, Variant
+from qtui.cli.variants import find_variants
+from qtui.core.errors import BadFileError
+from qtui.core.library.variant import Variant
 from qtui.core.memory.ladder import LETTERS, Cell, cache_types, climb, ladder_report, largest_fitting, rungs
 from qtui.core.memory.verdict import Headroom
 from qtui.core.text import gib
@@ -46,21 +45,7 @@ async def ladder(context: Context) -> int:
 
 async def _variants(context: Context, names: Sequence[str]) -> list[Variant]:
     """Return the variants that are named; a name that is no variant's may be a model's."""
-    library = context.services.library
-    found: list[Variant] = []
-    for name in names:
-        try:
-            named = [await find_variant(context, name)]
-        except UsageError:
-            named = [
-                variant
-                async for variant in library.scan(context.options.models_dir)
-                if variant.role is Role.MODEL and name_key(variant.model) == name_key(name)
-            ]
-            if not named:
-                raise
-            named = sorted((variant for variant in named if variant.loadable), key=lambda variant: -variant.size)
-        found += named
+    found = [variant for name in names for variant in await find_variants(context, name)]
     for variant in found:
         if not variant.loadable:
             reason = variant.problem or f"its role is {variant.role.value}"

@@ -45,6 +45,7 @@ async def fit(context: Context) -> int:
     if options.auto:
         report |= {"proposed": proposal.fits, "reasons": [choice.as_json() for choice in proposal.choices]}
     console.json(report)
+    console.warn(weighing.warnings)
     *lines, verdict = _lines(variant, weighing, weighing.footprint, console.width)
     for line in (*lines, f"speed: {speed.sentence}", verdict):
         console.print(line)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
+from qtui.cli.making_parser import add_imatrix, add_quantise
+from qtui.core.advice.wishes import Prefer, Use
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.hub.query import Sort
 from qtui.core.measure.request import DEFAULT_CONTEXT
@@ -23,8 +25,10 @@ def build_parser() -> ArgumentParser:
     _library(verbs)
     _hub(verbs)
     _memory(verbs)
+    _advice(verbs)
     _answers(verbs)
     _measure(verbs)
+    _making(verbs)
     _machine(verbs)
     _demo(verbs)
     return parser
@@ -143,6 +147,36 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
     options.add_simulated(compare)
 
 
+def _advice(verbs: _Verbs[QtuiParser]) -> None:
+    advise = _verb(
+        verbs, "advise", "advise_verb:advise_verb", "tell which variant to take, and why, before any download",
+        "Of a repository on the Hub only headers are fetched. What is not measured here is published for other models, "
+        "and says so; nothing is made up.",
+    )  # fmt: skip
+    advise.add_argument(
+        "variants", metavar="REPO|VARIANT", nargs="+",
+        help=f"OWNER/NAME on the Hub, a model that is here, {VARIANT}; several are ranked together",
+    )  # fmt: skip
+    advise.add_argument(
+        "--for", dest="use", choices=[use.value for use in Use], default=Use.CHAT.value,
+        help="what it is for (default: chat)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--prefer", choices=[each.value for each in Prefer], default=Prefer.QUALITY.value,
+        help="what goes first where both cannot be had (default: quality)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--keep-free", metavar="SIZE", type=options.size,
+        help="leave so much of RAM and of each GPU to other programs (default: as the settings say)",
+    )  # fmt: skip
+    advise.add_argument(
+        "--frontier", action="store_true", help="what they need against what they lose: a chart, and what is dominated"
+    )
+    add_folders(advise)
+    options.add_plan(advise)
+    options.add_simulated(advise)
+
+
 def _answers(verbs: _Verbs[QtuiParser]) -> None:
     ask = _verb(
         verbs, "ask", "answer_verbs:ask", "answer one prompt, streamed",
@@ -242,6 +276,21 @@ def _answering(parser: ArgumentParser, default: Sampling) -> None:
     options.add_force(parser)
     options.add_plan(parser)
     options.add_sampling(parser, default)
+
+
+def _making(verbs: _Verbs[QtuiParser]) -> None:
+    quantise = _verb(
+        verbs, "quantize", "making_verbs:quantize", "make a quant of a model, its exact size told before",
+        "With IN alone: what each type would be. OUT appears when it is whole; Ctrl-C leaves nothing of it.",
+    )  # fmt: skip
+    add_quantise(quantise)
+    add_folders(quantise)
+    imatrix = _verb(
+        verbs, "imatrix", "making_verbs:imatrix", "gather an importance matrix, which quants below 4 bits gain from",
+        "Ctrl-C keeps what was gathered; the same command goes on from there.",
+    )  # fmt: skip
+    add_imatrix(imatrix)
+    add_folders(imatrix)
 
 
 def _machine(verbs: _Verbs[QtuiParser]) -> None:

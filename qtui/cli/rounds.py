@@ -88,7 +88,7 @@ def show_event(context: Context, event: DuelEvent, *, stream: bool = False) -> N
     if isinstance(event, SideHappened):
         _happened(context, event, stream)
     elif isinstance(event, SideWeighed):
-        _warn(context, event)
+        _warn(context, event, stream)
     elif isinstance(event, SideWaits):
         context.console.progress(f"{event.side} waits for {event.waits_for}")
     elif isinstance(event, ModeChosen) and event.reason:
@@ -117,8 +117,9 @@ def _happened(context: Context, happened: SideHappened, stream: bool) -> None:
             console.progress(f"{who}answering, {event.tokens} tokens")
 
 
-def _warn(context: Context, event: SideWeighed) -> None:
+def _warn(context: Context, event: SideWeighed, stream: bool) -> None:
     verdict = event.weighing.verdict
+    context.console.warn(event.weighing.warnings, "" if stream else f"{event.side}: ")
     if verdict.fit in (Fit.TIGHT, Fit.FROM_DISK) or (
         verdict.fit is Fit.TOO_BIG and getattr(context.options, "force", False)
     ):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from qtui.core.advice.evidence import Evidence
+from qtui.core.advice.loss import Losses
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
@@ -25,13 +27,13 @@ from qtui.core.history import rate_under
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
 from qtui.core.measure.ports import Measurements, Measurer, Texts, Workspace
-from qtui.core.measure.quality import Published, Qualities, no_figures
+from qtui.core.measure.quality import Qualities
 from qtui.core.measure.run import Means
 from qtui.core.memory.actual import Estimate
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
-from qtui.core.memory.guard import Guard
+from qtui.core.memory.guard import BuildOf, Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.simulation import NotAsked, SharedAsFree, SimulatedCards
 from qtui.core.memory.unaccounted import LeftOut
@@ -51,6 +53,7 @@ from qtui.core.ports import (
     Tables,
 )
 from qtui.core.presets import starting_plan
+from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
 from qtui.core.settings import BUILT_IN_ENGINE, Keep, Problem, Settings
 from qtui.core.themes import ThemeFile
@@ -129,6 +132,10 @@ def _nowhere(_folders: Sequence[Path]) -> None:
     return None
 
 
+def _no_evidence() -> tuple[Evidence, Sequence[Problem]]:
+    return Evidence(), ()
+
+
 def _no_themes() -> Sequence[ThemeFile]:
     return ()
 
@@ -168,6 +175,8 @@ class Services:
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
     """Lets the library look into these folders besides the known places."""
+    evidence: Callable[[], tuple[Evidence, Sequence[Problem]]] = _no_evidence
+    """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
     rounds: Rounds | None = None
@@ -188,12 +197,14 @@ class Services:
     """Reads files to verify them; None: nothing is verified."""
     measures: MeasureParts | None = None
     """What measures variants; None: nothing does, and nothing was measured."""
-    published: Published = no_figures
-    """Tells what was published of a variant's quant."""
+    workshop: Workshop | None = None
+    """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)
     """The queue of this process; nothing of it runs before something is added or restored."""
     other_build: Callable[[str], Awaitable[tuple[Described, DryRun] | None]] = _no_other
     """Finds the program of an engine's name where it has cards, and what asks its build about memory."""
+    build_of: BuildOf | None = None
+    """Tells the build of another engine by its name; None: it is not asked."""
     recorder: Recorder | None = field(init=False, default=None)
     forecast: Forecast | None = field(init=False, default=None)
     """Predicts generation rates."""
@@ -212,7 +223,7 @@ class Services:
             self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
         formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
         self.footprints = self._store(self.dry_run, formula)
-        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins)
+        self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins, build_of=self.build_of)
 
     def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
         """Make a store whose differences go to the log."""
@@ -240,13 +251,13 @@ class Services:
             self._others.append(dry_run)
             formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
             footprints = self._store(dry_run, formula)
-            guard = Guard(footprints, self.machine, described, self.settings.margins)
+            guard = Guard(footprints, self.machine, described, self.settings.margins, build_of=self.build_of)
         if ram is None and vram is None:
             return guard
         real = await guard.headroom()
         room = replace(real, free_ram=real.free_ram if ram is None else ram, simulated=True)
         if vram is None:
-            return Guard(footprints, self.machine, described, self.settings.margins, room)
+            return Guard(footprints, self.machine, described, self.settings.margins, room, build_of=self.build_of)
         room = replace(room, free_vram=tuple(vram), margin_vram=(self.settings.margins.gpu,) * len(vram))
         here = len(real.free_vram) == len(vram)
         if self.tables is None and not here:
@@ -257,7 +268,9 @@ class Services:
         cards = SimulatedCards(self.engine, vram)
         dry_run = SharedAsFree(self.dry_run, vram) if here else NotAsked.about(len(vram))
         formula = ClosedForm(self.tables, cards, self.left_out) if self.tables is not None else None
-        return Guard(Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room)
+        return Guard(
+            Footprints(dry_run, formula), self.machine, cards, self.settings.margins, room, build_of=self.build_of
+        )
 
     def starting_plan(self) -> LoadPlan:
         """Return the plan that the app starts with."""
@@ -300,6 +313,10 @@ class Services:
         found = rate_under(kept.get(variant.path, ()), plan)
         return found.generation if found is not None else None
 
+    def losses(self, evidence: Evidence) -> Losses:
+        """Return what tells how much variants lose: as measured here, else as published."""
+        return Losses(evidence, self.qualities.of)
+
     def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""
         footprint = self._footprint(variant, plan)
@@ -330,7 +347,7 @@ class Services:
     @property
     def qualities(self) -> Qualities:
         """Return what tells the quality of variants."""
-        return Qualities(self.measures.measurements if self.measures else None, self.hashes, self.published)
+        return Qualities(self.measures.measurements if self.measures else None, self.hashes)
 
     async def close(self) -> None:
         """End every child process, once what was run is on record."""

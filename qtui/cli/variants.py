@@ -9,7 +9,8 @@ from qtui.core.hub.events import RepositoryFound, Waiting
 from qtui.core.hub.finding import Found
 from qtui.core.hub.finding import find_variant as find_on_hub
 from qtui.core.hub.ports import Hub
-from qtui.core.library.variant import Variant
+from qtui.core.library.grouping import name_key
+from qtui.core.library.variant import Role, Variant
 from qtui.core.text import clean_name, duration
 
 
@@ -29,6 +30,24 @@ async def find_variant(context: Context, name: str) -> Variant:
         if address is None or services.hub is None:
             raise
     return (await _on_hub(context, services.hub, address, name)).row.variant
+
+
+async def find_variants(context: Context, name: str) -> list[Variant]:
+    """Return the variant of a name, or all loadable ones of the model here that is called so, the largest first.
+
+    Raises as `find_variant` does.
+    """
+    try:
+        return [await find_variant(context, name)]
+    except UsageError:
+        named = [
+            variant
+            async for variant in context.services.library.scan(context.options.models_dir)
+            if variant.role is Role.MODEL and name_key(variant.model) == name_key(name)
+        ]
+        if not named:
+            raise
+    return sorted((variant for variant in named if variant.loadable), key=lambda variant: -variant.size)
 
 
 def tell_waiting(context: Context, waiting: Waiting) -> None:

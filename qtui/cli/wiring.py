@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtui.cli.hub_wiring import hub_services
+from qtui.cli.making_wiring import local_workshop
 from qtui.cli.measure_wiring import measure_parts
 from qtui.cli.services import Services
 from qtui.core.hardware import EngineInfo
@@ -26,10 +27,11 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.engine.answers import Answers
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
-    from qtui.services.engine.other_builds import other_build
+    from qtui.services.engine.other_builds import Builds, other_build
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
+    from qtui.services.evidence import EvidenceFiles
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -89,6 +91,7 @@ def local_services(options: Namespace) -> Services:
         dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
         left_out=left_out,
         other_build=other,
+        build_of=Builds().of,
         machine=machine,
         library=library,
         demo=Demo(),
@@ -104,6 +107,7 @@ def local_services(options: Namespace) -> Services:
         dated=written,
         tables=LocalTables(),
         note=note,
+        evidence=EvidenceFiles().load,
         history=past,
         rounds=RoundsFile(past),
         actuals=machine,
@@ -118,5 +122,6 @@ def local_services(options: Namespace) -> Services:
         downloads=downloads,
         checksums=FileChecksums(library),
         measures=measure_parts(past),
+        workshop=local_workshop(),
     )
     return services

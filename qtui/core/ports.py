@@ -19,6 +19,7 @@ from qtui.core.memory.closed_form.table import ModelTable
 from qtui.core.memory.fit.scale import Probe
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.side_files import SideFile
 from qtui.core.memory.speed import Kernel, ReadRates
 from qtui.core.memory.unaccounted import ByCard
 from qtui.core.presets import Preset
@@ -119,8 +120,8 @@ class Tables(Protocol):
         """
         ...
 
-    async def tensor_bytes(self, path: str) -> int:
-        """Return the bytes of all tensors of an adapter or a projector, padded as they are laid out in RAM.
+    async def side_file(self, path: str) -> SideFile:
+        """Return what an adapter or a projector is, by its header.
 
         Raises:
             BadFileError: it is missing, not GGUF, or damaged.

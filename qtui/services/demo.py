@@ -11,7 +11,8 @@ from pathlib import Path
 import qtui
 from qtui.core.demo import DEMO_MODEL, DEMO_QUANTS, DemoProgress
 from qtui.core.errors import QtuiError, UsageError
-from qtui.core.quantise import Quantised, QuantiseProgressed
+from qtui.core.quantise.messages import Quantised, QuantiseProgressed
+from qtui.core.quantise.recipe import Recipe
 from qtui.core.text import clean, clean_name
 from qtui.services.engine.quantise import quantise
 from qtui.services.files import write_atomic
@@ -70,7 +71,7 @@ class Demo:
         sizes = dict(kept) if isinstance(kept, dict) else {}
         for index, quant in enumerate(missing, start=1):
             yield DemoProgress(quant, index, len(missing), 0, 0)
-            async with contextlib.aclosing(quantise(SOURCE, self.path(quant), quant)) as events:
+            async with contextlib.aclosing(quantise(SOURCE, self.path(quant), Recipe(quant), overwrite=True)) as events:
                 async for event in events:
                     if isinstance(event, QuantiseProgressed):
                         yield DemoProgress(quant, index, len(missing), event.done, event.total, event.tensor)

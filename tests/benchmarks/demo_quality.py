@@ -27,6 +27,7 @@ from qtui.core.duel.conversation import Message, Request, Sampling
 from qtui.core.events import Answered, Failed, Loaded, SessionEvent
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.quantise.recipe import Recipe
 from qtui.services.demo import SOURCE
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.quantise import quantise
@@ -165,7 +166,7 @@ async def measure(source: Path, name: str, quants: Sequence[str], folder: Path) 
     for quant in quants:
         path = source if quant == "F16" else folder / f"qtui-demo-{quant}.gguf"
         if path != source:
-            async with contextlib.aclosing(quantise(source, path, quant)) as events:
+            async with contextlib.aclosing(quantise(source, path, Recipe(quant), overwrite=True)) as events:
                 async for _ in events:
                     pass
         texts = await answers(path, prompts, folder)

@@ -124,19 +124,21 @@ def test_one_that_fails_leaves_the_others(measuring: World, measurer: Interrupti
 
 
 def test_what_is_asked_for_wrongly(measuring: World, measurer: Interrupting) -> None:
-    for arguments, said in (
+    wrong: list[tuple[tuple[str, ...], str]] = [
         (("measure",), "at least one VARIANT"),
         (("measure", Q4), "--reference"),
         (("measure", Q4, "--reference", F16, "--logits", "x"), "not allowed with"),
         (("measure", Q4, "--logits", "x", "--text", "y"), "hold their own tokens"),
         (("measure", Q4, "--reference", F16, "--ctx-size", "8"), "out of range"),
-    ):
+    ]
+    for arguments, said in wrong:
         ran = measuring.run(*arguments)
         assert ran.status == 2 and said in ran.err
-    for arguments, said in (
+    missing: list[tuple[tuple[str, ...], str]] = [
         (("measure", Q4, "--logits", "/nowhere/x.kld"), "cannot read"),
         (("measure", Q4, "--reference", F16, "--text", "/nowhere/text"), "cannot read the text"),
-    ):
+    ]
+    for arguments, said in missing:
         ran = measuring.run(*arguments)
         assert ran.status == 1 and said in ran.err
     measurer.vocabulary[SMALL.path] = 99

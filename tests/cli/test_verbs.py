@@ -122,6 +122,7 @@ def test_fit_gives_the_footprint_and_the_verdict(world: World) -> None:
     assert set(body) == {
         "schema", "file", "engine", "plan", "origin", "devices", "extra", "pools", "total", "peak", "reclaimable",
         "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", "short_by", "reason", "speed",
+        "warnings",
     }  # fmt: skip
     assert set(body["speed"]) == {"generation_rate", "origin", "depth", "bytes_per_token", "note"}
     assert set(body["plan"]) == set(LoadPlan().as_json())

@@ -26,6 +26,7 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Described, DryRun, Remover, Tables
 from qtui.core.settings import Settings
+from qtui.services.evidence import EvidenceFiles
 from qtui.services.history import HistoryFile
 from qtui.services.judging.judge import LocalJudge
 from qtui.services.library.source import FileSource
@@ -139,6 +140,7 @@ class World:
     measures: MeasureParts | None = None
     """What measures; None: nothing does."""
     own_suites: Path = Path("/nowhere")
+    own_figures: Path = Path("/nowhere")
     closed: int = 0
     config: Path | None = None
     """Where settings, presets and themes lie; None: there are none."""
@@ -159,7 +161,7 @@ class World:
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
             other_build=other_build,
             suites=SuiteFiles(self.own_suites), judge=LocalJudge, hashes=FakeHashes(), write_report=write_report,
-            keep_report=keep_report,
+            keep_report=keep_report, evidence=EvidenceFiles(self.own_figures).load,
             rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             remover=self.remover, measures=self.measures,

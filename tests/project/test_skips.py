@@ -17,16 +17,28 @@ from pathlib import Path
 from tests.skips import Skips, read
 
 def pytest_configure(config):
-    config.pluginmanager.register(Skips(read(Path(__file__).parent / "allowed.txt")))
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Skips(read(Path(__file__).parent / "allowed.txt")))
 """
 
 
-def run(folder: Path, tests: str, allowed: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, tests: str, allowed: str, *options: str) -> subprocess.CompletedProcess[str]:
     (folder / "conftest.py").write_text(CONFTEST)
     (folder / "allowed.txt").write_text(allowed)
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_it.py").write_text(f"import pytest\n{tests}\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(folder),
+        str(folder),
+        *options,
+    ]
     env = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
 
@@ -65,3 +77,11 @@ def test_the_list_is_read(tmp_path: Path) -> None:
     path.write_text("needs X\n")
     with pytest.raises(ValueError, match="COUNT REASON"):
         read(path)
+
+
+@pytest.mark.parametrize(("allowed", "status"), [("2 needs a thing*\n1 not today\n", 0), ("3 needs*\n", 1)])
+def test_runs_that_several_processes_share(tmp_path: Path, allowed: str, status: int) -> None:
+    (tmp_path / "test_absent.py").write_text("import pytest\npytest.skip('not today', allow_module_level=True)\n")
+    done = run(tmp_path, TWO, allowed, "-p", "xdist.plugin", "-n", "2")
+    assert done.returncode == status, done.stdout + done.stderr
+    assert done.stdout.count("SKIPPED WITHOUT LEAVE") == status

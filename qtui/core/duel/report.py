@@ -30,6 +30,7 @@ def side_report(side: SideResult, prompt: str) -> dict[str, Any]:
     answer = side.answer
     seen = side_degeneration(side, prompt)
     footprint = side.weighing.footprint if side.weighing else None
+    planned = [warning.text for warning in side.weighing.warnings] if side.weighing else []
     report: dict[str, Any] = {
         "side": side.side,
         "file": str(side.variant.path),
@@ -51,7 +52,7 @@ def side_report(side: SideResult, prompt: str) -> dict[str, Any]:
         "degeneration": seen.as_json() if seen else None,
         "seed": answer.seed if answer else None,
         "plan": side.loaded.plan if side.loaded else (side.weighing.plan.as_json() if side.weighing else None),
-        "warnings": [*(side.loaded.warnings if side.loaded else ()), *(answer.warnings if answer else ())],
+        "warnings": [*planned, *(side.loaded.warnings if side.loaded else ()), *(answer.warnings if answer else ())],
     }
     if side.failure:
         report["error"] = failure_report(side.failure)

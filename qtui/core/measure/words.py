@@ -77,5 +77,5 @@ def figure(value: float) -> str:
 
 
 def kld_text(value: float) -> str:
-    """Return a divergence with digits enough to tell it from nothing."""
-    return f"{value:.4f}" if abs(value) >= 0.0005 or value == 0 else f"{value:.1e}"
+    """Return a KL divergence with as many digits as it deserves."""
+    return f"{value:.4f}" if value < 0.01 else f"{value:.3f}" if value < 1 else f"{value:.2f}"

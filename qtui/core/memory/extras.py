@@ -12,7 +12,7 @@ from qtui.core.memory.footprint import ExtraItem, Footprint
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.origin import Origin
-from qtui.core.text import KIB, MIB, clean_name
+from qtui.core.text import KIB, MIB
 
 ANONYMOUS = "ram_anonymous"
 
@@ -49,30 +49,6 @@ class Tokenizer:
     model: str
     """`tokenizer.ggml.model`: `llama` is SPM, `gpt2` is BPE."""
     tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class SideFile:
-    """A file that is loaded beside the model: an adapter, or a projector."""
-
-    name: str
-    tensor_bytes: int
-    """Of all its tensors, each padded as it is laid out in RAM."""
-
-
-@dataclass(frozen=True, slots=True)
-class SideFiles:
-    """All that a plan loads beside the model."""
-
-    adapters: tuple[SideFile, ...] = ()
-    projector: SideFile | None = None
-
-    def items(self, *, on_gpu: bool) -> tuple[ExtraItem, ...]:
-        """Return what they take; `on_gpu`: layers are on a card."""
-        found = [adapter(clean_name(file.name), file.tensor_bytes, on_gpu) for file in self.adapters]
-        if self.projector is not None:
-            found += projector(self.projector.tensor_bytes, on_gpu)
-        return tuple(found)
 
 
 def output_rows(vocabulary: int, rows: int) -> ExtraItem:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from qtui.core.errors import Failure, QtuiError
+from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
-from qtui.core.memory.consumers import left_open
+from qtui.core.memory.consumers import BUILT_IN, left_open
 from qtui.core.memory.fit.placing import layers_asked, place, placed_text, placement_options
 from qtui.core.memory.fit.scale import Scale
 from qtui.core.memory.footprint import Footprint, Pools
@@ -17,6 +18,7 @@ from qtui.core.memory.limits import limit_notes
 from qtui.core.memory.plan import LoadPlan, resolve
 from qtui.core.memory.turns import Urgency
 from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, headroom, judge
+from qtui.core.memory.warnings import Circumstances, PlanWarning, plan_warnings
 from qtui.core.ports import Described, Machine
 from qtui.core.text import size
 
@@ -35,9 +37,15 @@ class Weighing:
     formula: Footprint | None = None
     """The closed form beside a dry run, as far as it was computed."""
     notes: tuple[str, ...] = ()
-    """What this machine's limits change: locking, swap, a cgroup."""
+    """What this machine's limits change: swap, a cgroup."""
+    warnings: tuple[PlanWarning, ...] = ()
+    """What will not go as the plan says."""
     fitting: LoadPlan | None = None
     """Where it is `partial`: the plan that fits, with fewer layers on cards or experts in RAM; resolved."""
+
+
+BuildOf = Callable[[str], Awaitable[EngineInfo | None]]
+"""Tells the build of an engine by its name in a plan; None: there is none, or it does not tell."""
 
 
 class Guard:
@@ -45,7 +53,7 @@ class Guard:
 
     def __init__(
         self, footprints: Footprints, machine: Machine, engine: Described,
-        margins: Margins = Margins(), simulated: Headroom | None = None,
+        margins: Margins = Margins(), simulated: Headroom | None = None, *, build_of: BuildOf | None = None,
     ) -> None:  # fmt: skip
         self._footprints = footprints
         self._machine = machine
@@ -53,6 +61,14 @@ class Guard:
         self.margins = margins
         """What is kept free; the user may change it at any time."""
         self._simulated = simulated
+        self._build_of = build_of
+
+    def keeping(self, free: int) -> Guard:
+        """Return a guard over the same footprints that keeps so many bytes free: of RAM, and of each card."""
+        room = self._simulated
+        if room is not None:
+            room = replace(room, margin_ram=free, margin_vram=(free,) * len(room.free_vram))
+        return Guard(self._footprints, self._machine, self._engine, Margins(free, free), room)
 
     async def resolve(self, variant: Variant, plan: LoadPlan) -> LoadPlan:
         """Return the plan with what is automatic resolved for this file, machine and engine."""
@@ -139,8 +155,20 @@ class Guard:
         return Weighing(
             resolved, known.footprint, room, verdict, known.error,
             formula=self._footprints.computed(variant, resolved),
-            notes=limit_notes(known.footprint, room, verdict, self._machine.hardware().memlock_limit),
+            notes=limit_notes(known.footprint, room, verdict),
+            warnings=await self._warnings(variant, resolved, known.footprint, room),
             fitting=fitting,
+        )  # fmt: skip
+
+    async def _warnings(
+        self, variant: Variant, resolved: LoadPlan, footprint: Footprint | None, room: Headroom
+    ) -> tuple[PlanWarning, ...]:
+        """Return what will not go as a plan says, with the build that would load it where that can be told."""
+        engine: EngineInfo | None = await self._engine.info()
+        if engine is not None and (engine.name == BUILT_IN.name) is not (resolved.engine == BUILT_IN.name):
+            engine = await self._build_of(resolved.engine) if self._build_of is not None else None
+        return plan_warnings(
+            Circumstances(variant, resolved, self._machine.hardware(), footprint, room, engine)
         )  # fmt: skip
 
     async def scale(self, variant: Variant, resolved: LoadPlan, room: Headroom) -> Scale | None:

@@ -1,4 +1,4 @@
-"""What the limits of a machine change for a load, in sentences: locked memory, swap, a cgroup."""
+"""What the limits of a machine change for a load that is short of RAM, in sentences: swap, a cgroup."""
 
 from __future__ import annotations
 
@@ -7,22 +7,11 @@ from qtui.core.memory.verdict import Fit, Headroom, Verdict
 from qtui.core.text import size
 
 
-def limit_notes(
-    footprint: Footprint | None, room: Headroom, verdict: Verdict, memlock_limit: int | None
-) -> tuple[str, ...]:
-    """Return what the limits change; `memlock_limit` None: no limit, or unknown.
-
-    llama.cpp goes on without locks where RLIMIT_MEMLOCK refuses them (llama-mmap.cpp, raw_lock). Swap and the limit
-    of a cgroup change no verdict: they say what happens beyond it.
-    """
+def limit_notes(footprint: Footprint | None, room: Headroom, verdict: Verdict) -> tuple[str, ...]:
+    """Return what the limits change. They change no verdict: they say what happens beyond it."""
     if footprint is None:
         return ()
-    notes = []
-    if memlock_limit is not None and footprint.locked > memlock_limit:
-        notes.append(
-            f"{size(footprint.locked)} would be locked, RLIMIT_MEMLOCK allows {size(memlock_limit)}: "
-            "the rest stays unlocked (ulimit -l)"
-        )
+    notes: list[str] = []
     if verdict.pool != "ram" or verdict.fit not in (Fit.TOO_BIG, Fit.TIGHT, Fit.FROM_DISK):
         return tuple(notes)
     if verdict.fit is Fit.TOO_BIG and room.free_swap and verdict.short_by <= room.free_swap:

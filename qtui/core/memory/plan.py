@@ -5,11 +5,15 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from pathlib import PurePath
 from typing import Any
 
 from qtui.core.errors import UsageError
+from qtui.core.text import clean_name
 
 DEFAULT_CTX_SIZE = 8192
+MOST_SCALE = 100
+"""Of an adapter, either way: what is beyond is a slip, and gives no text."""
 ALL_LAYERS = -1
 AUTO = -2
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
@@ -140,6 +144,12 @@ class LoadPlan:
                 f"a {self.cache_type_v} V cache needs flash attention, which this plan turns off",
                 "take --flash-attn on or auto, or --cache-type-v f16",
             )
+        for path, scale in self.lora:
+            if not abs(scale) <= MOST_SCALE:
+                raise UsageError(
+                    f"--lora {clean_name(PurePath(path).name)} has the scale {scale:g}",
+                    f"from -{MOST_SCALE} to {MOST_SCALE}; 1 is the adapter as it was trained, 0 is off",
+                )
         self.extra_arguments()
 
     def extra_arguments(self) -> tuple[str, ...]:

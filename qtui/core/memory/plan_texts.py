@@ -93,14 +93,19 @@ def read_adapters(text: str) -> tuple[tuple[tuple[str, float], ...]]:
     if text.lower() in ("", "none"):
         return ((),)
     adapters = []
-    for part in next(csv.reader([text]), []):
+    wanted = "FILE or FILE:SCALE, several separated by commas, or none"
+    try:
+        parts = next(csv.reader([text]), [])
+    except csv.Error:  # a line break
+        raise ValueError(wanted) from None
+    for part in parts:
         name, colon, scale = part.rpartition(":")
         try:
             adapters.append((name, float(scale)) if colon and name else (part, 1.0))
         except ValueError:
             adapters.append((part, 1.0))
     if not all(name.strip() and "\0" not in name and math.isfinite(scale) for name, scale in adapters):
-        raise ValueError("FILE or FILE:SCALE, several separated by commas, or none")
+        raise ValueError(wanted)
     return (tuple(adapters),)
 
 

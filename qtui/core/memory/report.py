@@ -41,6 +41,7 @@ def fit_report(variant_path: str, weighing: Weighing, simulated: bool | None = N
         "pool": verdict.pool,
         "short_by": verdict.short_by if known else None,
         "reason": verdict.reason,
+        "warnings": [warning.as_json() for warning in weighing.warnings],
         **({"fitting": weighing.fitting.as_json()} if weighing.fitting is not None else {}),
     }
 

@@ -10,11 +10,12 @@ from qtui.core.memory.closed_form.placement import placement
 from qtui.core.memory.closed_form.repack import repack_rules
 from qtui.core.memory.closed_form.weights import place_weights
 from qtui.core.memory.consumers import consumer_of
-from qtui.core.memory.extras import SideFiles, computed_extras
+from qtui.core.memory.extras import computed_extras
 from qtui.core.memory.footprint import DeviceBytes, Footprint
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.memory.pools import resident
 from qtui.core.memory.question import Allocated, HelperReady
+from qtui.core.memory.side_files import SideFiles
 from qtui.core.memory.unaccounted import ByCard
 from qtui.core.origin import Origin, weakest
 from qtui.services.engine.ghosts import Prepared

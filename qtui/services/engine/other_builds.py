@@ -34,6 +34,27 @@ class OtherBuild:
         return self._info
 
 
+class Builds:
+    """Tells the builds of other programs, each asked once while its file stays as it is."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], EngineInfo] = {}
+
+    async def of(self, engine: str) -> EngineInfo | None:
+        """Return what an engine's name in a plan means; None where it means no program that works."""
+        program = _program(engine)
+        if program is None:
+            return None
+        try:
+            key = (str(program), program.stat().st_mtime_ns)
+        except OSError:
+            return None
+        if key not in self._known:
+            self._known[key] = await llama_server(program)
+        info = self._known[key]
+        return info if info.usable else None
+
+
 async def other_build(
     engine: str, built_in: Info, *, answers: Answers | None = None, left_out: LeftOut | None = None
 ) -> tuple[OtherBuild, DryRun] | None:

@@ -11,8 +11,8 @@ from qtui.core.errors import BadFileError
 from qtui.core.gguf.reader import read_header
 from qtui.core.library.variant import Variant
 from qtui.core.memory.closed_form.table import ModelTable, model_table
-from qtui.core.memory.extras import SideFile, SideFiles
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.side_files import SideFile, SideFiles
 from qtui.core.text import clean_name
 from qtui.services.library.source import FileSource, read_file_header
 
@@ -35,9 +35,9 @@ class LocalTables:
         """Return the table of a variant; see `core.ports.Tables`."""
         return await asyncio.to_thread(self._table, variant)
 
-    async def tensor_bytes(self, path: str) -> int:
-        """Return the bytes of a file's tensors; see `core.ports.Tables`."""
-        return (await asyncio.to_thread(side_file, Path(path))).tensor_bytes
+    async def side_file(self, path: str) -> SideFile:
+        """Return what an adapter or a projector is; see `core.ports.Tables`."""
+        return await asyncio.to_thread(side_file, Path(path))
 
     def _table(self, variant: Variant) -> ModelTable:
         paths = variant.shards or (variant.path,)
@@ -67,7 +67,11 @@ def side_file(path: Path) -> SideFile:
     """
     header = read_file_header(path)
     size = sum(-(-(tensor.size_bytes or 0) // ALIGNMENT) * ALIGNMENT for tensor in header.tensors)
-    return SideFile(path.name, size)
+    kind, architecture, method = (
+        clean_name(value) if isinstance(value := header.metadata.get(key), str) else ""
+        for key in ("general.type", "general.architecture", "adapter.type")
+    )
+    return SideFile(clean_name(path.name), size, kind, architecture, method)
 
 
 def side_files(plan: LoadPlan) -> SideFiles:

@@ -12,19 +12,12 @@ from qtui.core.text import GIB
 PLAN = LoadPlan(load_mode=LoadMode.NONE)
 
 
-def needing(gib: int, locked: int = 0) -> Footprint:
-    return Footprint(PLAN, (), (), Pools(gib * GIB), 0, 0, locked * GIB, Origin.COMPUTED)
+def needing(gib: int) -> Footprint:
+    return Footprint(PLAN, (), (), Pools(gib * GIB), 0, 0, 0, Origin.COMPUTED)
 
 
-def notes(footprint: Footprint, room: Headroom, memlock: int | None = None) -> tuple[str, ...]:
-    return limit_notes(footprint, room, judge(footprint, room), memlock)
-
-
-def test_locking_more_than_the_limit_is_said_and_no_more() -> None:
-    room = Headroom(20 * GIB)
-    assert notes(needing(8, locked=6), room) == notes(needing(8, locked=6), room, 6 * GIB) == ()
-    (said,) = notes(needing(8, locked=6), room, 2 * GIB)
-    assert "6.00 GiB would be locked" in said and "allows 2.00 GiB" in said
+def notes(footprint: Footprint, room: Headroom) -> tuple[str, ...]:
+    return limit_notes(footprint, room, judge(footprint, room))
 
 
 def test_swap_and_a_cgroup_are_named_where_ram_is_short() -> None:
@@ -34,4 +27,4 @@ def test_swap_and_a_cgroup_are_named_where_ram_is_short() -> None:
     assert notes(needing(2), room) == ()
     assert not any("swap" in note for note in notes(needing(40), room))
     assert not any("cgroup" in note for note in notes(needing(8), replace(room, simulated=True)))
-    assert limit_notes(None, room, Verdict(judge(None, room).fit), None) == ()
+    assert limit_notes(None, room, Verdict(judge(None, room).fit)) == ()

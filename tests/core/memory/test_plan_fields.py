@@ -98,7 +98,7 @@ def test_typed_values(field: str, text: str, options: dict[str, object]) -> None
         ("context", "-1"), ("context", "many"), ("context", "999999999"), ("context", ""), ("layers", "half"),
         ("cache", "q9_9"), ("cache", "q8_0/"), ("mode", "mapped"), ("flash", "yes"), ("threads", "5000"),
         ("batch", "0"), ("parallel", "0"), ("split", "a,b"), ("split", "inf"), ("override", "nothing"),
-        ("adapters", ",,"), ("projector", "\0"), ("extra", "words"), ("extra", "--a 'b"),
+        ("adapters", ",,"), ("adapters", "a\nb"), ("projector", "\0"), ("extra", "words"), ("extra", "--a 'b"),
         ("experts", "some"), ("swa-full", "maybe"),
     ],
 )  # fmt: skip

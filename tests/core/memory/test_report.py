@@ -14,6 +14,7 @@ from qtui.core.origin import Origin
 KEYS = [
     "schema", "file", "engine", "plan", "origin", "devices", "extra", "pools", "total", "peak", "reclaimable",
     "locked", "formula", "headroom", "margin", "simulated", "verdict", "pool", "short_by", "reason",
+    "warnings",
 ]  # fmt: skip
 PLAN = LoadPlan(ctx_size=4096, n_gpu_layers=0)
 FOOTPRINT = Footprint(

@@ -16,6 +16,7 @@ from qtui.core.measure.base_file import BaseHead
 from qtui.core.measure.messages import ChunkMeasured, MeasureEvent, MeasureJob, Task, TextTokenised
 from qtui.core.measure.scores import ChunkScores, scores_of
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.quantise.recipe import Recipe
 from qtui.services.engine.measure import ChildMeasurer
 from qtui.services.engine.quantise import quantise
 from qtui.services.measure_files import look
@@ -47,7 +48,7 @@ def q2(demo_f16: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("quants") / "demo-Q2_K.gguf"
 
     async def make() -> None:
-        async for _ in quantise(demo_f16, target, "Q2_K"):
+        async for _ in quantise(demo_f16, target, Recipe("Q2_K")):
             pass
 
     asyncio.run(make())

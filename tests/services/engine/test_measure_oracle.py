@@ -13,6 +13,7 @@ import pytest
 from qtui.core.measure.messages import ChunkMeasured, MeasureJob, Task
 from qtui.core.measure.scores import Scores, scores_of
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.quantise.recipe import Recipe
 from qtui.services.engine.measure import ChildMeasurer
 from qtui.services.engine.quantise import quantise
 from qtui.services.texts import SHIPPED
@@ -40,7 +41,7 @@ def family(source: Path, name: str, kinds: tuple[str, ...], folder: Path) -> Fam
 
     async def make() -> None:
         for kind in kinds:
-            async for _ in quantise(source, files[kind], kind):
+            async for _ in quantise(source, files[kind], Recipe(kind)):
                 pass
 
     asyncio.run(make())

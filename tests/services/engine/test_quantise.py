@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
-from qtui.core.quantise import (
+from qtui.core.quantise.messages import (
     QUANTISE_REPLIES,
     Quantised,
     QuantiseEvent,
@@ -25,13 +25,14 @@ from qtui.core.quantise import (
     QuantisePlanned,
     QuantiseProgressed,
 )
+from qtui.core.quantise.recipe import Recipe
 from qtui.core.text import MIB
 from qtui.core.wire import decode, encode
 from qtui.services.engine.quantise import CHILD, quantise, refuse_same_file
 
 
 async def made(source: Path, target: Path, kind: str) -> list[QuantiseEvent]:
-    return [event async for event in quantise(source, target, kind)]
+    return [event async for event in quantise(source, target, Recipe(kind), overwrite=True)]
 
 
 def children() -> set[int]:
@@ -47,8 +48,8 @@ async def test_a_quant_is_made_with_progress(demo_f16: Path, tmp_path: Path) -> 
     assert progress[0].total == 47
     assert "token_embd.weight" in {step.tensor for step in progress}
     assert last.size == target.stat().st_size
-    # The plan is the tensors alone; the header (a vocabulary of 1024 here) comes on top.
-    assert planned.size - 0.01 * MIB <= last.size < planned.size + MIB
+    assert planned.size == last.size
+    assert last.files == (str(target),)
     assert [path.name for path in tmp_path.iterdir()] == [target.name]
     assert target.stat().st_mode & 0o777 == 0o644
 
@@ -56,7 +57,7 @@ async def test_a_quant_is_made_with_progress(demo_f16: Path, tmp_path: Path) -> 
 async def test_an_old_target_is_replaced_only_by_a_whole_one(demo_f16: Path, tmp_path: Path) -> None:
     target = tmp_path / "result.gguf"
     target.write_bytes(b"old")
-    with pytest.raises(UsageError, match="no file type Q99"):
+    with pytest.raises(UsageError, match="no type Q99"):
         await made(demo_f16, target, "Q99")
     assert target.read_bytes() == b"old"
     await made(demo_f16, target, "Q8_0")
@@ -91,7 +92,7 @@ def test_a_shard_of_the_source_is_not_the_target_either(tmp_path: Path) -> None:
 
 async def test_cancelling_ends_the_child_and_leaves_nothing(demo_f16: Path, tmp_path: Path) -> None:
     before = children()
-    events = quantise(demo_f16, tmp_path / "q.gguf", "Q2_K")
+    events = quantise(demo_f16, tmp_path / "q.gguf", Recipe("Q2_K"))
     async for event in events:
         if isinstance(event, QuantiseProgressed):
             break
@@ -106,7 +107,7 @@ async def test_a_killed_child_is_an_error_with_nothing_left(demo_f16: Path, tmp_
     before = children()
 
     async def kill_when_it_writes() -> None:
-        async for event in quantise(demo_f16, tmp_path / "q.gguf", "Q2_K"):
+        async for event in quantise(demo_f16, tmp_path / "q.gguf", Recipe("Q2_K")):
             if isinstance(event, QuantisePlanned):
                 (pid,) = children() - before
                 os.kill(pid, signal.SIGKILL)
@@ -123,7 +124,7 @@ async def test_a_child_whose_parent_is_gone_removes_its_part_and_ends(demo_f16: 
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None
-    process.stdin.write(encode(QuantiseJob(str(demo_f16), str(part), "Q2_K", threads=1)).encode())
+    process.stdin.write(encode(QuantiseJob(str(demo_f16), str(part), Recipe("Q2_K"), threads=1)).encode())
     async for line in process.stdout:
         if isinstance(decode(line, QUANTISE_REPLIES), QuantiseProgressed):
             break
@@ -173,7 +174,7 @@ async def test_a_result_that_cannot_fit_is_refused_before_it_is_written(tmp_path
     write_larger_than(source, psutil.disk_usage(str(tmp_path)).free)
     steps = []
     with pytest.raises(EngineError, match=r"the result needs .* free"):
-        async for event in quantise(source, target, "F16"):
+        async for event in quantise(source, target, Recipe("F16")):
             steps.append(event)
     assert [type(step) for step in steps] == [QuantisePlanned]
     assert list(tmp_path.iterdir()) == [source]

@@ -73,8 +73,11 @@ async def test_threads_and_load_mode_ask_nothing_new_and_all_else_does(
     model = variant(ghosts["qwen3-30b-a3b"])
     plan = replace(PLAN, tensor_split=(1.0,))
     await asking.footprint(model, plan)
-    for same in ({"threads": 7, "threads_batch": 3}, {"load_mode": LoadMode.NONE}, {"preset": "mine"}):
-        changed = replace(plan, **same)
+    same_to_it: tuple[dict[str, object], ...] = (
+        {"threads": 7, "threads_batch": 3}, {"load_mode": LoadMode.NONE}, {"preset": "mine"}, {"extra": "--x"},
+    )  # fmt: skip
+    for same in same_to_it:
+        changed = replace(plan, **same)  # type: ignore[arg-type]
         recalled = await next_start.recall(model, changed)
         assert recalled == await asking.footprint(model, changed)
     others: tuple[dict[str, object], ...] = (
@@ -83,7 +86,7 @@ async def test_threads_and_load_mode_ask_nothing_new_and_all_else_does(
         {"n_cpu_moe": 1}, {"cpu_moe": True}, {"override_tensor": (("ffn", "CPU"),)}, {"n_gpu_layers": 3},
         {"main_gpu": 1}, {"engine": "llama-cli"}, {"tensor_split": (2.0,)},
     )  # fmt: skip
-    known = {field for same in others for field in same} | {"threads", "threads_batch", "load_mode", "preset"}
+    known = {field for same in others for field in same} | {"threads", "threads_batch", "load_mode", "preset", "extra"}
     assert known | {"lora", "mmproj"} == set(LoadPlan().as_json())  # a new option must be put on one side
     for other in others:
         assert await next_start.recall(model, replace(plan, **other)) is None, other  # type: ignore[arg-type]
@@ -153,7 +156,9 @@ async def test_what_past_runs_left_out_on_a_card_is_beside_llama_cpps_answer(gho
 async def test_adapters_and_projector_are_computed_beside_an_answer(
     asking: DryRunClient, next_start: DryRunClient, ghosts: dict[str, Path], tmp_path: Path
 ) -> None:
-    metadata: dict[str, object] = {"general.type": "adapter", "general.architecture": "llama"}
+    metadata: dict[str, object] = {
+        "general.type": "adapter", "general.architecture": "qwen3", "adapter.type": "lora",
+    }  # fmt: skip
     tensors = [Tensor("blk.0.attn_q.weight.lora_a", (64, 8)), Tensor("blk.0.attn_q.weight.lora_b", (8, 64))]
     adapter = build(metadata, tensors).write(tmp_path / "adapter.gguf")  # type: ignore[arg-type]
     projector = build({"general.architecture": "clip"}, [Tensor("v.patch_embd.weight", (100, 3))]).write(

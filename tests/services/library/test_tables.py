@@ -7,6 +7,7 @@ import pytest
 
 from qtui.core.errors import BadFileError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.side_files import SideFile
 from qtui.services.library.tables import LocalTables
 from tests.builders.gguf import Scalar, Tensor, Typed, build, u32
 from tests.conftest import write_ghost
@@ -51,9 +52,13 @@ async def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(BadFileError, match=r"damaged\.gguf: "):
         await LocalTables().table(variant(damaged))
     with pytest.raises(BadFileError):
-        await LocalTables().tensor_bytes(str(damaged))
+        await LocalTables().side_file(str(damaged))
 
 
 async def test_the_tensors_of_an_adapter_are_padded_and_added_up(tmp_path: Path) -> None:
-    image = build({"general.type": "adapter"}, [Tensor("a", (9,)), Tensor("b", (16, 2))])
-    assert await LocalTables().tensor_bytes(str(image.write(tmp_path / "a.gguf"))) == 64 + 128
+    metadata: dict[str, Typed | Scalar] = {
+        "general.type": "adapter", "general.architecture": "llama", "adapter.type": "lora\x1b",
+    }  # fmt: skip
+    path = build(metadata, [Tensor("a", (9,)), Tensor("b", (16, 2))]).write(tmp_path / "a.gguf")
+    told = await LocalTables().side_file(str(path))
+    assert told == SideFile("a.gguf", 64 + 128, "adapter", "llama", "lora\N{REPLACEMENT CHARACTER}")

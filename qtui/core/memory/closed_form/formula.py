@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 from types import MappingProxyType
 
 from qtui.core.errors import BadFileError, PlanRefusedError
@@ -22,10 +21,11 @@ from qtui.core.memory.closed_form.repack import NAME as REPACKED
 from qtui.core.memory.closed_form.table import ModelTable
 from qtui.core.memory.closed_form.weights import place_weights
 from qtui.core.memory.consumers import consumer_of
-from qtui.core.memory.extras import SideFile, SideFiles, computed_extras
+from qtui.core.memory.extras import computed_extras
 from qtui.core.memory.footprint import DeviceBytes, Footprint
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.memory.pools import resident
+from qtui.core.memory.side_files import SideFiles
 from qtui.core.memory.unaccounted import ByCard, LeftOut
 from qtui.core.origin import Origin
 from qtui.core.ports import Described, Tables
@@ -181,13 +181,15 @@ class ClosedForm:
 
         Raises:
             BadFileError: the file, an adapter or the projector cannot be read.
+            PlanRefusedError: an adapter or the projector does not go with the model.
         """
         info = await self._engine.info()
         table = await self._tables.table(variant)
-        adapters = [await self._side_file(path) for path, _ in plan.lora]
-        projector_file = await self._side_file(plan.mmproj) if plan.mmproj else None
+        adapters = tuple([await self._tables.side_file(path) for path, _ in plan.lora])
+        beside = SideFiles(adapters, await self._tables.side_file(plan.mmproj) if plan.mmproj else None)
+        beside.check(table.architecture, variant.title)
         left_out = await self._left_out.by_card() if info.gpus else {}
-        return Bound(table, info, SideFiles(tuple(adapters), projector_file), left_out, variant.title)
+        return Bound(table, info, beside, left_out, variant.title)
 
     async def footprint(self, variant: Variant, plan: LoadPlan) -> Footprint:
         """Return the footprint of a resolved plan, origin computed.
@@ -200,6 +202,3 @@ class ClosedForm:
         # A table of a thousand tensors takes a few milliseconds: not worth a thread.
         await asyncio.sleep(0)
         return bound.footprint(plan)
-
-    async def _side_file(self, path: str) -> SideFile:
-        return SideFile(PurePath(path).name, await self._tables.tensor_bytes(path))

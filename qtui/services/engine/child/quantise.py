@@ -7,144 +7,259 @@ from __future__ import annotations
 
 import ctypes
 import os
-import re
 import shutil
 import sys
 import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
-from qtui.core.quantise import Quantised, QuantiseFailed, QuantiseJob, QuantisePlanned, QuantiseProgressed
-from qtui.core.text import MIB, clean_name, size
+from qtui.core.gguf.types import nbytes
+from qtui.core.quantise.messages import (
+    PredictJob,
+    Quantised,
+    QuantiseFailed,
+    QuantiseJob,
+    QuantisePlanned,
+    QuantiseProgressed,
+    TypeShare,
+)
+from qtui.core.quantise.obstacles import no_room, obstacle
+from qtui.core.quantise.recipe import Recipe, checked
+from qtui.core.quantise.types import PLAIN, type_id, wants_matrix
+from qtui.core.text import clean_name
 from qtui.core.wire import decode
 from qtui.services.engine.child.memory import offer_to_oom_killer
 from qtui.services.engine.child.native import WARN, Native, claim_stdout, harden, open_native
+from qtui.services.engine.child.quantise_log import STEP, DryLog, refusal
+from qtui.services.engine.child.quantise_matrix import ModelMatrix
+from qtui.services.engine.child.quantise_source import Extra, ResultSizes, Source, read_source
 from qtui.services.engine.child.sender import Sender
 
 BUFFER_BYTES = 1 << 30
 """Rows kept in memory at once; llama.cpp's own default is 8 GiB."""
-HEADER_ROOM = 64 * MIB
-"""Free space wanted beyond the tensors: names, metadata, a large vocabulary."""
-_STEP = re.compile(r"\[ *(\d+)/ *(\d+)\] +(\S+)")
-_SIZE = re.compile(r"quant size += +([\d.]+) MiB")
-_REASON = re.compile(r"failed to quantize: (.*)")
+REQUANTISED = "qtui.requantized_from"
+"""The key under which a result says which quantised types it was made of."""
+_NO_TYPE = 43
+"""GGML_TYPE_COUNT (ggml.h): the type is left to llama.cpp."""
 
 
 class Run:
-    """One quantising run in this process."""
+    """Quantising of one source in this process."""
 
-    def __init__(self, job: QuantiseJob, native: Native, sender: Sender) -> None:
-        self._job = job
+    def __init__(self, source: Path, native: Native, sender: Sender) -> None:
+        if native.problem:
+            raise EngineError(f"cannot quantise: {native.problem}", "install llama-cpp-python 0.3.36")
         self._native = native
         self._sender = sender
-        self._dry = True
+        self._source: Source = read_source(source)
+        self._name = clean_name(source.name)
+        self._sizes = ResultSizes(native, self._source)
+        self._matrices: dict[str, ModelMatrix] = {}
+        self._dry: DryLog | None = None
+        self._read = 0
+        self._kept: list[Any] = []
         # Kept here: a collected callback is a segmentation fault.
         self._callback = native.api.llama_log_callback(self._heard)
         native.api.llama_log_set(self._callback, ctypes.c_void_p(0))
 
-    def run(self) -> Quantised:
-        """Ask for the size, check that there is room, and write.
+    def plan(self, recipe: Recipe) -> QuantisePlanned:
+        """Return what llama.cpp would make, to the byte.
 
         Raises:
-            UsageError: llama.cpp has no such file type, or the type needs an importance matrix.
-            BadFileError: llama.cpp cannot read the source.
-            EngineError: it refuses, or the disk is full.
+            UsageError: there is no such type, or an override is no regular expression.
+            BadFileError: llama.cpp cannot quantise the source, or the matrix is none.
+        """
+        recipe = checked(recipe)
+        matrix = self._matrix(recipe)
+        self._dry = DryLog()
+        try:
+            self._call("", self._parameters(recipe, matrix, dry=True), dry=True)
+            dry = self._dry
+        finally:
+            self._dry = None
+        tensors = self._source.tensors
+        if dry.types.keys() != tensors.keys():
+            raise EngineError(f"llama.cpp's log does not tell the types of all tensors of {self._name}")
+        requantised = tuple(
+            sorted(
+                {tensors[name].type_name for name, kind in dry.types.items() if kind != tensors[name].type_name}
+                - set(PLAIN)
+            )
+        )
+        lacking = matrix is not None and any(
+            matrix.lacks(name) and kind != tensors[name].type_name and wants_matrix(name, kind, recipe.kind)
+            for name, kind in dry.types.items()
+        )
+        counts, sizes = Counter(dry.types.values()), Counter[str]()
+        for name, kind in dry.types.items():
+            sizes[kind] += nbytes(type_id(kind), tensors[name].shape) or 0
+        extras = self._extras(requantised, matrix)
+        return QuantisePlanned(
+            recipe,
+            sizes=self._sizes.of(dry.types, extras, split=recipe.keep_split),
+            tensors=len(tensors),
+            source_size=sum(tensor.size_bytes or 0 for tensor in tensors.values()),
+            weights=sum(tensor.elements for tensor in tensors.values()),
+            mix=tuple(TypeShare(kind, counts[kind], size) for kind, size in sizes.most_common()),
+            fallbacks=dry.fallbacks,
+            needs_matrix=lacking or (matrix is None and dry.needs_matrix),
+            requantised=requantised,
+            matrix=None if matrix is None else matrix.fit(tensors, dry.types),
+        )
+
+    def make(self, job: QuantiseJob) -> Quantised:
+        """Tell what will be made, check that nothing is in the way, and write.
+
+        Raises:
+            QtuiError: as `plan`; what stands against it; no room; the disk fills up.
         """
         started = time.monotonic()
-        parameters = self._parameters()
-        planned = self._plan(parameters)
-        self._sender.send(QuantisePlanned(planned))
-        folder = Path(self._job.target).parent
-        free = shutil.disk_usage(folder).free
-        if free < planned + min(HEADER_ROOM, planned):
-            raise EngineError(
-                f"the result needs {size(planned)}, {clean_name(str(folder))} has {size(free)} free",
-                "free some space, or write to another folder",
-            )
-        self._dry = parameters.dry_run = False
-        self._call(parameters)
-        return Quantised(Path(self._job.target).stat().st_size, time.monotonic() - started)
+        planned = self.plan(job.recipe)
+        self._sender.send(planned)
+        target = Path(job.target)
+        folder = target.parent
+        for failure in (obstacle(planned), no_room(planned.size, shutil.disk_usage(folder).free, str(folder))):
+            if failure is not None:
+                raise _error(failure)
+        recipe = planned.recipe
+        matrix = self._matrix(recipe)
+        extras = self._extras(planned.requantised, matrix)
+        parameters = self._parameters(recipe, matrix, extras, job.threads)
+        self._read = 0
+        self._call(str(target / job.stem) if recipe.keep_split else str(target), parameters, dry=False)
+        files = sorted(target.iterdir()) if recipe.keep_split else [target]
+        size = sum(path.stat().st_size for path in files)
+        return Quantised(size, time.monotonic() - started, tuple(map(str, files)))
 
-    def _parameters(self) -> Any:
+    def _extras(self, requantised: Sequence[str], matrix: ModelMatrix | None) -> tuple[Extra, ...]:
+        found = [*self._source.extras, *(matrix.extras if matrix is not None else ())]
+        if requantised:
+            found.append(Extra(REQUANTISED, ", ".join(requantised)))
+        return tuple(found)
+
+    def _matrix(self, recipe: Recipe) -> ModelMatrix | None:
+        if recipe.imatrix and recipe.imatrix not in self._matrices:
+            self._matrices[recipe.imatrix] = ModelMatrix(recipe.imatrix, self._native.api)
+        return self._matrices.get(recipe.imatrix)
+
+    def _parameters(
+        self,
+        recipe: Recipe,
+        matrix: ModelMatrix | None,
+        extras: Sequence[Extra] = (),
+        threads: int = 0,
+        *,
+        dry: bool = False,
+    ) -> Any:
         api = self._native.api
-        kind = file_type(api, self._job.kind)
-        if self._native.problem:
-            raise EngineError(f"cannot quantise: {self._native.problem}", "install llama-cpp-python 0.3.36")
-        parameters = api.llama_model_quantize_default_params()
-        parameters.ftype = kind
-        parameters.nthread = self._job.threads
-        parameters.allow_requantize = self._job.requantise
-        parameters.max_buf_size = BUFFER_BYTES
-        return parameters
+        value = api.llama_model_quantize_default_params()
+        value.ftype = file_type(api, recipe.kind)
+        value.allow_requantize = recipe.allow_requantize
+        value.pure = recipe.pure
+        value.keep_split = recipe.keep_split
+        value.quantize_output_tensor = not recipe.leave_output_tensor
+        value.output_tensor_type = type_id(recipe.output_tensor_type) if recipe.output_tensor_type else _NO_TYPE
+        value.token_embedding_type = type_id(recipe.token_embedding_type) if recipe.token_embedding_type else _NO_TYPE
+        value.nthread = threads
+        value.max_buf_size = BUFFER_BYTES
+        value.dry_run = dry
+        if matrix is not None:
+            value.imatrix = ctypes.cast(matrix.array, ctypes.POINTER(api.llama_model_imatrix_data))
+        if recipe.tensor_type:
+            kind = api.llama_model_tensor_override
+            rows = [kind(pattern.encode(), type_id(name)) for pattern, name in recipe.tensor_type]
+            overrides = (kind * (len(rows) + 1))(*rows, kind(None, _NO_TYPE))
+            value.tt_overrides = ctypes.cast(overrides, ctypes.POINTER(kind))
+            self._kept.append((overrides, rows))
+        if extras:
+            entries = (api.llama_model_kv_override * (len(extras) + 1))(*(_value(api, extra) for extra in extras))
+            value.kv_overrides = ctypes.cast(entries, ctypes.POINTER(api.llama_model_kv_override))
+            self._kept.append(entries)
+        return value
 
-    def _plan(self, parameters: Any) -> int:
-        """Run dry; returns the bytes of all tensors of the result."""
-        parameters.dry_run = True
-        self._call(parameters)
-        log = "\n".join(self._native.log.since())
-        if "will require an imatrix" in log:
-            raise UsageError(
-                f"{clean_name(self._job.kind)} needs an importance matrix", "choose a type of 3 bits or more"
-            )
-        found = _SIZE.search(log)
-        return int(float(found[1]) * MIB) if found else 0
-
-    def _call(self, parameters: Any) -> None:
-        source, target = os.fsencode(self._job.source), os.fsencode(self._job.target)
-        status = self._native.api.llama_model_quantize(source, target, ctypes.byref(parameters))
-        self._native.log.flush()
-        if status != 0:
-            raise self._refusal()
-
-    def _refusal(self) -> QtuiError:
+    def _call(self, target: str, parameters: Any, *, dry: bool) -> None:
         log = self._native.log
-        text = "\n".join(log.since(level=WARN) or log.tail())
-        found = _REASON.search(text)
-        reason = found[1].strip() if found else "llama.cpp does not say why"
-        name = clean_name(Path(self._job.source).name)
-        if not self._dry and "iostream error" in reason:
-            return EngineError(
-                f"cannot write the result of {name}: the disk is full or the file grew too large",
-                "free some space, or write to another folder",
-            )
-        if "requantizing" in reason:
-            return UsageError(f"{name} is quantised already", "start from an F16, BF16 or F32 file")
-        if self._dry:
-            return BadFileError(f"llama.cpp cannot quantise {name}: {reason}", "see whether `qtui show` can read it")
-        return EngineError(f"quantising {name} failed: {reason}")
+        mark = log.count
+        source = os.fsencode(self._source.paths[0])
+        status = self._native.api.llama_model_quantize(source, os.fsencode(target), ctypes.byref(parameters))
+        log.flush()
+        if status != 0:
+            raise refusal(log.since(mark, WARN) or list(log.tail()), self._name, writing=not dry)
 
     def _heard(self, level: int, text: bytes, _data: Any) -> None:
         piece = text.decode("utf-8", "replace")
-        step = None if self._dry else _STEP.match(piece)
-        if step:
-            self._sender.send(QuantiseProgressed(int(step[1]) - 1, int(step[2]), clean_name(step[3])))
+        if self._dry is not None:
+            self._dry.add(piece)
+        elif step := STEP.match(piece):
+            tensors = self._source.tensors
+            tensor = tensors.get(step[3])
+            whole = sum(one.size_bytes or 0 for one in tensors.values())
+            self._sender.send(
+                QuantiseProgressed(int(step[1]) - 1, int(step[2]), clean_name(step[3]), self._read, whole)
+            )
+            self._read += (tensor.size_bytes or 0) if tensor is not None else 0
         self._native.log.add(level, piece)
+
+
+def _value(api: Any, extra: Extra) -> Any:
+    """Return a metadata value as llama-quantize hands it over: keys and texts of 127 bytes at most."""
+    entry = api.llama_model_kv_override()
+    entry.key = extra.key.encode()[:127]
+    if isinstance(extra.value, str):
+        entry.tag = api.LLAMA_KV_OVERRIDE_TYPE_STR
+        entry.value.val_str = extra.value.encode("utf-8", "surrogateescape")[:127]
+    else:
+        entry.tag = api.LLAMA_KV_OVERRIDE_TYPE_INT
+        entry.value.val_i64 = extra.value
+    return entry
 
 
 def file_type(api: Any, name: str) -> int:
     """Return llama.cpp's number of a file type.
 
     Raises:
-        UsageError: there is none of this name.
+        UsageError: this build has none of this name.
     """
-    known = {
-        constant.removeprefix("LLAMA_FTYPE_").removeprefix("MOSTLY_").removeprefix("ALL_"): value
-        for constant, value in vars(api).items()
-        if constant.startswith(("LLAMA_FTYPE_MOSTLY_", "LLAMA_FTYPE_ALL_"))
-    }
-    if name not in known:
-        raise UsageError(f"llama.cpp has no file type {clean_name(name)}", f"one of {', '.join(known)}")
-    return int(known[name])
+    for prefix in ("LLAMA_FTYPE_MOSTLY_", "LLAMA_FTYPE_ALL_"):
+        if hasattr(api, prefix + name):
+            return int(getattr(api, prefix + name))
+    raise UsageError(f"this llama.cpp has no file type {clean_name(name)}", "take another type")
 
 
-def end_with_parent(job: QuantiseJob, complete: threading.Event) -> None:
+def _error(failure: Failure) -> QtuiError:
+    kinds: dict[str, type[QtuiError]] = {kind.kind: kind for kind in (BadFileError, UsageError, EngineError)}
+    return kinds.get(failure.kind, EngineError)(failure.message, failure.hint)
+
+
+def predict(job: PredictJob, native: Native, sender: Sender) -> None:
+    """Tell of each recipe what it would make; of one that cannot be made, why."""
+    run = Run(Path(job.source), native, sender)
+    for recipe in job.recipes:
+        try:
+            sender.send(run.plan(recipe))
+        except QtuiError as error:
+            sender.send(QuantisePlanned(recipe, (), 0, 0, 0, problem=error.message, hint=error.hint))
+
+
+def remove(job: QuantiseJob) -> None:
+    """Remove what is not complete."""
+    target = Path(job.target)
+    if job.recipe.keep_split:
+        shutil.rmtree(target, ignore_errors=True)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def end_with_parent(job: QuantiseJob | PredictJob, complete: threading.Event) -> None:
     """End when stdin closes: the parent cancelled or is gone. What is not complete is removed."""
     while sys.stdin.buffer.read(4096):
         pass
-    if not complete.is_set():
-        Path(job.target).unlink(missing_ok=True)
+    if not complete.is_set() and isinstance(job, QuantiseJob):
+        remove(job)
     os._exit(0 if complete.is_set() else 130)
 
 
@@ -153,19 +268,24 @@ def main() -> int:
     harden()
     offer_to_oom_killer()
     sender = Sender(claim_stdout())
-    job = decode(sys.stdin.buffer.readline(), (QuantiseJob,))
-    if not isinstance(job, QuantiseJob):
+    job = decode(sys.stdin.buffer.readline(), (QuantiseJob, PredictJob))
+    if not isinstance(job, QuantiseJob | PredictJob):
         sender.send(QuantiseFailed(Failure.of(EngineError("the quantising process was given no job"))))
         return 2
     try:
         complete = threading.Event()
         threading.Thread(target=end_with_parent, args=(job, complete), daemon=True).start()
-        made = Run(job, open_native(echo=sys.stderr), sender).run()
+        native = open_native(echo=sys.stderr)
+        if isinstance(job, PredictJob):
+            predict(job, native, sender)
+            return 0
+        made = Run(Path(job.source), native, sender).make(job)
         # The parent closes stdin as soon as it knows.
         complete.set()
         sender.send(made)
     except QtuiError as error:
-        Path(job.target).unlink(missing_ok=True)
+        if isinstance(job, QuantiseJob):
+            remove(job)
         sender.send(QuantiseFailed(Failure.of(error)))
         return 1
     return 0

@@ -128,18 +128,12 @@ class Session:
 
     def _warnings(self, model: LoadedModel, prompts: Prompts, in_ram: int) -> tuple[str, ...]:
         plan, found = model.plan, [self._native.problem, prompts.warning]
-        if model.trained_context and plan.ctx_size > model.trained_context:
-            found.append(
-                f"{plan.ctx_size} tokens of context are more than the {model.trained_context} it was trained to"
-            )
         locked = own_memory().locked
         if plan.load_mode.locked and (locked or 0) < in_ram:
             found.append(
                 f"{size(locked)} of {size(in_ram)} of weights are locked in memory"
                 " (raise RLIMIT_MEMLOCK: ulimit -l; repacked weights are never locked)"
             )
-        if plan.mmproj:
-            found.append("the image projector is not used")
         if model.unanswering:
             found.append(f"this model cannot answer: {model.unanswering}")
         return tuple(text for text in found if text)

@@ -12,9 +12,9 @@ from qtui.core.memory.closed_form.exactness import APPROXIMATE, EXACT, compute_b
 from qtui.core.memory.closed_form.formula import footprint_of
 from qtui.core.memory.closed_form.table import ModelTable
 from qtui.core.memory.consumers import CONSUMERS
-from qtui.core.memory.extras import SideFile, SideFiles
 from qtui.core.memory.footprint import DeviceBytes, Footprint
 from qtui.core.memory.plan import ALL_LAYERS, FlashAttention, LoadMode, LoadPlan
+from qtui.core.memory.side_files import SideFile, SideFiles
 from qtui.core.origin import Origin
 from qtui.core.text import GIB, MIB
 from tests.builders.gguf import Tensor

@@ -17,6 +17,7 @@ from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard, refusal
 from qtui.core.memory.plan import ALL_LAYERS, LoadPlan
+from qtui.core.memory.side_files import SideFile
 from qtui.core.memory.verdict import Fit
 from qtui.core.origin import Origin
 from qtui.core.text import GIB, MIB
@@ -32,7 +33,7 @@ class Headers:
             raise BadFileError("broken")
         return header_table(variant.path.stem)
 
-    async def tensor_bytes(self, path: str) -> int:
+    async def side_file(self, path: str) -> SideFile:
         raise BadFileError(path)
 
 

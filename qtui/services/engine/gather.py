@@ -1,0 +1,170 @@
+"""Gathers an importance matrix in a child process; what was gathered is kept when it is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import signal
+import uuid
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
+from qtui.core.memory.plan import LoadPlan
+from qtui.core.quantise.gathering import (
+    CTX_SIZE,
+    GATHER_REPLIES,
+    SAVE_EVERY,
+    Gathered,
+    GatherEvent,
+    GatherFailed,
+    GatherJob,
+)
+from qtui.core.text import clean, clean_name
+from qtui.core.wire import cleaned, decode
+from qtui.services.engine.child_process import ChildProcess, python_module
+from qtui.services.engine.crash import explain
+from qtui.services.engine.logs import ChildLog
+from qtui.services.engine.part_files import place, refuse_target
+from qtui.services.engine.quantise import first_shard, refuse_same_file, shards
+
+CHILD = "qtui.services.engine.child.imatrix"
+PATIENCE_S = 10.0
+
+
+async def gather(
+    model: Path, text: Path, target: Path, *, ctx_size: int = CTX_SIZE, chunks: int = 0, plan: LoadPlan | None = None,
+    overwrite: bool = False, save_every: int = SAVE_EVERY, process_output: bool = False,
+) -> AsyncGenerator[GatherEvent]:  # fmt: skip
+    """Gather a matrix with a model over a text, at most `chunks` of `ctx_size` tokens, and write it to `target`.
+
+    Closing the iterator stops the child; what was gathered stays beside the target as `state_path` and is gone on with
+    by the next run with the same model, text and context.
+
+    Raises:
+        BadFileError: model or text cannot be read, or the model computes what are no numbers.
+        UsageError: the text is too short; the target is the model, the text, or there already.
+        EngineError: llama.cpp fails, or the child dies.
+        QtuiError: the target's folder cannot be written, or another qtui gathers the same.
+    """
+    model = first_shard(model)
+    refuse_same_file(model, target)
+    refuse_same_file(text, target)
+    refuse_target(target, overwrite=overwrite)
+    with _locked(state_path(target)) as state:
+        identity = _identity(model, text, ctx_size, process_output=process_output)
+        job = GatherJob(
+            str(model),
+            str(text),
+            str(state),
+            identity,
+            ctx_size,
+            chunks,
+            save_every,
+            process_output,
+            plan or LoadPlan(),
+        )
+        last: Gathered | None = None
+        async with contextlib.aclosing(_run(job)) as events:
+            async for event in events:
+                if isinstance(event, Gathered):
+                    last = event
+                else:
+                    yield event
+        if last is None:
+            return
+        try:
+            state.chmod(0o644)
+            place(state, target, overwrite=overwrite)
+        except OSError as error:
+            raise _unwritable(target, error) from error
+    yield replace(last, file=str(target))
+
+
+def state_path(target: Path) -> Path:
+    """Return where what was gathered for a target is kept until it is whole; scans skip `.part`."""
+    return target.with_name(f".{target.name[:200]}.imatrix.part")
+
+
+def kept_chunks(target: Path) -> bool:
+    """Tell whether an interrupted run left something for this target."""
+    try:
+        return state_path(target).stat().st_size > 0
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def _locked(state: Path) -> Iterator[Path]:
+    lock = state.with_name(state.name.removesuffix(".part") + ".lock.part")
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _unwritable(state, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise QtuiError(
+                f"{clean_name(state.name)} is being gathered by another qtui", "wait for it, or choose another name"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield state
+    finally:
+        with contextlib.suppress(OSError):
+            lock.unlink()
+        os.close(descriptor)
+
+
+def _identity(model: Path, text: Path, ctx_size: int, *, process_output: bool) -> str:
+    """Return what a state is of. The text by its content; the model, which may be large, by size and time."""
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(set(shards(model))):
+            status = path.stat()
+            digest.update(f"{path.name} {status.st_size} {status.st_mtime_ns}\n".encode())
+        with text.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    except OSError as error:
+        raise BadFileError(
+            f"cannot read {clean_name(str(text))}: {clean(error.strerror or str(error))}", "check the path"
+        ) from error
+    digest.update(f"{ctx_size} {process_output}".encode())
+    return digest.hexdigest()
+
+
+async def _run(job: GatherJob) -> AsyncGenerator[GatherEvent]:
+    """Start the child, hand it the job, and yield what it says until it ends well."""
+    log = ChildLog(f"imatrix-{uuid.uuid4().hex[:8]}")
+    try:
+        child = await ChildProcess.start(python_module(CHILD), log)
+    except OSError as error:
+        raise EngineError(f"cannot start a process: {clean(str(error))}") from error
+    try:
+        child.send(job)
+        async for line in child.lines():
+            message = cleaned(decode(line, GATHER_REPLIES))
+            if isinstance(message, GatherFailed):
+                failure = message.failure
+                kinds = {kind.kind: kind for kind in (BadFileError, UsageError)}
+                raise kinds.get(failure.kind, EngineError)(failure.message, failure.hint)
+            if message is not None:
+                yield message
+            if isinstance(message, Gathered):
+                return
+        status = await child.ended(PATIENCE_S)
+        failure = explain(-signal.SIGKILL if status is None else status, log.tail(), doing="gathering")
+        raise EngineError(failure.message, failure.hint)
+    finally:
+        await child.ended(PATIENCE_S)
+
+
+def _unwritable(path: Path, error: OSError) -> QtuiError:
+    return QtuiError(
+        f"cannot write {clean_name(str(path))}: {clean(error.strerror or str(error))}",
+        "check the free space and the permissions of the folder",
+    )

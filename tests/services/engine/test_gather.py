@@ -1,0 +1,134 @@
+"""Gathering an importance matrix: with a dense model and one of experts, stopped and gone on with, refused."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
+from qtui.core.quantise.gathering import Gathered, GatherEvent, GatherProgressed, GatherStarted
+from qtui.services.engine.child.matrix_file import read_matrix
+from qtui.services.engine.gather import gather, kept_chunks, state_path
+from tests.builders.moe import EXPERTS, write_moe
+from tests.services.engine.making import CTX, TEXT, gathered
+
+
+@pytest.fixture(scope="module")
+def moe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo model's first block with experts."""
+    folder = tmp_path_factory.mktemp("moe")
+    demo = Path(__file__).parents[3] / "qtui" / "data" / "demo" / "qtui-demo-F16.gguf"
+    return write_moe(demo, folder / "moe.gguf", blocks=1)
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    return path
+
+
+def run(model: Path, text: Path, target: Path, chunks: int = 6) -> AsyncGenerator[GatherEvent]:
+    return gather(model, text, target, ctx_size=CTX, chunks=chunks, save_every=2)
+
+
+async def test_a_dense_model_sees_every_token_everywhere(demo_f16: Path, tmp_path: Path) -> None:
+    path, told = await gathered(demo_f16, tmp_path, chunks=3)
+    matrix = read_matrix(path)
+    assert (told.chunks, told.tokens, told.experts, told.scarce) == (3, 3 * CTX, 0, ())
+    assert len(matrix.entries) == told.entries == 35
+    assert all(entry.counts.tolist() == [3 * CTX] for entry in matrix.entries.values())
+    assert all((entry.sums > 0).any() for entry in matrix.entries.values())
+    assert (matrix.datasets, matrix.chunk_count, matrix.chunk_size) == ((str(tmp_path / "text.txt"),), 3, CTX)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["matrix.gguf", "text.txt"]
+
+
+async def test_tokens_go_to_the_experts_that_the_router_chose(moe: Path, tmp_path: Path) -> None:
+    path, told = await gathered(moe, tmp_path, chunks=3)
+    entries = read_matrix(path).entries
+    ups = entries["blk.0.ffn_up_exps.weight"]
+    assert ups.counts.size == EXPERTS and ups.counts.sum() == 3 * CTX * 2
+    assert np.array_equal(ups.counts, entries["blk.0.ffn_down_exps.weight"].counts)
+    assert told.experts == 3 * EXPERTS and told.experts_seen == 3 * int((ups.counts > 0).sum())
+
+
+async def test_a_stopped_run_is_gone_on_with(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.gguf"
+    events = run(demo_f16, text, target)
+    async for event in events:
+        if isinstance(event, GatherProgressed) and event.done == 5:
+            break
+    await events.aclose()
+    assert not target.exists() and kept_chunks(target)
+    first, *steps, last = [event async for event in run(demo_f16, text, target)]
+    assert isinstance(first, GatherStarted) and first.resumed == 4
+    assert [step.done for step in steps if isinstance(step, GatherProgressed)] == [5, 6]
+    assert isinstance(last, Gathered) and last.chunks == 6
+    assert not state_path(target).exists()
+    whole = tmp_path / "whole.gguf"
+    _ = [event async for event in run(demo_f16, text, whole)]
+    ours, theirs = read_matrix(target).entries, read_matrix(whole).entries
+    for name, entry in ours.items():
+        assert np.array_equal(entry.counts, theirs[name].counts)
+        np.testing.assert_allclose(entry.sums, theirs[name].sums, rtol=1e-6)
+
+
+async def test_what_another_text_left_is_not_gone_on_with(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.gguf"
+    events = run(demo_f16, text, target)
+    async for event in events:
+        if isinstance(event, GatherProgressed) and event.done == 3:
+            break
+    await events.aclose()
+    text.write_text(TEXT + " And more.")
+    first, *_ = [event async for event in run(demo_f16, text, target, chunks=2)]
+    assert isinstance(first, GatherStarted) and first.resumed == 0 and "begins anew" in first.note
+
+
+async def test_a_killed_child_is_an_error_and_what_was_kept_stays(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    before = {child.pid for child in psutil.Process().children()}
+
+    async def kill_it() -> None:
+        async for event in run(demo_f16, text, tmp_path / "m.gguf"):
+            if isinstance(event, GatherProgressed) and event.done == 3:
+                (pid,) = {child.pid for child in psutil.Process().children()} - before
+                os.kill(pid, signal.SIGKILL)
+
+    with pytest.raises(EngineError, match="killed the engine"):
+        await kill_it()
+    assert kept_chunks(tmp_path / "m.gguf")
+
+
+async def test_a_text_too_short_says_how_much_is_missing(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    text.write_text("Too short.")
+    with pytest.raises(UsageError, match=rf"at least {2 * CTX} are needed, \d+ more"):
+        _ = [event async for event in run(demo_f16, text, tmp_path / "m.gguf")]
+    assert [one.name for one in tmp_path.iterdir()] == ["text.txt"]
+
+
+async def test_what_cannot_be_read_or_written_is_a_message(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    for model, what, target, why in (
+        (tmp_path / "none.gguf", text, tmp_path / "m.gguf", "cannot read"),
+        (demo_f16, tmp_path / "none.txt", tmp_path / "m.gguf", "cannot read"),
+        (text, text, tmp_path / "m.gguf", "is not a GGUF file"),
+        (demo_f16, text, text, "the file that would be read"),
+        (demo_f16, text, tmp_path, "is a folder"),
+    ):
+        with pytest.raises((BadFileError, UsageError), match=why):
+            _ = [event async for event in run(model, what, target)]
+    assert [one.name for one in tmp_path.iterdir()] == ["text.txt"]
+
+
+async def test_two_do_not_gather_the_same(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    lock = tmp_path / ".m.gguf.imatrix.lock.part"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(QtuiError, match="being gathered by another qtui"):
+            _ = [event async for event in run(demo_f16, text, tmp_path / "m.gguf")]
