@@ -109,9 +109,9 @@ JSON = {
     '"tokens"}, "n_ctx", "chunks", "results": [{"id", "file", "model", "quant", "size", "share_of_reference", "hash", '
     '"bits_per_weight", "chunks", "complete", "tokens", "perplexity": {"value", "stderr"}, "reference_perplexity", '
     '"log_ratio", "kl_divergence": {"mean", "stderr", "median", "p99", "p999", "max"}, "same_top_token": {"value", '
-    '"stderr"}, "rms_probability_change", "band", "rate", "peak_rss", "engine", "build"}], "complete", "notes"}`; shares '
-    'are from 0 to 1, `tokens` of a result are those that were scored; one that failed has `"error"` instead. With '
-    '`--clean` `{"freed"}`.',
+    '"stderr"}, "rms_probability_change", "band", "rate", "peak_rss", "engine", "build"}], "complete", "notes"}`; '
+    'shares are from 0 to 1, `tokens` of a result are those that were scored; one that failed has `"error"` '
+    'instead. With `--clean` `{"freed"}`.',
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed.',
     "quantize": '`{"file", "files", "source", "target", "type", "recipe", "predicted_size", "size", "bits_per_weight", '
@@ -137,7 +137,8 @@ JSON = {
     '"finish_reason", "remark", "prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", '
     '"prompt_rate", "generation_rate", "peak_rss", "failure"}]}], "suites": [{"id", "time", "suite", "digest", '
     '"tasks", "sampling", "engine", "build", "complete", "sides", "results", "score"}], "standings": [{"a", "b", '
-    '"rounds", "time", "ballot"}]}`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
+    '"rounds", "time", "ballot"}], "measurements": [..]}`, these as the results of `measure` with `reference`, `text` '
+    'and `time`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
     "with `sha256:`, or with `partial:` where only size and ends of a large file were read.",
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
