@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from qtui.cli.crash import crash_report
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.core.errors import UsageError
-from qtui.core.settings import LogLevel
+from qtui.core.settings import LogLevel, Problem
 
 if TYPE_CHECKING:
+    from qtui.core.advice.loss import Losses
     from qtui.core.library.variant import Variant
     from qtui.ui.parts import Parts
 
@@ -74,6 +75,11 @@ def _parts(context: Context) -> Parts:
     gc.enable()
     problems = services.settings_problems()
     of_the_file = services.settings_store.problems() if services.settings_store is not None else ()
+
+    def losses() -> tuple[Losses, Sequence[Problem]]:
+        evidence, problems = services.evidence()
+        return services.losses(evidence), problems
+
     return Parts(
         library=services.library, machine=services.machine, engine=services.engine, guard=services.guard,
         footprints=services.footprints, sessions=services.sessions, plan=services.starting_plan(),
@@ -81,7 +87,8 @@ def _parts(context: Context) -> Parts:
         downloads=services.download_run,
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
         forecast=services.forecast, remover=services.remover, checksums=services.checksums, hub=services.hub,
-        keeper=services.keeper(services.note), past=services.past,
+        keeper=services.keeper(services.note), past=services.past, losses=losses, help_pages=services.help_pages,
+        workshop=services.workshop,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 

@@ -113,7 +113,12 @@ JSON = {
     'shares are from 0 to 1, `tokens` of a result are those that were scored; one that failed has `"error"` '
     'instead. With `--clean` `{"freed"}`.',
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
-    '"method", "plans"}`; a result has `error` only when it failed.',
+    '"method", "plans"}`; a result has `error` only when it failed. With `--parallel` `{"results": [{"parallel", '
+    '"file", "test": "load", "requests", "answered", "errors": [{"message", "count"}], "time_to_first_token": {"p50", '
+    '"p95", "samples"}, "generation_rate": {…}, "generated_tokens", "elapsed", "throughput"}], "method", "plans"}`; '
+    "the `p95` of seconds is what 95 of 100 answers take at most, that of rates what they have at least.",
+    "serve": '`{"endpoint", "model", "file", "key", "engine", "plan", "session", "pid", "curl"}`, as soon as it '
+    "answers; `key` is null where it is yours. What happens later goes to stderr.",
     "quantize": '`{"file", "files", "source", "target", "type", "recipe", "predicted_size", "size", "bits_per_weight", '
     '"free", "tensor_types": {TYPE: {"tensors", "bytes"}}, "fallbacks": [{"wanted", "made", "tensors"}], "imatrix": '
     '{"entries", "used", "lacking", "unknown", "experts", "experts_seen", "datasets", "chunks"}, "needs_imatrix", '
@@ -127,11 +132,11 @@ JSON = {
     '"pressure": {"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", '
     '"gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
     '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
-    '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "foreign": [{"pid", "name", '
-    '"resident", "vram", "file"}], "alarms": [{"kind": "oom_kill|faults|spill|swap|headroom|throttling", "subject", '
-    '"since", "message", "advice", "remedy": {"session", "change", "plan"}}], "problems"}`. Rates are per second and '
-    "unknown in a first sample; pressures are percent of the last 10 s. `alarms` are what holds at that moment, "
-    "however short. `--csv` has a row for each second, with unknown values empty.",
+    '"endpoint", "memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "foreign": [{"pid", '
+    '"name", "resident", "vram", "file"}], "alarms": [{"kind": "oom_kill|faults|spill|swap|headroom|throttling", '
+    '"subject", "since", "message", "advice", "remedy": {"session", "change", "plan"}}], "problems"}`. Rates are per '
+    "second and unknown in a first sample; pressures are percent of the last 10 s. `alarms` are what holds at that "
+    "moment, however short. `--csv` has a row for each second, with unknown values empty.",
     "history": '`{"place", "rounds": [{"id", "time", "prompt", "mode", "sampling", "system", "engine", "build", '
     '"blind", "vote", "sides": [{"side", "file", "model", "quant", "size", "hash", "plan", "text", "thinking", '
     '"finish_reason", "remark", "prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", '
@@ -140,6 +145,9 @@ JSON = {
     '"rounds", "time", "ballot"}], "measurements": [..]}`, these as the results of `measure` with `reference`, `text` '
     'and `time`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
     "with `sha256:`, or with `partial:` where only size and ends of a large file were read.",
+    "preset": '`{"presets": [{"name", "about", "match", "built_in", "options", "server"}], "problems"}`, one of them '
+    'with show and save. import: `{"file", "presets", "notes"}`, export: `{"file", "sections": [{"name", '
+    '"keys"}], "notes"}`; `server` are keys of a presets.ini that no option says, `notes` what is not used and why.',
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
     '"settings", "problems"}`',

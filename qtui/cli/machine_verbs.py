@@ -74,6 +74,7 @@ def engine_report(engine: EngineInfo) -> dict[str, Any]:
         "version": engine.version,
         "build": engine.build,
         "usable": engine.usable,
+        "rpc": engine.rpc,
         "problem": engine.problem,
         "devices": [asdict(device) for device in engine.devices],
     }
@@ -103,7 +104,9 @@ def _doctor_lines(
     ]
     for engine in engines:
         devices = ", ".join(f"{d.name} ({d.description})" for d in engine.devices) or "no devices"
-        lines.append(f"engine     {engine.name}: {devices if engine.usable else engine.problem}")
+        about = f"{devices}, RPC {'yes' if engine.rpc else 'no'}" if engine.usable else engine.problem
+        build = f" {engine.build}" if engine.usable and engine is not engines[0] and engine.build else ""
+        lines.append(f"engine     {engine.name}{build}: {about}")
     lines += memory_lines(sample)
     if not sample.gpus:
         lines.append(

@@ -63,11 +63,16 @@ def add_imatrix(parser: ArgumentParser) -> None:
     _add_text(parser)
     parser.add_argument("--process-output", action="store_true", help="gather for output.weight too")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT when it is there")
+    parser.add_argument(
+        "--tool", metavar="PROGRAM", nargs="?", const="llama-imatrix", default="",
+        help="let this llama-imatrix do it (default: the one on PATH); a stop then keeps nothing",
+    )  # fmt: skip
     options_of_loading(parser)
 
 
 def options_of_loading(parser: ArgumentParser) -> None:
     """Add how the model is loaded for gathering."""
+    parser.add_argument("--force", action="store_true", help="load the model for gathering although it does not fit")
     parser.add_argument(
         "--n-gpu-layers", metavar="N|all|auto", type=options.gpu_layers, default=None,
         help="layers in GPU memory while a matrix is gathered (default: auto)",

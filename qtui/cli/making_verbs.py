@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import asdict
@@ -13,8 +14,10 @@ from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.downloads.rate import RateMeter, left_text
 from qtui.core.errors import Failure, UsageError
+from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import AUTO, LoadPlan
 from qtui.core.quantise.gathering import Gathered, GatherProgressed, GatherStarted
+from qtui.core.quantise.obstacles import assurances
 from qtui.core.quantise.ports import Workshop
 from qtui.core.quantise.recipe import Recipe, checked
 from qtui.core.quantise.run import (
@@ -31,6 +34,7 @@ from qtui.core.quantise.run import (
     predict,
 )
 from qtui.core.quantise.types import OFFERED, MatrixUse, made_type
+from qtui.core.quantise.weighing import Weigh, refuse_too_large, weigher
 from qtui.core.text import clean_name, duration, size
 
 
@@ -38,7 +42,8 @@ async def quantize(context: Context) -> int:
     """Make a quant, tell what one would be, or what each type would be."""
     options = context.options
     workshop = _workshop(context)
-    source = (await context.services.library.find(options.source)).path
+    variant = await context.services.library.find(options.source)
+    source = variant.path
     if options.target is None:
         return await _all_types(context, workshop, source)
     if not options.type:
@@ -48,7 +53,7 @@ async def quantize(context: Context) -> int:
         return await _dry(context, workshop, order)
     made: Made | None = None
     gathered: Gathered | None = None
-    async with aclosing(make(order, workshop)) as events:
+    async with aclosing(make(order, workshop, _weigh(context, variant))) as events:
         async for event in events:
             _show(context, event)
             if isinstance(event, Made):
@@ -74,14 +79,16 @@ async def imatrix(context: Context) -> int:
     """Gather an importance matrix."""
     options, console = context.options, context.console
     workshop = _workshop(context)
-    source = (await context.services.library.find(options.source)).path
+    variant = await context.services.library.find(options.source)
+    source = variant.path
+    await refuse_too_large(_weigh(context, variant), _plan(context), options.ctx_size)
     last: Gathered | None = None
     resumed, meter = 0, RateMeter()
     started: GatherStarted | None = None
     async with aclosing(
         workshop.gather(
             source, options.text, options.target, ctx_size=options.ctx_size, chunks=options.chunks, plan=_plan(context),
-            overwrite=options.overwrite,
+            overwrite=options.overwrite, process_output=options.process_output, tool=_tool(options.tool),
         )
     ) as events:  # fmt: skip
         async for event in events:
@@ -169,6 +176,23 @@ def _plan(context: Context) -> LoadPlan:
     return LoadPlan(n_gpu_layers=AUTO if layers is None else layers, threads=threads)
 
 
+def _weigh(context: Context, variant: Variant) -> Weigh | None:
+    """Return what tells whether the model fits; None where nobody wants to know."""
+    return None if context.options.force else weigher(context.services.guard, variant)
+
+
+def _tool(name: str) -> str:
+    """Return the path of the tool that is asked for; empty: none."""
+    if not name:
+        return ""
+    found = shutil.which(name)
+    if found is None:
+        raise UsageError(
+            f"there is no {clean_name(name)}", "name the program, or leave --tool out: qtui gathers itself"
+        )
+    return str(Path(found).absolute())
+
+
 def _show(context: Context, event: MakeEvent) -> None:
     console = context.console
     if isinstance(event, Swept):
@@ -194,6 +218,8 @@ def _tell_plan(context: Context, told: Foretold) -> None:
     console.note(f"{planned.recipe.kind}: {size(planned.size)} ({planned.size} bytes{bits}); {size(told.free)} free")
     mix = ", ".join(f"{share.tensors} {share.kind}" for share in planned.mix)
     console.note(f"tensors: {mix}")
+    for assurance in assurances(planned):
+        console.note(assurance)
     for remark in told.remarks:
         console.note(f"note: {remark}")
     if made_type(planned.recipe.kind).matrix is MatrixUse.HELPS and planned.matrix is None:

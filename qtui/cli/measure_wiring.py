@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtui.cli.services import MeasureParts
+from qtui.core.measure.ports import MeasureParts
 
 if TYPE_CHECKING:
     from qtui.services.history import HistoryFile

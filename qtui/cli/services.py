@@ -19,17 +19,20 @@ from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.task import Suite
+from qtui.core.engines import engine_kind
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
 from qtui.core.hardware import EngineInfo
+from qtui.core.help_pages import HelpPage
 from qtui.core.history import rate_under
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
-from qtui.core.measure.ports import Measurements, Measurer, Texts, Workspace
+from qtui.core.measure.ports import MeasureParts
 from qtui.core.measure.quality import Qualities
 from qtui.core.measure.run import Means
 from qtui.core.memory.actual import Estimate
+from qtui.core.memory.by_engine import DryRunByEngine, FormulaByEngine
 from qtui.core.memory.closed_form.formula import ClosedForm
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints, difference_line
@@ -42,6 +45,7 @@ from qtui.core.ports import (
     Described,
     DryRun,
     Engine,
+    Formula,
     History,
     Library,
     Machine,
@@ -52,9 +56,11 @@ from qtui.core.ports import (
     SettingsStore,
     Tables,
 )
+from qtui.core.preset_ini.ports import PresetIni
 from qtui.core.presets import starting_plan
 from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
+from qtui.core.serving.ports import Endpoints
 from qtui.core.settings import BUILT_IN_ENGINE, Keep, Problem, Settings
 from qtui.core.themes import ThemeFile
 
@@ -106,16 +112,6 @@ class MakeJudge(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class MeasureParts:
-    """What measures variants."""
-
-    measurer: Measurer
-    workspace: Workspace
-    texts: Texts
-    measurements: Measurements
-
-
 async def _nothing() -> None:
     return None
 
@@ -134,6 +130,10 @@ def _nowhere(_folders: Sequence[Path]) -> None:
 
 def _no_evidence() -> tuple[Evidence, Sequence[Problem]]:
     return Evidence(), ()
+
+
+def _no_pages() -> Sequence[HelpPage]:
+    return ()
 
 
 def _no_themes() -> Sequence[ThemeFile]:
@@ -160,6 +160,8 @@ class Services:
     write_report: WriteReport
     keep_report: Callable[[Report, str], Awaitable[str]]
     """Writes a report of a kind into the data folder; returns where it is."""
+    endpoints: Endpoints
+    """Makes endpoints for other programs."""
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -171,12 +173,16 @@ class Services:
     """As they were when this run began, or when the app last took others."""
     settings_store: SettingsStore | None = None
     presets: PresetStore | None = None
+    preset_ini: PresetIni | None = None
+    """Files of llama-server's presets; None: none are read or written."""
     theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
     """Lets the library look into these folders besides the known places."""
     evidence: Callable[[], tuple[Evidence, Sequence[Problem]]] = _no_evidence
     """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
+    help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
+    """Reads the help pages."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
     rounds: Rounds | None = None
@@ -197,6 +203,8 @@ class Services:
     """Reads files to verify them; None: nothing is verified."""
     measures: MeasureParts | None = None
     """What measures variants; None: nothing does, and nothing was measured."""
+    endpoint: str = ""
+    """The address under which this process answers other programs; empty: it does not."""
     workshop: Workshop | None = None
     """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)
@@ -211,6 +219,8 @@ class Services:
     footprints: Footprints = field(init=False)
     guard: Guard = field(init=False)
     _others: list[DryRun] = field(init=False, default_factory=list)
+    _asked_plainly: DryRun = field(init=False)
+    """The built-in engine's, for programs that are weighed as they are when started by themselves."""
 
     def __post_init__(self) -> None:
         """Make the one store of footprints and the guard that reads it, and record what the engine runs."""
@@ -221,11 +231,22 @@ class Services:
             self.forecast = Forecast(self.tables, self.engine, self.speeds, self.history)
         if self.downloads is not None:
             self.download_run = DownloadRun(self.downloads, self.settings.downloads_parallel)
-        formula = ClosedForm(self.tables, self.engine, self.left_out) if self.tables is not None else None
-        self.footprints = self._store(self.dry_run, formula)
+        self._asked_plainly = self.dry_run
+        self.dry_run = DryRunByEngine(self.dry_run, self.other_build)
+        self.footprints = self._store(self.dry_run, self._formula())
         self.guard = Guard(self.footprints, self.machine, self.engine, self.settings.margins, build_of=self.build_of)
 
-    def _store(self, dry_run: DryRun, formula: ClosedForm | None) -> Footprints:
+    def _formula(self) -> Formula | None:
+        """Return what computes footprints for whichever engine a plan names."""
+        tables, left_out = self.tables, self.left_out
+        if tables is None:
+            return None
+        return FormulaByEngine(
+            ClosedForm(tables, self.engine, left_out), self.other_build,
+            lambda described: ClosedForm(tables, described, left_out),
+        )  # fmt: skip
+
+    def _store(self, dry_run: DryRun, formula: Formula | None) -> Footprints:
         """Make a store whose differences go to the log."""
         footprints = Footprints(dry_run, formula)
         footprints.subscribe_differences(
@@ -243,12 +264,19 @@ class Services:
         Raises:
             UsageError: cards are named that are not here, and nothing here can compute what they would hold.
         """
+        guard = await self._guard_of(ram, vram, engine)
+        guard.as_programs_do = engine != BUILT_IN_ENGINE
+        return guard
+
+    async def _guard_of(self, ram: int | None, vram: Sequence[int] | None, engine: str) -> Guard:
         guard, footprints = self.guard, self.footprints
         described: Described = self.engine
-        other = await self.other_build(engine) if engine != BUILT_IN_ENGINE and vram is None else None
-        if other is not None:
-            described, dry_run = other
-            self._others.append(dry_run)
+        if engine != BUILT_IN_ENGINE:
+            other = await self.other_build(engine) if vram is None else None
+            dry_run = self._asked_plainly
+            if other is not None:
+                described, dry_run = other
+                self._others.append(dry_run)
             formula = ClosedForm(self.tables, described, self.left_out) if self.tables is not None else None
             footprints = self._store(dry_run, formula)
             guard = Guard(footprints, self.machine, described, self.settings.margins, build_of=self.build_of)
@@ -290,8 +318,10 @@ class Services:
         problems = [problem for store in stores if store is not None for problem in store.problems()]
         if unusable is not None:
             problems.append(unusable)
-        if self.settings.engine != BUILT_IN_ENGINE:
-            problems.append(Problem("engine", f"is not used: {BUILT_IN_ENGINE} is the only one so far"))
+        try:
+            engine_kind(self.settings.engine)
+        except UsageError as error:
+            problems.append(Problem("engine", f"is not used: {error.message}"))
         themes = [file.name for file in self.theme_files()]
         if themes and self.settings.theme not in themes:
             problems.append(Problem("theme", f"is not used: there are {', '.join(themes)}"))

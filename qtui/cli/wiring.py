@@ -6,16 +6,18 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from qtui.cli.advice_wiring import read_evidence, read_help
+from qtui.cli.engine_wiring import engine_services, known_engines
 from qtui.cli.hub_wiring import hub_services
 from qtui.cli.making_wiring import local_workshop
 from qtui.cli.measure_wiring import measure_parts
 from qtui.cli.services import Services
+from qtui.cli.serving_wiring import local_endpoints
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.unaccounted import LeftOut
-from qtui.core.ports import Described, DryRun
 from qtui.core.settings import Settings
 
 
@@ -23,15 +25,12 @@ def local_services(options: Namespace) -> Services:
     """Return the services of this machine; nothing is started until it is used."""
     from qtui.services.demo import Demo
     from qtui.services.downloads.checksums import FileChecksums
-    from qtui.services.engine import discovery
     from qtui.services.engine.answers import Answers
-    from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.dry_run import DryRunClient
-    from qtui.services.engine.other_builds import Builds, other_build
+    from qtui.services.engine.other_builds import OtherBuilds
     from qtui.services.engine.read_speeds import ReadSpeeds
     from qtui.services.engine.remembered import Remembered
     from qtui.services.engine.running_sessions import RunningSessions
-    from qtui.services.evidence import EvidenceFiles
     from qtui.services.file_hashes import FileHashes
     from qtui.services.history import HistoryFile
     from qtui.services.journal import note
@@ -42,6 +41,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.removal import LocalRemover
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
+    from qtui.services.preset_ini import PresetIniFiles
     from qtui.services.presets import PresetsFile
     from qtui.services.reports import keep_report, write_report
     from qtui.services.rounds import RoundsFile
@@ -54,12 +54,10 @@ def local_services(options: Namespace) -> Services:
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
-    engine = BuiltInEngine(estimate=estimate)
+    engine, builds = engine_services(estimate, lambda: services.settings, lambda: services.endpoint)
 
     async def engines() -> Sequence[EngineInfo]:
-        server = discovery.find_llama_server()
-        others = [await discovery.llama_server(server)] if server else []
-        return [await engine.info(), *others]
+        return await known_engines(engine, builds, services.settings)
 
     async def this_machine() -> Sequence[str]:
         return (machine.hardware().cpu, (await engine.info()).build)
@@ -68,9 +66,7 @@ def local_services(options: Namespace) -> Services:
     left_out = LeftOut(past.unaccounted)
     answers = Answers()
 
-    async def other(name: str) -> tuple[Described, DryRun] | None:
-        return await other_build(name, engine.info, answers=answers, left_out=left_out)
-
+    others = OtherBuilds(builds, engine.info, hosts=lambda: services.settings.rpc, answers=answers, left_out=left_out)
     store = SettingsFile()
     settings = store.load()
     machine = LocalMachine(pids=running.pids, loading=running.loading)
@@ -90,8 +86,8 @@ def local_services(options: Namespace) -> Services:
         engine=engine,
         dry_run=DryRunClient(remembered=Remembered(engine.info, answers), left_out=left_out),
         left_out=left_out,
-        other_build=other,
-        build_of=Builds().of,
+        other_build=others.of,
+        build_of=others.info,
         machine=machine,
         library=library,
         demo=Demo(),
@@ -103,11 +99,13 @@ def local_services(options: Namespace) -> Services:
         hashes=FileHashes(),
         write_report=write_report,
         keep_report=keep_report,
+        endpoints=local_endpoints(note),
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
         note=note,
-        evidence=EvidenceFiles().load,
+        evidence=read_evidence,
+        help_pages=read_help,
         history=past,
         rounds=RoundsFile(past),
         actuals=machine,
@@ -115,6 +113,7 @@ def local_services(options: Namespace) -> Services:
         settings=settings,
         settings_store=store,
         presets=PresetsFile(),
+        preset_ini=PresetIniFiles(builds),
         theme_files=read_themes,
         look_in=look_in,
         remover=LocalRemover(library),

@@ -19,6 +19,41 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class Serve:
+    """Start a llama-server, or attach to one: Started, LoadProgressed…, then Loaded or Failed. Given once, first."""
+
+    plan: dict[str, Any] = field(default_factory=dict)
+    """`LoadPlan.as_json()` of a resolved plan."""
+    path: str = ""
+    """The file, or the first shard; empty: whatever the server has loaded."""
+    program: str = ""
+    """The llama-server to start; empty: attach to `url`."""
+    arguments: tuple[str, ...] = ()
+    key: str = ""
+    """What the server asks of those who ask it; empty: nothing."""
+    key_file: bool = False
+    """The program takes its key from a file only."""
+    url: str = ""
+    """`http://host:port` of a server that runs already."""
+    weights: int = 0
+    """Bytes of the model's files, by which the progress of a load is told where the server does not tell it."""
+    hosts: tuple[str, ...] = ()
+    """RPC servers that hold a part of the model, as `host:port`."""
+    notes: tuple[str, ...] = ()
+    """What the server cannot be told, for `Loaded.warnings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The engine runs as a process of its own, whose memory is the session's. Not an end of any command."""
+
+    pid: int
+    """0: on another machine."""
+    build: str = ""
+    """llama.cpp's version as the server tells it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Answer a request: PromptProgressed…, TextArrived…, then Answered or Failed."""
 
@@ -45,6 +80,6 @@ class Close:
     """End the child, as the end of its input does."""
 
 
-Command = Load | Ask | Score | Cancel | Close
-COMMANDS = (Load, Ask, Score, Cancel, Close)
+Command = Load | Serve | Ask | Score | Cancel | Close
+COMMANDS = (Load, Serve, Ask, Score, Cancel, Close)
 """What a child reads."""

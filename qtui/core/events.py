@@ -35,6 +35,8 @@ class Loaded:
     buffers: tuple[tuple[str, int, int, int], ...] = ()
     """llama.cpp's own (buffer type, weights, context, compute) bytes after the load."""
     warnings: tuple[str, ...] = ()
+    build: str = ""
+    """The engine's build as the session knows it; empty: it is its engine's."""
 
 
 @dataclass(frozen=True, slots=True)

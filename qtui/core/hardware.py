@@ -142,6 +142,11 @@ class Device:
     total: int | None = None
     free: int | None = None
 
+    @property
+    def lent(self) -> bool:
+        """Tell whether another machine lends it (`RPC0`); its description is then that machine's address."""
+        return self.name.startswith("RPC")
+
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
@@ -158,6 +163,8 @@ class EngineInfo:
     problem: str = ""
     """Why it cannot be used, or what is untested about it; empty when all is well."""
     usable: bool = True
+    rpc: bool = False
+    """It was built to use the devices of other machines (llama.cpp's RPC backend)."""
 
     @property
     def gpus(self) -> tuple[Device, ...]:

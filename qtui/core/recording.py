@@ -170,7 +170,7 @@ class RecordedSession:
         footprint = self._recorder.estimate(variant, self._plan)
         self._run = Run(
             uuid.uuid4().hex, time.time(), str(variant.path), variant.model, variant.quant, variant.size,
-            self._plan.engine, info.build, loaded.plan, Estimate.of(footprint) if footprint else None,
+            self._plan.engine, loaded.build or info.build, loaded.plan, Estimate.of(footprint) if footprint else None,
             allocated=loaded.buffers, load_time=loaded.load_time, shards=tuple(map(str, variant.shards)),
         )  # fmt: skip
 

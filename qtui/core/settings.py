@@ -7,6 +7,7 @@ and its default taken; what this version of qtui does not know is reported and k
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # the app reads its settings before it paints: plans and marg
 DEFAULT_THEME = "dark"
 BUILT_IN_ENGINE = "built-in"
 MAX_SIZE = 1 << 50
+_HOST = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]{2,60}\]):\d{1,5}")
+"""What llama.cpp's `--rpc` divides at commas."""
 
 
 class LogLevel(StrEnum):
@@ -77,7 +80,9 @@ class Settings:
     margin_gpu: int | None = None
     """Bytes kept free on each GPU; None: `Margins` decides."""
     engine: str = BUILT_IN_ENGINE
-    """`built-in`, or the path of a llama-server."""
+    """What runs models where nothing else is said: `built-in`, `llama-server`, the path of one, or an address."""
+    rpc: tuple[str, ...] = ()
+    """Machines that lend their devices to a llama-server that has RPC, each as `host:port`."""
     theme: str = DEFAULT_THEME
     log_level: LogLevel = LogLevel.WARNING
     preset: str = ""
@@ -211,6 +216,17 @@ def _text(value: object) -> str:
     return clean_name(value, 4096)
 
 
+def _engine(value: object) -> str:
+    from qtui.core.engines import NAMES, engine_kind
+
+    text = _text(value) or BUILT_IN_ENGINE
+    try:
+        engine_kind(text)
+    except UsageError:
+        raise _wrong(value, NAMES) from None
+    return text
+
+
 def _path(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _wrong(value, "a folder")
@@ -228,6 +244,17 @@ def _paths(value: object) -> tuple[Path, ...]:
     if not isinstance(value, list):
         raise _wrong(value, "a list of folders")
     return tuple(dict.fromkeys(_path(part) for part in value))
+
+
+def _hosts(value: object) -> tuple[str, ...]:
+    wanted = 'a list of machines such as "192.168.1.20:50052"'
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list) or not all(isinstance(part, str) and _HOST.fullmatch(part) for part in value):
+        raise _wrong(value, wanted)
+    if any(not 0 < int(part.rpartition(":")[2]) < 1 << 16 for part in value):
+        raise _wrong(value, wanted)
+    return tuple(dict.fromkeys(value))
 
 
 def _size(value: object) -> int:
@@ -281,7 +308,8 @@ def _key_names(value: object) -> str:
 
 _KEYS: dict[str, tuple[str, Callable[[object], object], Callable[[Any], object]]] = {
     "theme": ("theme", _text, str),
-    "engine": ("engine", _text, str),
+    "engine": ("engine", _engine, str),
+    "rpc": ("rpc", _hosts, list),
     "log_level": ("log_level", _level, str),
     "preset": ("preset", _text, str),
     "models.folders": ("models_dirs", _paths, lambda paths: [str(path) for path in paths]),

@@ -17,6 +17,7 @@ from qtui.core.errors import QtuiError
 from qtui.core.settings import Settings
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
+from qtui.ui.making import Making
 from qtui.ui.messages import (
     ArenaChanged,
     ChooseForSide,
@@ -27,7 +28,6 @@ from qtui.ui.parts import ArenaStart, Parts
 from qtui.ui.places.opening import Opening
 from qtui.ui.places.place import Place
 from qtui.ui.present.top_line import advice
-from qtui.ui.recalling import Recalling
 from qtui.ui.vitals import Vitals
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
@@ -41,7 +41,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 log = logging.getLogger(__name__)
 
 
-class QtuiApp(Recalling):
+class QtuiApp(Making):
     """qtui in the terminal. Its sessions end with it, however it ends."""
 
     def __init__(
@@ -89,6 +89,7 @@ class QtuiApp(Recalling):
         self.start_downloading()
         self.more_problems = self._parts.problems
         self.start_following()
+        self.clear_leftovers()
         opening = self.screen
         await self.switch_mode("arena" if self._start.sides else "models")
         self.opened = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 from qtui.core.settings import Problem, Settings
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.advice.loss import Losses
     from qtui.core.downloads.ports import Checksums
     from qtui.core.downloads.run import DownloadRun
     from qtui.core.duel.keeper import Keeper
     from qtui.core.duel.past import PastRounds
     from qtui.core.forecast import Forecast
+    from qtui.core.help_pages import HelpPage
     from qtui.core.hub.ports import Hub
     from qtui.core.library.variant import Variant
     from qtui.core.memory.footprints import Footprints
@@ -22,6 +24,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.memory.plan import LoadPlan
     from qtui.core.ports import Engine, Library, Machine, PresetStore, Remover, Sessions
     from qtui.core.presets import Preset
+    from qtui.core.quantise.ports import Workshop
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,17 @@ class Keeping:
 
 def _unmoved(_: Settings) -> None:
     return None
+
+
+def _no_losses() -> tuple[Losses, Sequence[Problem]]:
+    from qtui.core.advice.evidence import Evidence
+    from qtui.core.advice.loss import Losses
+
+    return Losses(Evidence()), ()
+
+
+def _no_pages() -> Sequence[HelpPage]:
+    return ()
 
 
 def _undated(_: Variant) -> float | None:
@@ -90,6 +104,12 @@ class Parts:
     """The rounds that are kept; None: there is no history here."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
+    losses: Callable[[], tuple[Losses, Sequence[Problem]]] = _no_losses
+    """Reads the published figures, and what tells losses by them; blocks."""
+    help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
+    """Reads the help pages; blocks."""
+    workshop: Workshop | None = None
+    """Makes quants; None: nothing is made."""
     apply: Callable[[Settings], None] = _unmoved
     """Hands folders and margins of changed settings to library and guard."""
 

@@ -76,7 +76,8 @@ def test_another_program_is_weighed_as_it_would_load_the_file(zoo: World) -> Non
 def test_a_program_that_is_not_known_or_cannot_be_run_is_refused(zoo: World) -> None:
     ran = zoo.run("fit", file("gemma3-27b"), "--engine", "\x1b[1mvllm", "--json")
     assert ran.status == 2 and "there is no engine" in ran.json["error"]["message"] and "\x1b" not in ran.err
-    assert zoo.run("ask", file("gemma3-27b"), "hi", "--engine", "llama-server").status == 2
+    assert zoo.run("ask", file("gemma3-27b"), "hi", "--engine", "llama-cli").status == 2  # it answers nobody
+    assert zoo.run("ask", file("gemma3-27b"), "hi", "--engine", "http://user:word@host").status == 2
 
 
 def test_the_cards_of_another_build_count_for_it(zoo: World) -> None:
@@ -161,7 +162,7 @@ def test_compare_puts_variants_side_by_side(zoo: World) -> None:
     assert first["largest_context"] > 8192 and first["tensor_types"] and first["quality"]["reason"]
     plain = zoo.run(*arguments).out
     for word in ("llama3.1 8b", "gemma3 27b", "size, GiB", "bits per weight", "needs, GiB", "GPU1", "largest context",
-                 "tokens/s", "quality", "votes", "imatrix", "date", " %)"):  # fmt: skip
+                 "tokens/s", "KL divergence", "votes", "imatrix", "date", " %)"):  # fmt: skip
         assert word in plain
     assert zoo.run("compare", file("llama3.1-8b")).status == 2
 

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,25 @@ def test_an_interrupted_command_leaves_nothing(tmp_path: Path) -> None:
     out, _ = running.communicate(timeout=60)
     assert running.returncode == 130
     assert json.loads(out)["error"]["kind"] == "interrupted"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_child_of_a_killed_command_removes_its_part(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        [sys.executable, "-m", "qtui.cli.main", "quantize", str(DEMO_F16), str(tmp_path / "q.gguf"), "IQ3_S",
+         "--threads", "1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stderr is not None
+    assert "IQ3_S" in running.stderr.readline()
+    running.kill()
+    running.wait()
+    running.stderr.close()
+    # The child sees that nobody listens any more.
+    for _ in range(600):
+        if not list(tmp_path.iterdir()):
+            break
+        time.sleep(0.05)
     assert list(tmp_path.iterdir()) == []
 
 

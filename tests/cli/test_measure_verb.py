@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from qtui.cli.services import MeasureParts
 from qtui.core.errors import EngineError
 from qtui.core.measure.messages import ChunkMeasured, MeasureEvent, MeasureJob
+from qtui.core.measure.ports import MeasureParts
 from qtui.services.history import HistoryFile
 from qtui.services.measure_files import MeasureFolder
 from qtui.services.measurements import MeasurementsFile

@@ -19,6 +19,7 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library, Remover
+from qtui.core.quantise.ports import Workshop
 from qtui.core.settings import Settings
 from qtui.core.text import GIB
 from qtui.core.themes import ThemeFile
@@ -68,6 +69,7 @@ class Stage:
     checksums: Checksums | None = None
     downloads: Downloads | None = None
     past: PastRounds | None = None
+    workshop: Workshop | None = None
     real_library: Library | None = None
     """Takes the place of the fake one."""
     library: FakeLibrary = field(init=False)
@@ -87,7 +89,7 @@ class Stage:
             library=self.real_library or self.library, machine=self.machine, engine=self.engine, guard=guard,
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
-            remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past,
+            remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past, workshop=self.workshop,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip
         return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)

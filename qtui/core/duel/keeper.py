@@ -28,6 +28,7 @@ from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.ports import Engine
 from qtui.core.settings import Keep
+from qtui.core.text import clean_name
 
 T = TypeVar("T")
 
@@ -65,9 +66,13 @@ class Keeper:
         """Return a round as a record, without keeping it."""
         digests = {side.side: await self._hashes.hash(side.variant) for side in ended.sides}
         info = await self._engine.info()
+        loads = [side.loaded for side in ended.sides if side.loaded is not None]
+        names = dict.fromkeys(str(load.plan.get("engine") or info.name) for load in loads) or {info.name: None}
+        builds = dict.fromkeys(load.build or info.build for load in loads) or {info.build: None}
         return RoundRecord(
-            new_id(), time.time(), ended.prompt, ended.mode.value, sampling_json(sampling), system or None, info.name,
-            info.build, round_sides(ended, digests), blind, vote,
+            new_id(), time.time(), ended.prompt, ended.mode.value, sampling_json(sampling), system or None,
+            clean_name(" / ".join(names), 400), clean_name(" / ".join(builds), 400), round_sides(ended, digests), blind,
+            vote,
         )  # fmt: skip
 
     async def keep(self, record: RoundRecord) -> bool:

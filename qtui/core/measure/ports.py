@@ -144,3 +144,13 @@ class Workspace(Protocol):
     async def clean(self) -> int:
         """Remove all that no running qtui works on; return the bytes that were freed."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureParts:
+    """What measures variants."""
+
+    measurer: Measurer
+    workspace: Workspace
+    texts: Texts
+    measurements: Measurements

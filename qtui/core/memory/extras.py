@@ -118,10 +118,13 @@ def driver_items(index: int, name: str, description: str, measured: Unaccounted 
     )
 
 
+PROMPT_CACHE = "prompt cache"
+
+
 def prompt_cache(limit: int, context: int) -> ExtraItem:
     """Return the earlier prompts that a server keeps: one whole context, and up to its limit more."""
     size = min(limit, context)
-    return ExtraItem("prompt cache", ANONYMOUS, size, Origin.COMPUTED, limit - size)
+    return ExtraItem(PROMPT_CACHE, ANONYMOUS, size, Origin.COMPUTED, limit - size)
 
 
 def draft(footprint: Footprint) -> tuple[ExtraItem, ...]:

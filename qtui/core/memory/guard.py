@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from qtui.core.errors import Failure, QtuiError
+from qtui.core.engines import EngineKind, engine_kind
+from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.consumers import BUILT_IN, left_open
@@ -17,7 +18,7 @@ from qtui.core.memory.footprints import Footprints, Known
 from qtui.core.memory.limits import limit_notes
 from qtui.core.memory.plan import LoadPlan, resolve
 from qtui.core.memory.turns import Urgency
-from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, headroom, judge
+from qtui.core.memory.verdict import Fit, Headroom, Margins, Verdict, engine_headroom, judge
 from qtui.core.memory.warnings import Circumstances, PlanWarning, plan_warnings
 from qtui.core.ports import Described, Machine
 from qtui.core.text import size
@@ -62,6 +63,8 @@ class Guard:
         """What is kept free; the user may change it at any time."""
         self._simulated = simulated
         self._build_of = build_of
+        self.as_programs_do = False
+        """What a plan leaves open is as its program does it when started by itself; else as qtui starts it."""
 
     def keeping(self, free: int) -> Guard:
         """Return a guard over the same footprints that keeps so many bytes free: of RAM, and of each card."""
@@ -72,25 +75,34 @@ class Guard:
 
     async def resolve(self, variant: Variant, plan: LoadPlan) -> LoadPlan:
         """Return the plan with what is automatic resolved for this file, machine and engine."""
-        info = await self._engine.info()
+        info = await self._info(plan)
         return resolve(
-            left_open(plan, variant.context_length),
+            left_open(plan, variant.context_length) if self.as_programs_do else plan,
             trained_ctx=variant.context_length,
             layers=variant.layers,
             physical_cores=self._machine.hardware().physical_cores,
             gpu_count=len(info.gpus),
         )
 
-    async def headroom(self, fresh: bool = True) -> Headroom:
-        """Return what is free less the margin, over the cards that the engine uses."""
+    async def _info(self, plan: LoadPlan | None) -> EngineInfo:
+        """Return the engine whose devices count for a plan: its own, as far as it tells them."""
+        info = await self._engine.info()
+        if plan is None or plan.engine == BUILT_IN.name or self._build_of is None or self._simulated is not None:
+            return info
+        if info.name != BUILT_IN.name:  # this guard is another engine's already
+            return info
+        return await self._build_of(plan.engine) or info
+
+    async def headroom(self, fresh: bool = True, plan: LoadPlan | None = None) -> Headroom:
+        """Return what is free less the margin, over the cards that the engine uses, of a plan where one is given."""
         if self._simulated is not None:
             return self._simulated
         sample = None if fresh else self._machine.latest()
         if sample is None:
             sample = await self._machine.sample()
-        info = await self._engine.info()
+        info = await self._info(plan)
         # NVML and CUDA may number cards differently; with one card, or the default order by bus, they agree.
-        return headroom(sample, self.margins, tuple(range(len(info.gpus))))
+        return engine_headroom(sample, self.margins, info.gpus)
 
     async def estimate(
         self,
@@ -141,7 +153,7 @@ class Guard:
             known = await source(variant, resolved)
         except QtuiError as error:
             known = Known(error=error)
-        room = (await self.headroom(fresh)).giving_back(giving_back).beside(beside)
+        room = (await self.headroom(fresh, resolved)).giving_back(giving_back).beside(beside)
         verdict = judge(known.footprint, room)
         fitting: LoadPlan | None = None
         words = ""
@@ -164,12 +176,22 @@ class Guard:
         self, variant: Variant, resolved: LoadPlan, footprint: Footprint | None, room: Headroom
     ) -> tuple[PlanWarning, ...]:
         """Return what will not go as a plan says, with the build that would load it where that can be told."""
-        engine: EngineInfo | None = await self._engine.info()
-        if engine is not None and (engine.name == BUILT_IN.name) is not (resolved.engine == BUILT_IN.name):
-            engine = await self._build_of(resolved.engine) if self._build_of is not None else None
+        engine, missing = await self._build(resolved.engine)
         return plan_warnings(
-            Circumstances(variant, resolved, self._machine.hardware(), footprint, room, engine)
-        )  # fmt: skip
+            Circumstances(variant, resolved, self._machine.hardware(), footprint, room, engine, engine_missing=missing)
+        )
+
+    async def _build(self, engine: str) -> tuple[EngineInfo | None, bool]:
+        """Return the build behind an engine's name, None where it cannot be told; and whether there is none."""
+        info = await self._engine.info()
+        if (info.name == BUILT_IN.name) is (engine == BUILT_IN.name):
+            return info, False
+        found = await self._build_of(engine) if self._build_of is not None else None
+        try:
+            sought = self._build_of is not None and engine_kind(engine) is EngineKind.SERVER
+        except UsageError:  # a program that is only weighed
+            sought = False
+        return found, sought and found is None
 
     async def scale(self, variant: Variant, resolved: LoadPlan, room: Headroom) -> Scale | None:
         """Return what a search over plans of a variant weighs on; None where there is no closed form for it."""

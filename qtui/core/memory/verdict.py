@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from qtui.core.hardware import MemorySample
+from qtui.core.hardware import Device, MemorySample
 from qtui.core.memory.footprint import Footprint, Pools
 from qtui.core.text import GIB, size
 
@@ -92,6 +93,18 @@ def headroom(sample: MemorySample, margins: Margins, gpu_indices: tuple[int, ...
         else max(0, sample.swap_total - sample.swap_used),
         cgroup_limit=sample.cgroup_limit,
     )
+
+
+def engine_headroom(sample: MemorySample, margins: Margins, devices: Sequence[Device]) -> Headroom:
+    """Return the headroom over the devices of an engine, in its order.
+
+    Cards of this machine are told by the sample, in the driver's order; what another machine lends, by the engine.
+    """
+    own = sum(not device.lent for device in devices)
+    room = headroom(sample, margins, tuple(range(own)))
+    cards = iter(room.free_vram)
+    free = tuple(device.free if device.lent else next(cards) for device in devices)
+    return replace(room, free_vram=free, margin_vram=(margins.gpu,) * len(free))
 
 
 @dataclass(frozen=True, slots=True)

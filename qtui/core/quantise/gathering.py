@@ -31,6 +31,8 @@ class GatherJob:
     process_output: bool = False
     """For output.weight too."""
     plan: LoadPlan = field(default_factory=LoadPlan)
+    tool: str = ""
+    """A llama-imatrix that does it instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,13 @@ class Workshop(Protocol):
         ...
 
     def gather(
-        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool
-    ) -> AsyncGenerator[GatherEvent]:
-        """Gather an importance matrix; closing the iterator keeps what was gathered for the next time."""
+        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool,
+        process_output: bool = False, tool: str = "",
+    ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
+        """Gather an importance matrix; closing the iterator keeps what was gathered for the next time.
+
+        `tool` is a llama-imatrix that does it instead.
+        """
         ...
 
     def check_target(self, source: Path, target: Path, recipe: Recipe, *, overwrite: bool) -> None:

@@ -44,6 +44,13 @@ class Bulletin:
         """Return the newest state, written or not."""
         return self._record
 
+    def runs_as(self, pid: int, began: int | None) -> None:
+        """Say which process the engine is; 0: it runs on another machine, and the record stays its child's."""
+        if pid:
+            self._put(replace(self._record, pid=pid, pid_started=began))
+        else:
+            self._put(replace(self._record, elsewhere=True))
+
     def asked(self) -> None:
         """Say that a request is being answered."""
         self._prompt, self._counted = 0, None

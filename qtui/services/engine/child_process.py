@@ -105,6 +105,11 @@ class ChildProcess:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     kill(self.pid, signal.SIGKILL)
 
+    def sweep(self) -> None:
+        """Kill what the child has left of its process group, once it is gone itself."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+
     async def ended(self, patience: float) -> int | None:
         """Wait until the child has ended, killing it after `patience` seconds, and return its status; it is reaped.
 

@@ -50,17 +50,20 @@ class FitParamsClient:
         remembered: what it answered before.
         left_out: what past runs have shown that llama.cpp leaves out.
         limit: seconds per question.
+        hosts: RPC hosts whose devices the build has besides its own.
     """
 
     def __init__(
         self, tool: Path, info: Info, *,
         remembered: Remembered | None = None, left_out: LeftOut | None = None, limit: float = LIMIT_S,
+        hosts: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self._tool = tool
         self._info = info
         self._remembered = remembered or Remembered()
         self._left_out = left_out or LeftOut()
         self._limit = limit
+        self._lent = ("--rpc", ",".join(hosts)) if hosts else ()
         self._turn = asyncio.Lock()
         self._folder = GhostFolder()
         self._shelf = GhostShelf()
@@ -103,8 +106,12 @@ class FitParamsClient:
         try:
             path = await asyncio.to_thread(self._folder.write, prepared, "asked")
             # Slots share one cache, which it cannot be told: their part of the context is computed.
-            asked = replace(plan, parallel=1, lora=(), mmproj="", load_mode=LoadMode.AUTO, threads=0, threads_batch=0)
-            command = (str(self._tool.absolute()), *server_arguments(asked, path), "--fit-print", "on")
+            asked = replace(
+                plan, parallel=1, lora=(), mmproj="", extra="", load_mode=LoadMode.AUTO, threads=0, threads_batch=0
+            )
+            command = (
+                str(self._tool.absolute()), *self._lent, *server_arguments(asked, path), "--fit-print", "on",
+            )  # fmt: skip
             outcome = await run_briefly(command, self._limit, plain_environment())
         except OSError as error:
             raise EngineError(f"{TOOL} cannot be started: {clean_name(error.strerror or '')}", "qtui doctor") from error

@@ -37,9 +37,11 @@ PATIENCE_S = 10.0
 
 async def gather(
     model: Path, text: Path, target: Path, *, ctx_size: int = CTX_SIZE, chunks: int = 0, plan: LoadPlan | None = None,
-    overwrite: bool = False, save_every: int = SAVE_EVERY, process_output: bool = False,
+    overwrite: bool = False, save_every: int = SAVE_EVERY, process_output: bool = False, tool: str = "",
 ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
     """Gather a matrix with a model over a text, at most `chunks` of `ctx_size` tokens, and write it to `target`.
+
+    `tool` is a llama-imatrix of the user's that does it instead; a stop then keeps nothing that is gone on with.
 
     Closing the iterator stops the child; what was gathered stays beside the target as `state_path` and is gone on with
     by the next run with the same model, text and context.
@@ -66,6 +68,7 @@ async def gather(
             save_every,
             process_output,
             plan or LoadPlan(),
+            tool,
         )
         last: Gathered | None = None
         async with contextlib.aclosing(_run(job)) as events:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from qtui.core.errors import QtuiError, UsageError
+from qtui.core.hardware import ProcessMemory
 from qtui.core.sessions import SessionRecord, SessionSeen, SessionState, plausible
 from qtui.core.text import clean, clean_name
 from qtui.services.engine.logs import last_lines
@@ -68,7 +69,11 @@ class RunningSessions:
     def _look(self) -> tuple[SessionSeen, ...]:
         own = os.getpid()
         return tuple(
-            SessionSeen(plausible(record), process_memory(record.pid), record.parent_pid == own)
+            SessionSeen(
+                plausible(record),
+                ProcessMemory() if record.elsewhere else process_memory(record.pid),
+                record.parent_pid == own,
+            )
             for record in self._registry.list()
         )
 

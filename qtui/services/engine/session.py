@@ -7,14 +7,14 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import get_args
 
-from qtui.core.commands import Ask, Cancel, Close, Load, Score
+from qtui.core.commands import Ask, Cancel, Close, Load, Score, Started
 from qtui.core.duel.conversation import Request
-from qtui.core.errors import EngineError, Failure
+from qtui.core.errors import EngineError, Failure, QtuiError
 from qtui.core.events import Answered, Failed, Loaded, Scored, SessionEvent
 from qtui.core.hardware import ProcessMemory
 from qtui.core.library.variant import Variant
@@ -30,7 +30,7 @@ from qtui.services.engine.logs import ChildLog
 from qtui.services.engine.sessions import Registry, started
 from qtui.services.machine.process import process_memory
 
-EVENTS: tuple[type, ...] = get_args(SessionEvent)
+EVENTS: tuple[type, ...] = (*get_args(SessionEvent), Started)
 _CANCELLED = Failure("loading was cancelled", kind="cancelled")
 _CLOSED = Failure("the session was closed", kind="cancelled")
 
@@ -47,6 +47,11 @@ class Patience:
     """After it said that it ends, or closed its output."""
 
 
+async def load_order(variant: Variant, plan: LoadPlan) -> object:
+    """Return what the built-in engine's child is told first."""
+    return Load(str(variant.path.absolute()), plan.as_json())
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
     """What the sessions of an engine share."""
@@ -58,6 +63,10 @@ class Means:
     """Gives the folder of the children's logs."""
     estimate: Callable[[Variant, LoadPlan], Estimate | None]
     """Tells what a variant was said to need, where that was asked."""
+    order: Callable[[Variant, LoadPlan], Awaitable[object]] = load_order
+    """Makes the child's first command; raises QtuiError where that cannot be."""
+    environment: Callable[[], Mapping[str, str]] | None = None
+    """Gives the child's environment; None: ours without secrets."""
 
 
 @dataclass(eq=False, slots=True)
@@ -80,7 +89,7 @@ class ChildSession:
     def __init__(self, variant: Variant, plan: LoadPlan, means: Means) -> None:
         self.variant = variant
         self.plan = plan
-        self._argv = means.command
+        self._means = means
         self._patience = means.patience
         self._registry = means.registry
         self._id = secrets.token_hex(4)
@@ -96,6 +105,8 @@ class ChildSession:
         self._ended: Failure | None = None
         self._estimate = means.estimate
         self._bulletin: Bulletin | None = None
+        self._engine_pid: int | None = None
+        """Of an engine that is not the child itself; 0: it runs on another machine."""
 
     @property
     def id(self) -> str:
@@ -104,8 +115,10 @@ class ChildSession:
 
     @property
     def pid(self) -> int | None:
-        """Return the child's process id, None before it started and after it ended."""
-        return self._child.pid if self._child and self._ended is None else None
+        """Return the engine's process id, None before it started, after it ended, and on another machine."""
+        if self._child is None or self._ended is not None:
+            return None
+        return self._child.pid if self._engine_pid is None else self._engine_pid or None
 
     @property
     def log_path(self) -> Path | None:
@@ -200,9 +213,14 @@ class ChildSession:
         if self._ended is not None:
             self._lost(self._ended)
             return
-        self._log = ChildLog(self._id, self._logs)
+        environment = self._means.environment() if self._means.environment is not None else None
         try:
-            child = await ChildProcess.start(self._argv, self._log)
+            order = await self._means.order(self.variant, self.plan)
+            self._log = ChildLog(self._id, self._logs)
+            child = await ChildProcess.start(self._means.command, self._log, environment)
+        except QtuiError as error:
+            self._lost(Failure.of(error))
+            return
         except OSError as error:
             reason = clean(error.strerror or str(error))
             self._lost(Failure(f"the engine cannot be started: {reason}", "see qtui doctor", "engine"))
@@ -216,7 +234,7 @@ class ChildSession:
         if command.stopping or self._closing is not None:
             self._kill(child, _CANCELLED)
         else:
-            child.send(Load(str(self.variant.path.absolute()), self.plan.as_json()))
+            child.send(order)
 
     def _first_record(self, pid: int) -> SessionRecord:
         said = self._estimate(self.variant, self.plan)
@@ -225,7 +243,7 @@ class ChildSession:
             since=time.time(),
             estimated_ram=said.pools.ram if said else None, estimated_vram=sum(said.pools.vram) if said else None,
             estimated_reclaimable=said.reclaimable if said else None,
-            estimated_context=said.context if said else None,
+            estimated_context=said.context if said else None, engine=self.plan.engine,
             log=str(self._log.path) if self._log and self._log.path else "",
         )  # fmt: skip
 
@@ -278,10 +296,17 @@ class ChildSession:
             status = await child.ended(self._patience.last_words)
             raise
         finally:
+            if self._engine_pid is not None:  # an engine that is a process beside the child must not outlive it
+                child.sweep()
             self._lost(self._why(status))
 
-    def _arrived(self, child: ChildProcess, raw: SessionEvent) -> None:
+    def _arrived(self, child: ChildProcess, raw: SessionEvent | Started) -> None:
         event = cleaned(raw)
+        if isinstance(event, Started):
+            self._engine_pid = event.pid
+            if self._bulletin is not None:
+                self._bulletin.runs_as(event.pid, started(event.pid) if event.pid else None)
+            return
         if isinstance(event, Failed) and event.fatal:
             self._last_words = event.failure
             asyncio.get_running_loop().call_later(self._patience.last_words, child.kill)

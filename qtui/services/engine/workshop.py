@@ -29,10 +29,14 @@ class LocalWorkshop:
         return quantise(source, target, recipe, threads, overwrite=overwrite)
 
     def gather(
-        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool
-    ) -> AsyncGenerator[GatherEvent]:
+        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool,
+        process_output: bool = False, tool: str = "",
+    ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
         """Gather an importance matrix; closing the iterator keeps what was gathered for the next time."""
-        return gather(model, text, target, ctx_size=ctx_size, chunks=chunks, plan=plan, overwrite=overwrite)
+        return gather(
+            model, text, target, ctx_size=ctx_size, chunks=chunks, plan=plan, overwrite=overwrite,
+            process_output=process_output, tool=tool,
+        )  # fmt: skip
 
     def check_target(self, source: Path, target: Path, recipe: Recipe, *, overwrite: bool) -> None:
         """Raise why a result may not be written there."""

@@ -36,6 +36,7 @@ from qtui.ui.messages import (
     VariantWeighed,
 )
 from qtui.ui.pacer import Pacer
+from qtui.ui.places.choosing import Choosing
 from qtui.ui.places.place import Place
 from qtui.ui.scanning import scanned
 from qtui.ui.shelf import OF_THE_MOMENT, Shelf
@@ -48,7 +49,7 @@ REST_S = 0.15
 """The cursor rests so long on a row before more is asked about it."""
 
 
-class LibraryPlace(Place):
+class LibraryPlace(Place, Choosing):
     """Scans, watches, weighs and judges. What is drawn of it, and where the cursor stands, its children say."""
 
     def __init__(
@@ -95,6 +96,11 @@ class LibraryPlace(Place):
     def draw_detail(self) -> None:
         """Show what is known of the variant under the cursor."""
         raise NotImplementedError
+
+    def choices(self) -> tuple[Sequence[Variant], str]:
+        """Return the variants of the model under the cursor."""
+        variant = self.subject()
+        return ([one for one in self.shelf.of_model(variant) if one.loadable], variant.model) if variant else ([], "")
 
     # What others tell
 

@@ -44,13 +44,14 @@ from qtui.ui.present.models import (
 )
 from qtui.ui.present.plan import command_for, kept_text, plan_line
 from qtui.ui.present.words import between
+from qtui.ui.quantise_messages import OpenQuantise
 from qtui.ui.vitals import Vitals
 from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-_OF_A_ROW = ("chat", "a", "b", "filter", "sort", "compare", "ladder", "details", "copy", "hub", "delete", "verify")
-NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW)
+_OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify advise frontier quantise"
+NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW.split())
 
 
 class ModelsPlace(LibraryPlace):
@@ -182,6 +183,10 @@ class ModelsPlace(LibraryPlace):
             )
         )  # fmt: skip
 
+    def go_to(self, variant: Variant) -> None:
+        """Move the cursor to a variant."""
+        self.query_one(GroupedTable).move_to_key(str(variant.path))
+
     def action_ladder(self) -> None:
         """Open what the variants of the model under the cursor need at growing contexts."""
         variant = self.subject()
@@ -219,6 +224,12 @@ class ModelsPlace(LibraryPlace):
                 self.look_again()
 
         self.app.push_screen(DeletePanel(variant, keeping.remover, keeping.sessions), deleted)
+
+    def action_quantise(self) -> None:
+        """Open what each type would make of the variant under the cursor."""
+        variant = self.subject()
+        if variant and self._may_load(variant):
+            self.post_message(OpenQuantise(variant))
 
     def action_verify(self) -> None:
         """Read the files of the variant under the cursor, and compare them with what they should be."""

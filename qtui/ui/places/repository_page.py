@@ -16,8 +16,10 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from qtui.core.hub.choice import variants_to_choose
 from qtui.core.hub.reading import readable
 from qtui.core.hub.remote import RemoteVariant, Status
+from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings
@@ -29,6 +31,7 @@ from qtui.ui.panels.card import CardPanel
 from qtui.ui.panels.compare import ComparePanel
 from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
+from qtui.ui.places.choosing import Choosing
 from qtui.ui.places.place import Place
 from qtui.ui.places.repository_runs import RepositoryRuns
 from qtui.ui.present.detail import detail_lines
@@ -47,12 +50,11 @@ from qtui.ui.repository_shelf import SORTS
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-NEED_A_ROW = frozenset(
-    f"repository.{name}" for name in ("get", "a", "b", "compare", "ladder", "details", "copy", "sort", "take")
-)
+_OF_A_ROW = "get a b compare ladder details copy sort take advise frontier"
+NEED_A_ROW = frozenset(f"repository.{name}" for name in _OF_A_ROW.split())
 
 
-class RepositoryPage(RepositoryRuns):
+class RepositoryPage(RepositoryRuns, Choosing):
     """Shows one repository at a time; variants on the Hub are weighed like those on this machine."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.REPOSITORY)
@@ -132,6 +134,18 @@ class RepositoryPage(RepositoryRuns):
             return
         variants = [each.variant for each in self.shelf.listing.rows if each.header_read and each.variant.loadable]
         self.app.push_screen(LadderPanel(variants=variants, here=row.variant, current=self.current, guard=self.guard))
+
+    def choices(self) -> tuple[Sequence[Variant], str]:
+        """Return the variants of the repository whose headers are known."""
+        rows = self.shelf.listing.rows if self.shelf.listing is not None else ()
+        return variants_to_choose(rows, self._here()), self.shelf.name
+
+    def go_to(self, variant: Variant) -> None:
+        """Move the cursor to a variant."""
+        rows = self.shelf.listing.all if self.shelf.listing is not None else ()
+        paths = (variant.path, *variant.shards, *variant.paths)
+        if (key := next((row.key for row in rows if row.variant.path in paths or row.here in paths), None)) is not None:
+            self._table.move_to_key(key)
 
     def action_details(self) -> None:
         """Open what the header of the variant under the cursor says."""

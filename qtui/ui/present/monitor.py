@@ -87,7 +87,7 @@ def detail_lines(seen: SessionSeen, cards: Sequence[Gpu], now: float, width: int
     age = f"for {duration(max(0.0, now - record.since))}" if record.since else "for ?"
     who = joined([name(record.title, "bold"), f"id {clean_name(record.id, 64)}", f"pid {record.pid}", age])
     return [
-        between(who, Content(f"of {_owner(seen)}"), width),
+        between(who, Content("  ".join(filter(None, (record.endpoint, f"of {_owner(seen)}")))), width),
         between(Content(plan_words(record.plan)), name(record.path, "$foreground-muted", 1000), width),
         _memory_line(seen, cards, width),
     ]

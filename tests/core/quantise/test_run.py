@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from qtui.core.errors import UsageError
+from qtui.core.errors import Failure, MemoryRefusedError, UsageError
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.quantise.gathering import Gathered, GatherEvent, GatherProgressed, GatherStarted
-from qtui.core.quantise.messages import Quantised, QuantiseEvent, QuantisePlanned, QuantiseProgressed, TypeShare
+from qtui.core.quantise.messages import QuantisePlanned
 from qtui.core.quantise.ports import Leftover
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, Phase, Swept, make
-
-MIX = (TypeShare("IQ2_S", 2, 1000),)
-
-
-@dataclass
-class FakeWorkshop:
-    """Tells what it is told to."""
-
-    planned: QuantisePlanned = field(default_factory=lambda: QuantisePlanned(Recipe("Q2_K"), (1000,), 2, 400, 400, MIX))
-    left: Sequence[Leftover] = ()
-    free: int | None = 1 << 40
-    done: list[str] = field(default_factory=list)
-
-    async def predict(self, source: Path, recipes: Sequence[Recipe]) -> AsyncGenerator[QuantisePlanned]:
-        self.done.append("predict")
-        yield self.planned
-
-    async def quantise(
-        self, source: Path, target: Path, recipe: Recipe, threads: int, *, overwrite: bool
-    ) -> AsyncGenerator[QuantiseEvent]:
-        self.done.append(f"quantise {recipe.imatrix}")
-        yield self.planned
-        for step in range(4):
-            yield QuantiseProgressed(step, 4, f"t{step}", step * 100, 400)
-        yield Quantised(1000, 1.0, (str(target),))
-
-    async def gather(
-        self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool
-    ) -> AsyncGenerator[GatherEvent]:
-        self.done.append(f"gather {target}")
-        yield GatherStarted(2048, 4, 1)
-        for done in (2, 3, 4):
-            yield GatherProgressed(done, 4)
-        yield Gathered(7, 4, 2048, 2.0, file=str(target))
-
-    def check_target(self, source: Path, target: Path, recipe: Recipe, *, overwrite: bool) -> None:
-        self.done.append("check")
-
-    def free_space(self, folder: Path) -> int | None:
-        return self.free
-
-    def sweep(self, folder: Path | None = None) -> Sequence[Leftover]:
-        return self.left
-
+from qtui.core.quantise.weighing import Weigh
+from tests.core.quantise.fake_workshop import MIX, FakeWorkshop
 
 ORDER = Order(Path("/m/a.gguf"), Path("/out/b.gguf"), Recipe("Q2_K"))
 
 
-async def run(order: Order, workshop: FakeWorkshop) -> list[object]:
+async def run(order: Order, workshop: FakeWorkshop, weigh: Weigh | None = None) -> list[object]:
     ticks = iter(range(0, 10_000, 2))
-    return [event async for event in make(order, workshop, lambda: float(next(ticks)))]
+    return [event async for event in make(order, workshop, weigh, lambda: float(next(ticks)))]
 
 
 async def test_a_quant_is_foretold_made_and_timed() -> None:
@@ -107,6 +62,20 @@ async def test_a_type_that_needs_a_matrix_is_no_obstacle_to_gathering_one() -> N
     workshop = FakeWorkshop(planned=planned)
     await run(Order(ORDER.source, ORDER.target, Recipe("IQ2_S"), text=Path("/t.txt")), workshop)
     assert workshop.done[-1].startswith("quantise")
+
+
+async def test_a_model_too_large_for_gathering_is_refused_before_it_is_loaded() -> None:
+    asked: list[LoadPlan] = []
+
+    async def weigh(plan: LoadPlan) -> Failure | None:
+        asked.append(plan)
+        return Failure("needs 9 GiB, 4 are free", "close something", "memory")
+
+    workshop = FakeWorkshop()
+    with pytest.raises(MemoryRefusedError, match="needs 9 GiB"):
+        await run(Order(ORDER.source, ORDER.target, Recipe("Q2_K"), text=Path("/t.txt")), workshop, weigh)
+    assert workshop.done == ["check", "predict"]
+    assert (asked[0].ctx_size, asked[0].batch_size, asked[0].ubatch_size) == (512, 512, 512)
 
 
 async def test_a_disk_too_small_is_foretold() -> None:

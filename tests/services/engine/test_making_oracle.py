@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from qtui.core.errors import BadFileError, EngineError, UsageError
+from qtui.core.quantise.gathering import Gathered, GatherProgressed, GatherStarted
 from qtui.core.quantise.recipe import Recipe
 from qtui.services.engine.child.matrix_file import Matrix, read_matrix
+from qtui.services.engine.gather import gather
 from tests.builders.moe import write_moe
 from tests.conftest import DEMO_F16
 from tests.services.engine.making import CTX, TEXT, gathered, made_of, split, write_llama
@@ -77,6 +80,27 @@ async def test_the_older_form_is_read_as_llama_imatrix_writes_it(oracle: Path, t
     assert old.entries.keys() == new.entries.keys()
     for name, entry in old.entries.items():
         np.testing.assert_allclose(entry.weights(), new.entries[name].weights(), rtol=1e-5)
+
+
+async def test_the_tool_of_the_user_gathers_the_same(oracle: Path, tmp_path: Path) -> None:
+    ours, _ = await gathered(DEMO_F16, tmp_path, chunks=4)
+    program = str(oracle / "llama-imatrix")
+    text = tmp_path / "text.txt"
+    events = [
+        event async for event in gather(DEMO_F16, text, tmp_path / "t.gguf", ctx_size=CTX, chunks=4, tool=program)
+    ]
+    assert isinstance(events[0], GatherStarted) and events[0].chunks == 4
+    assert isinstance(events[-1], Gathered) and events[-1].entries == 35
+    assert [event.done for event in events if isinstance(event, GatherProgressed)][-1] == 4
+    assert worst(read_matrix(tmp_path / "t.gguf"), read_matrix(ours)) < 1e-4
+    text.write_text("Too short.")
+    # Its log is often lost when it fails.
+    with pytest.raises((UsageError, EngineError), match=r"at least 128 are needed|failed"):
+        _ = [event async for event in gather(DEMO_F16, text, tmp_path / "u.gguf", ctx_size=CTX, tool=program)]
+    with pytest.raises(BadFileError, match="is not a GGUF file"):
+        _ = [event async for event in gather(text, text, tmp_path / "u.gguf", ctx_size=CTX, tool=program)]
+    with pytest.raises(EngineError, match="cannot be started"):
+        _ = [event async for event in gather(DEMO_F16, text, tmp_path / "u.gguf", ctx_size=CTX, tool="/no/tool")]
 
 
 @pytest.mark.slow

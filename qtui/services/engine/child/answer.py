@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 
-from qtui.core.commands import Load, Score
+from qtui.core.commands import Ask, Load, Score
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.events import Failed
 from qtui.core.text import clean
@@ -58,7 +58,7 @@ def _serve(stdin: Stdin, interrupt: Interrupt, sender: Sender) -> int:
                 return 1
         elif isinstance(command, Score):
             session.score(command)
-        else:
+        elif isinstance(command, Ask):
             session.ask(command)
         stdin.done()
     session.close()

@@ -12,16 +12,17 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.gathering import Gathered, GatherFailed, GatherJob, GatherProgressed, GatherStarted
+from qtui.core.quantise.weighing import gathering_plan
 from qtui.core.text import clean, clean_name
 from qtui.core.wire import decode
 from qtui.services.engine.child.collector import Collector
+from qtui.services.engine.child.imatrix_tool import Tool
 from qtui.services.engine.child.interrupt import Interrupt
 from qtui.services.engine.child.matrix_file import read_matrix, write_matrix
 from qtui.services.engine.child.memory import offer_to_oom_killer
@@ -32,7 +33,6 @@ from qtui.services.engine.child.sender import Sender
 
 IDENTITY = "qtui.gathered_from"
 """The key of a state file that says what it is of; not in the finished matrix."""
-UBATCH = 512
 MOST_SCARCE = 20
 
 
@@ -100,7 +100,7 @@ class Gathering:
         job, size = self._job, self._job.ctx_size
         started = time.monotonic()
         text = _text(Path(job.text))
-        plan = replace(job.plan, ctx_size=size, batch_size=size, ubatch_size=min(UBATCH, size), parallel=1)
+        plan = gathering_plan(job.plan, size)
         model = WatchedModel(self._native, job.model, plan, self._interrupt, self._collector)
         if model.unanswering:
             raise BadFileError(f"no matrix can be gathered with this model: {model.unanswering}")
@@ -188,11 +188,12 @@ def _text(path: Path) -> bytes:
     return data.removesuffix(b"\n")
 
 
-def end_with_parent(interrupt: Interrupt) -> None:
+def end_with_parent(interrupt: Interrupt, tool: Tool) -> None:
     """Stop when stdin closes: the parent cancelled or is gone. What was saved stays."""
     while sys.stdin.buffer.read(4096):
         pass
     interrupt.set()
+    tool.stop()
     # The computing thread ends after the node that it computes; on a card it does not look.
     time.sleep(2.0)
     os._exit(130)
@@ -208,9 +209,13 @@ def main() -> int:
         sender.send(GatherFailed(Failure.of(EngineError("the gathering process was given no job"))))
         return 2
     interrupt = Interrupt()
-    threading.Thread(target=end_with_parent, args=(interrupt,), daemon=True).start()
+    tool = Tool(job)
+    threading.Thread(target=end_with_parent, args=(interrupt, tool), daemon=True).start()
     try:
-        sender.send(Gathering(job, open_native(echo=sys.stderr), sender, interrupt).run())
+        if job.tool:
+            sender.send(tool.run(sender.send))
+        else:
+            sender.send(Gathering(job, open_native(echo=sys.stderr), sender, interrupt).run())
     except OSError as error:
         why = clean(error.strerror or str(error))
         sender.send(GatherFailed(Failure(f"cannot keep what was gathered: {why}", "free some space", "engine")))

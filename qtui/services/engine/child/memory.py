@@ -15,8 +15,13 @@ _FIELDS = {"RssAnon": "anonymous", "RssFile": "file_backed", "VmLck": "locked", 
 
 def own_memory() -> ProcessMemory:
     """Return this process's memory from /proc/self/status; all None where there is no /proc."""
+    return memory_of("self")
+
+
+def memory_of(pid: int | str) -> ProcessMemory:
+    """Return a process's memory from its /proc/PID/status; all None where there is none."""
     try:
-        return parse_status(Path("/proc/self/status").read_text())
+        return parse_status(Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return ProcessMemory()
 

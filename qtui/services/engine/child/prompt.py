@@ -4,17 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from qtui.core.duel.conversation import Message, Request
 from qtui.core.errors import QtuiError
 from qtui.services.engine.child.template import CHATML, ChatTemplate, TemplateFailedError
-from qtui.services.engine.child.vocabulary import Vocabulary
+
+
+class Tokens(Protocol):
+    """A vocabulary, as far as prompts need it."""
+
+    @property
+    def exists(self) -> bool:
+        """Tell whether there is a tokenizer."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Return how many tokens it has."""
+        ...
+
+    @property
+    def bos(self) -> str:
+        """Return the text of the token that begins a text, empty where there is none."""
+        ...
+
+    @property
+    def eos(self) -> str:
+        """Return the text of the token that ends a text."""
+        ...
+
+    def tokens(self, text: str, *, add_special: bool = True) -> list[int]:
+        """Return the tokens of a text."""
+        ...
 
 
 class PromptError(QtuiError):
-    """A prompt that cannot be read by this session: empty, or longer than the context."""
+    """A prompt that cannot be read by this session."""
 
     kind = "prompt"
+
+
+class TooLongError(PromptError):
+    """A prompt that is longer than the context."""
+
+    kind = "prompt_too_long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +66,7 @@ class Prompt:
 class Prompts:
     """Makes prompts with a model's vocabulary and chat template."""
 
-    def __init__(self, vocabulary: Vocabulary, source: str | None) -> None:
+    def __init__(self, vocabulary: Tokens, source: str | None) -> None:
         self._vocabulary = vocabulary
         self._override: tuple[str, ChatTemplate] | None = None
         self.warning = ""

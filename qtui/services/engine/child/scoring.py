@@ -11,15 +11,13 @@ import math
 from collections.abc import Sequence
 
 from qtui.core.commands import Score
-from qtui.core.errors import EngineError, UsageError
+from qtui.core.errors import EngineError
 from qtui.core.events import Scored
 from qtui.services.engine.child.decoding import Decoding
 from qtui.services.engine.child.model import CancelledError, LoadedModel
 from qtui.services.engine.child.native import Native
+from qtui.services.engine.child.options import divided
 from qtui.services.engine.child.prefix import Prefix
-from qtui.services.engine.child.prompt import PromptError
-
-MOST_OPTIONS = 26
 
 
 class Scoring:
@@ -40,18 +38,7 @@ class Scoring:
             CancelledError: it was interrupted.
             EngineError: llama.cpp fails, or computes what are no numbers.
         """
-        if not 2 <= len(command.options) <= MOST_OPTIONS or len(set(command.options)) < len(command.options):
-            raise UsageError(f"2 to {MOST_OPTIONS} different options can be weighed, not {len(command.options)}")
-        texts = [self._model.vocabulary.tokens(command.prompt + option) for option in command.options]
-        columns = enumerate(zip(*texts, strict=False))
-        shared = next((place for place, tokens in columns if len(set(tokens)) > 1), min(map(len, texts)))
-        if not shared or min(map(len, texts)) == shared:
-            raise PromptError("the options cannot be told apart from their prompt", "give each its own words")
-        if max(map(len, texts)) >= self._model.room:
-            raise PromptError(
-                f"prompt and option have {max(map(len, texts))} tokens and the context {self._model.room}",
-                "load it with a larger --ctx-size",
-            )
+        texts, shared = divided(command, self._model.vocabulary.tokens, self._model.room)
         means = tuple(self._mean(tokens, shared, reuse=place > 0) for place, tokens in enumerate(texts))
         return Scored(means, tuple(len(tokens) - shared for tokens in texts))
 

@@ -6,14 +6,26 @@ import os
 import queue
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
-from qtui.core.commands import COMMANDS, Ask, Cancel, Close, Load, Score
+from qtui.core.commands import COMMANDS, Ask, Cancel, Close, Load, Score, Serve
 from qtui.core.wire import decode
-from qtui.services.engine.child.interrupt import Interrupt
 
 GRACE_S = 2.0
 """How long the child may take to end by itself once its input has ended."""
-Work = Load | Ask | Score
+Work = Load | Serve | Ask | Score
+
+
+class Flag(Protocol):
+    """What stops the command that runs."""
+
+    def set(self) -> None:
+        """Ask for a stop; callable from any thread."""
+        ...
+
+    def clear(self) -> None:
+        """Allow work again."""
+        ...
 
 
 class Stdin:
@@ -23,7 +35,7 @@ class Stdin:
     the next.
     """
 
-    def __init__(self, interrupt: Interrupt, descriptor: int = 0, leave: Callable[[int], None] = os._exit) -> None:
+    def __init__(self, interrupt: Flag, descriptor: int = 0, leave: Callable[[int], None] = os._exit) -> None:
         self._interrupt = interrupt
         self._descriptor = descriptor
         self._leave = leave
@@ -82,7 +94,7 @@ class Stdin:
                 self._cancelled = self._sent
                 if self._running and self._running <= self._cancelled:
                     self._interrupt.set()
-            elif isinstance(command, Load | Ask | Score):
+            elif isinstance(command, Load | Serve | Ask | Score):
                 self._sent += 1
                 self._work.put((self._sent, command))
         return True

@@ -1,0 +1,71 @@
+"""The app's way to new quants: the panel that makes them, and what quitting would do to one that is being made."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+
+from qtui.core.text import clean_name, size
+from qtui.ui.advising import Advising
+from qtui.ui.quantise_messages import OpenQuantise
+from qtui.ui.running import Running
+
+if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.library.variant import Variant
+    from qtui.ui.places.models import ModelsPlace
+
+
+class Making(Advising):
+    """A shell that can make quants."""
+
+    _models: ModelsPlace | None = None
+
+    @on(OpenQuantise)
+    def open_quantise(self, event: OpenQuantise) -> None:
+        """Show what quants can be made of a variant."""
+        from qtui.core.quantise.weighing import weigher
+        from qtui.ui.panels.quantise import QuantisePanel
+
+        workshop = self._parts.workshop
+        if workshop is None:
+            self.notify("Nothing can be made here.", severity="warning")
+            return
+
+        def closed(made: bool | None) -> None:
+            if made and self._models is not None:
+                self._models.look_again()
+
+        weigh = weigher(self._parts.guard, event.variant)
+        self.push_screen(QuantisePanel(event.variant, workshop, self._folder_for(event.variant), weigh), closed)
+
+    @work(group="clear")
+    async def clear_leftovers(self) -> None:
+        """Remove what a killed qtui had left of quants that it made, and say so."""
+        workshop = self._parts.workshop
+        if workshop is None:
+            return
+        removed = await asyncio.to_thread(workshop.sweep)
+        if removed:
+            names = ", ".join(f"{clean_name(str(one.path))} ({size(one.size)})" for one in removed)
+            self.notify(f"Removed what a killed qtui had left: {names}", severity="warning", markup=False)
+
+    def at_stake(self) -> Sequence[Running]:
+        """Return what runs besides what the places run."""
+        from qtui.ui.panels.quantise import QuantisePanel
+
+        panels = [screen for screen in self.screen_stack if isinstance(screen, QuantisePanel)]
+        return [*super().at_stake(), *(one for panel in panels for one in panel.running())]
+
+    def _folder_for(self, variant: Variant) -> Path:
+        """Return where a result goes: beside its source, unless another program keeps that folder."""
+        from qtui.core.library.owner import Owner
+
+        if variant.owner is Owner.USER:
+            return variant.path.parent
+        own = [*self._parts.models_dirs, *self.settings.models_dirs, *filter(None, [self.settings.downloads_dir])]
+        folders = [Path(folder).expanduser() for folder in own]
+        return next((folder for folder in folders if folder.is_dir()), Path.home())

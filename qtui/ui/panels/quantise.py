@@ -1,0 +1,349 @@
+"""The Quantise panel: what each type would be, to the byte; what helps it; and the making."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.types import CSSPathType
+from textual.widgets import Input, Static
+from textual.worker import Worker
+
+from qtui.core.errors import Failure, QtuiError
+from qtui.core.library.variant import Variant
+from qtui.core.quantise.gathering import GatherStarted
+from qtui.core.quantise.ports import Workshop
+from qtui.core.quantise.recipe import Recipe, override
+from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, Swept, make, predict
+from qtui.core.quantise.types import OFFERED
+from qtui.core.quantise.weighing import Weigh
+from qtui.core.text import size
+from qtui.ui.command import Where
+from qtui.ui.commands import bindings, shown
+from qtui.ui.panels.panel import Panel
+from qtui.ui.present.quantise import (
+    COLUMNS,
+    MARK_WIDTH,
+    Choice,
+    Work,
+    about_text,
+    default_target,
+    tensor_types,
+    type_rows,
+    waived,
+    work_text,
+)
+from qtui.ui.present.words import name
+from qtui.ui.quantise_messages import MakingHappened, TypeForetold
+from qtui.ui.running import Running
+from qtui.ui.widgets.grouped_table import GroupedTable
+from qtui.ui.widgets.key_line import KeyLine
+from qtui.ui.widgets.typed_line import TypedLine
+
+FIRST = "Q4_K_M"
+_PROMPTS = {
+    "matrix": "the file of an importance matrix; empty: none",
+    "text": "the text to gather a matrix over; empty: none",
+    "into": "the file to make",
+    "types": "REGEX=TYPE, several with spaces between; empty: none",
+}
+
+
+class QuantisePanel(Panel[bool]):
+    """Makes a quant of one variant while it is open; its answer is whether anything was made."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "quantise.tcss"]
+    BINDINGS: ClassVar[list[BindingType]] = bindings(Where.QUANTISE)
+
+    def __init__(self, variant: Variant, workshop: Workshop, folder: Path, weigh: Weigh | None = None) -> None:
+        super().__init__()
+        self._variant = variant
+        self._workshop = workshop
+        self._folder = folder
+        self._weigh = weigh
+        self._recipe = Recipe(FIRST)
+        self._text = ""
+        self._named: Path | None = None
+        """The result, where the user has named it."""
+        self._told: dict[str, Foretold] = {}
+        self._round = 0
+        self._asked = ""
+        """The target for which replacing was asked once."""
+        self._typing = ""
+        self._work: Work | None = None
+        self._making: Worker[None] | None = None
+        self._made = False
+
+    def compose(self) -> ComposeResult:
+        """Types, the chosen one in words, a line to type in; or how far the work is; keys."""
+        with Vertical(classes="box") as box:
+            box.border_title = name(f"Quantise {self._variant.title}", limit=80)
+            yield GroupedTable(COLUMNS, MARK_WIDTH)
+            yield Static(classes="about")
+            yield TypedLine()
+            yield Static(classes="work")
+            yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Ask what every type would be."""
+        table = self.query_one(GroupedTable)
+        table.show(type_rows({}, matrix=False))
+        table.move_to_key(FIRST)
+        table.focus()
+        self._ask()
+        self.draw_keys()
+
+    def running(self) -> Sequence[Running]:
+        """Return what quitting would do to what is being made."""
+        if self._work is None or self._work.over:
+            return ()
+        gathering = bool(self._text) and self._work.gathered is None
+        return (
+            Running(
+                f"{self._choice().target.name} is being made",
+                "what was gathered of the matrix is kept" if gathering else "nothing of it is left",
+            ),
+        )
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave letters to the line while it is open, and let nothing be chosen while something is made."""
+        return not self._typing and (self._work is None or action == "leave")
+
+    def draw_keys(self) -> None:
+        """Show the keys of the moment."""
+        if self._typing:
+            commands = shown([Where.PLAN_FIELD])
+        elif self._work is not None:
+            commands = [command for command in shown([Where.QUANTISE]) if command.id == "quantise.close"]
+            if not self._work.over:
+                commands = [replace(command, label="stop") for command in commands]
+        else:
+            commands = shown([Where.QUANTISE])
+        self.query_one(KeyLine).show_commands(commands)
+
+    # What can be done
+
+    def action_cursor(self, step: int) -> None:
+        """Move to another type."""
+        self.query_one(GroupedTable).move(step)
+
+    def action_edge(self, direction: int) -> None:
+        """Move to the first or last type."""
+        self.query_one(GroupedTable).move_edge(direction)
+
+    def action_matrix(self) -> None:
+        """Type the file of a matrix."""
+        self._type("matrix", self._recipe.imatrix)
+
+    def action_text(self) -> None:
+        """Type the text that a matrix is gathered over."""
+        self._type("text", self._text)
+
+    def action_into(self) -> None:
+        """Type where the result goes."""
+        self._type("into", str(self._choice().target))
+
+    def action_types(self) -> None:
+        """Type the types of single tensors."""
+        self._type("types", tensor_types(self._recipe))
+
+    def action_pure(self) -> None:
+        """Make all tensors of one type, or by the mixture again."""
+        self._recipe = replace(self._recipe, pure=not self._recipe.pure)
+        self._ask()
+
+    def action_requantise(self) -> None:
+        """Allow a source that is quantised, or not."""
+        self._recipe = replace(self._recipe, allow_requantize=not self._recipe.allow_requantize)
+        self._ask()
+
+    def action_make(self) -> None:
+        """Make the type under the cursor; ask once before a file is replaced."""
+        choice, told = self._choice(), self._chosen()
+        failure = waived(told, choice) if told is not None else None
+        if told is None or failure is not None:
+            self._draw()
+            return
+        if choice.target.exists() and self._asked != str(choice.target):
+            self._asked = str(choice.target)
+            self._draw()
+            return
+        order = Order(
+            self._variant.path, choice.target, choice.recipe, overwrite=self._asked == str(choice.target),
+            text=Path(choice.text).expanduser() if choice.text else None,
+        )  # fmt: skip
+        self._work = Work()
+        self.add_class("at-work")
+        self._draw()
+        self.draw_keys()
+        self._making = self._make(order)
+
+    def action_leave(self) -> None:
+        """Stop what is made; else go back to the types; else close."""
+        if self._work is None:
+            self.dismiss(self._made)
+        elif not self._work.over:
+            if self._making is not None:
+                self._making.cancel()
+            self.post_message(MakingHappened(None))
+        elif self._made:
+            self.dismiss(True)
+        else:
+            self._work, self._asked = None, ""
+            self.remove_class("at-work")
+            self.query_one(GroupedTable).focus()
+            self._draw()
+            self.draw_keys()
+
+    @on(GroupedTable.Chosen)
+    def make_clicked(self) -> None:
+        """A second click is `enter`."""
+        self.action_make()
+
+    @on(GroupedTable.Highlighted)
+    def show_chosen(self) -> None:
+        """Say more of the type under the cursor."""
+        self._asked = ""
+        self._draw()
+
+    # What is typed
+
+    def _type(self, what: str, text: str) -> None:
+        self._typing = what
+        self.query_one(TypedLine).open(text, _PROMPTS[what])
+        self.draw_keys()
+
+    @on(Input.Submitted)
+    def take_typed(self, event: Input.Submitted) -> None:
+        """Take what was typed."""
+        event.stop()
+        text, what = event.value.strip(), self._typing
+        try:
+            if what == "types":
+                self._recipe = replace(self._recipe, tensor_type=tuple(override(one) for one in text.split()))
+        except QtuiError as error:
+            self.notify(f"{error.message}\n{error.hint}", severity="error", markup=False)
+            return
+        if what == "matrix":
+            self._recipe = replace(self._recipe, imatrix=str(Path(text).expanduser()) if text else "")
+            self._text = "" if text else self._text
+        elif what == "text":
+            self._text = text
+            self._recipe = replace(self._recipe, imatrix="" if text else self._recipe.imatrix)
+        elif what == "into":
+            self._named = Path(text).expanduser() if text else None
+        self.leave_typed()
+        self._ask()
+
+    @on(TypedLine.Left)
+    def leave_typed(self) -> None:
+        """Close the line."""
+        self._typing = ""
+        self.query_one(TypedLine).close()
+        self.query_one(GroupedTable).focus()
+        self.draw_keys()
+
+    # What happens
+
+    def _ask(self) -> None:
+        """Ask anew what every type would be."""
+        self._round += 1
+        self._told = {}
+        self._asked = ""
+        self._predict(self._round, [replace(self._recipe, kind=made.name) for made in OFFERED])
+        self._draw()
+
+    @work(exclusive=True, group="predict")
+    async def _predict(self, asked: int, recipes: Sequence[Recipe]) -> None:
+        try:
+            async with aclosing(predict(self._variant.path, recipes, self._workshop, self._folder)) as events:
+                async for told in events:
+                    self.post_message(TypeForetold(asked, told))
+        except QtuiError as error:
+            self.post_message(TypeForetold(asked, Failure.of(error)))
+
+    @on(TypeForetold)
+    def take_foretold(self, event: TypeForetold) -> None:
+        """Show what a type would be."""
+        event.stop()
+        if event.round != self._round:
+            return
+        if isinstance(event.told, Failure):
+            self._work = Work(failure=event.told)
+            self.add_class("at-work")
+            self.draw_keys()
+        else:
+            self._told[event.told.planned.recipe.kind] = event.told
+        self._draw()
+
+    @work(group="make")
+    async def _make(self, order: Order) -> None:
+        try:
+            async with aclosing(make(order, self._workshop, self._weigh)) as events:
+                async for event in events:
+                    self.post_message(MakingHappened(event))
+        except QtuiError as error:
+            self.post_message(MakingHappened(Failure.of(error)))
+
+    @on(MakingHappened)
+    def take_happened(self, event: MakingHappened) -> None:
+        """Show how far the work is."""
+        event.stop()
+        if self._work is None or self._work.over:
+            return
+        self._work = self._next(self._work, event)
+        self._made = self._made or self._work.made is not None
+        self._draw()
+        self.draw_keys()
+
+    def _next(self, done: Work, event: MakingHappened) -> Work:
+        told = event.event
+        if told is None:
+            return replace(done, stopped=True)
+        if isinstance(told, Failure):
+            return replace(done, failure=told)
+        if isinstance(told, Foretold):
+            return replace(done, told=told)
+        if isinstance(told, Advanced):
+            return replace(done, step=told)
+        if isinstance(told, MatrixGathered):
+            return replace(done, gathered=told.gathered, step=None)
+        if isinstance(told, Made):
+            return replace(done, made=told)
+        return replace(done, notes=(*done.notes, *_notes(told)))
+
+    # Drawing
+
+    def _chosen(self) -> Foretold | None:
+        key = self.query_one(GroupedTable).key
+        return self._told.get(key) if key else None
+
+    def _choice(self) -> Choice:
+        kind = self.query_one(GroupedTable).key or FIRST
+        target = self._named or default_target(self._folder, self._variant.path, kind)
+        return Choice(target, replace(self._recipe, kind=kind), self._text, self._asked == str(target))
+
+    def _draw(self) -> None:
+        choice = self._choice()
+        if self._work is not None:
+            self.query_one(".work", Static).update(work_text(self._work, choice))
+            return
+        rows = type_rows(self._told, matrix=bool(self._recipe.imatrix or self._text))
+        table = self.query_one(GroupedTable)
+        if rows != list(table.rows):
+            table.show(rows)
+        self.query_one(".about", Static).update(about_text(self._chosen(), choice))
+
+
+def _notes(event: Swept | GatherStarted) -> list[str]:
+    if isinstance(event, Swept):
+        return [f"removed what a killed run had left: {one.path.name} ({size(one.size)})" for one in event.leftovers]
+    notes = [event.note] if event.note else []
+    return [*notes, *([f"{event.resumed} of {event.chunks} chunks were gathered before"] if event.resumed else [])]
