@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.cli.variants import find_variants, tell_waiting
@@ -31,7 +30,7 @@ CHART_WIDTH, CHART_HEIGHT = 76, 18
 async def advise_verb(context: Context) -> int:
     """Rank the variants that are named, or those of a repository, a sentence of reason each."""
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options)
+    plan = context.plan()
     evidence, problems = services.evidence()
     for problem in problems:
         console.note(f"note: {problem.text}")
