@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -85,7 +86,8 @@ async def imatrix(context: Context) -> int:
     last: Gathered | None = None
     resumed, meter = 0, RateMeter()
     started: GatherStarted | None = None
-    async with aclosing(
+    kept = f"what was gathered is kept beside {clean_name(str(options.target))}; the same command goes on from there"
+    async with _saying(context, kept), aclosing(
         workshop.gather(
             source, options.text, options.target, ctx_size=options.ctx_size, chunks=options.chunks, plan=_plan(context),
             overwrite=options.overwrite, process_output=options.process_output, tool=_tool(options.tool),
@@ -109,6 +111,16 @@ async def imatrix(context: Context) -> int:
     console.note(f"{last.entries} entries from {last.chunks} chunks in {duration(last.elapsed)}")
     _tell_experts(context, last)
     return 0
+
+
+@asynccontextmanager
+async def _saying(context: Context, text: str) -> AsyncIterator[None]:
+    """Say a text when the block is interrupted."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        context.console.note(text)
+        raise
 
 
 def gather_report(last: Gathered, source: Path, text: Path, started: GatherStarted, resumed: int) -> dict[str, Any]:

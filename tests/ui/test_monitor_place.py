@@ -315,7 +315,7 @@ async def test_the_endpoint_of_a_session_is_copied(size: tuple[int, int]) -> Non
         assert pilot.app.clipboard == ""
         await pilot.press("j")
         await sees(pilot, "copy endpoint")
-        assert (address in screen_text(pilot)) == (size[0] > 80)
+        assert address in screen_text(pilot)
         await pilot.press("y")
         assert pilot.app.clipboard == address
         await told(pilot, f"Copied {address}")

@@ -7,7 +7,7 @@ from qtui.core.quantise.messages import QuantisePlanned
 from qtui.core.quantise.types import made_type
 from qtui.core.text import MIB, clean_name, size
 
-MARGIN = 16 * MIB
+MARGIN = MIB
 """Free space that is left to others."""
 
 
@@ -52,7 +52,7 @@ def no_room(needed: int, free: int | None, folder: str) -> Failure | None:
     if free is None or free >= needed + MARGIN:
         return None
     return Failure(
-        f"the result needs {size(needed)}, {clean_name(folder)} has {size(free)} free",
+        f"the result needs {size(needed)} and {size(MARGIN)} to spare, {clean_name(folder)} has {size(free)} free",
         "free some space, or write to another folder",
         "engine",
     )

@@ -11,7 +11,7 @@ from qtui.core.serving.shot import Shot
 
 
 class Endpoint(Protocol):
-    """A port that was taken, and from `open` on an endpoint on it."""
+    """A port that was taken, and from `open` on an endpoint on it; who connects before waits for it."""
 
     @property
     def url(self) -> str:
@@ -24,11 +24,7 @@ class Endpoint(Protocol):
         ...
 
     async def open(self, serving: Serving, key: str) -> None:
-        """Answer requests from now on.
-
-        Raises:
-            QtuiError: the port cannot be listened on.
-        """
+        """Answer requests from now on."""
         ...
 
     async def wait(self) -> None:

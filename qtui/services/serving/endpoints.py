@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtui.core.errors import QtuiError
 from qtui.core.serving.gate import Gate, check_reach, wildcard
 from qtui.core.serving.run import Serving
-from qtui.core.text import clean
 from qtui.services.serving.keys import key_of_file, made_key
 from qtui.services.serving.listening import Listener, bind, find_place, machine_names
 from qtui.services.serving.load_client import LoadClient
@@ -45,11 +43,7 @@ class HttpEndpoint:
         names = machine_names() if wildcard(place.address) else (place.address,)
         host = place.address if wildcard(place.address) else place.host
         self._server = HttpServer(endpoint_app(serving, Gate(key, host, names), self._note), self._listener)
-        try:
-            await self._server.start()
-        except OSError as error:
-            text = f"port {self._listener.port} cannot be listened on: {clean(error.strerror or str(error))}"
-            raise QtuiError(text, "another --port, or --port 0 for any that is free") from error
+        await self._server.start()
 
     async def wait(self) -> None:
         """Wait until it ends."""

@@ -39,12 +39,7 @@ class HttpServer:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen: from now on requests are answered.
-
-        Raises:
-            OSError: the socket cannot be listened on.
-        """
-        self._listener.socket.listen(128)
+        """Answer requests from now on."""
         self._task = asyncio.create_task(self._server.serve([self._listener.socket]))
 
     async def wait(self) -> None:

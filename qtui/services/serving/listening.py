@@ -12,6 +12,9 @@ from qtui.core.errors import QtuiError, UsageError
 from qtui.core.serving.gate import loopback, wildcard
 from qtui.core.text import clean, clean_name
 
+BACKLOG = 128
+"""Connections that may wait to be taken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -28,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A bound socket, which does not listen yet."""
+    """A socket that listens; who connects waits until somebody answers."""
 
     socket: socket.socket
     place: Place
@@ -76,6 +79,7 @@ def bind(place: Place, port: int) -> Listener:
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((place.address, port))
+        made.listen(BACKLOG)  # a port that is only bound can be bound again
         made.setblocking(False)
     except OSError as error:
         made.close()

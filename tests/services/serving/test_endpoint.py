@@ -7,18 +7,20 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from qtui.core.duel.conversation import Sampling
-from qtui.core.errors import Failure
+from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.memory.plan import LoadMode
 from qtui.core.serving.asked import Defaults
 from qtui.core.serving.load_test import PROMPTS
 from qtui.core.serving.run import Done, Lost, State
 from qtui.core.text import GIB
+from qtui.services.serving.endpoints import LocalEndpoints
 from tests.fakes import LoadScript, Reply
 from tests.services.serving.conftest import KEY, VARIANT, Stage, Stages, until
 
@@ -233,3 +235,36 @@ async def test_other_addresses_and_methods(stage: Stage) -> None:
     assert (await stage.post(b"{}", Transfer_Encoding="chunked", Content_Length="9"))[0] == 400
     assert (await stage.raw(b"\x00\x01\x02\r\n\r\n"))[0] == 400
     assert (await stage.raw(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 400_000))[0] == 400
+
+
+async def test_a_reader_that_reads_nothing_is_given_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qtui.services.serving.sending.STALLED_S", 0.2)
+    stage.engine.enqueue(Reply(" ".join(["x" * 100_000] * 400)), Reply("next"))
+    place = urlsplit(stage.url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port, limit=1 << 10)
+    body = json.dumps({"messages": HELLO, "stream": True}).encode()
+    head = f"Host: localhost\r\nAuthorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(f"POST /v1/chat/completions HTTP/1.1\r\n{head}".encode() + body)
+    await until(lambda: stage.engine.sessions[0].requests)
+    assert (await ask(stage)).choices[0].message.content == "next"
+    assert not reader.at_eof()
+    writer.close()
+
+
+async def test_an_endpoint_for_other_machines_answers_to_addresses_and_not_to_foreign_names() -> None:
+    endpoints = LocalEndpoints(str)
+    with pytest.raises(UsageError, match="16 characters"):
+        await endpoints.bind("0.0.0.0", 0)
+    endpoint = await endpoints.bind("0.0.0.0", 0, "k" * 16)
+    try:
+        assert not endpoint.here_only
+        assert endpoint.url.startswith("http://127.0.0.1:")
+        port = urlsplit(endpoint.url).port
+        assert port is not None
+        with pytest.raises(QtuiError, match=f"port {port} of 127.0.0.1 is in use"):
+            await endpoints.bind("127.0.0.1", port)
+    finally:
+        await endpoint.close()
+    six = await endpoints.bind("::1", 0)
+    assert six.here_only and six.url.startswith("http://[::1]:")
+    await six.close()

@@ -34,6 +34,8 @@ from qtui.services.engine.child.sender import Sender
 IDENTITY = "qtui.gathered_from"
 """The key of a state file that says what it is of; not in the finished matrix."""
 MOST_SCARCE = 20
+SAVE_S = 60.0
+"""What was gathered is kept at least so often, as soon as a chunk ends."""
 
 
 class WatchedModel(LoadedModel):
@@ -88,6 +90,7 @@ class Gathering:
         self._collector = Collector(native, process_output=job.process_output)
         self._lock = threading.Lock()
         self._done = 0
+        self._saved = time.monotonic()
 
     def run(self) -> Gathered:
         """Compute the text chunk by chunk.
@@ -117,7 +120,8 @@ class Gathering:
             self._chunk(model, tokens[self._done * size : (self._done + 1) * size])
             self._done += 1
             self._sender.send(GatherProgressed(self._done, total, *self._collector.experts()))
-            if self._done % job.save_every == 0 and self._done < total:
+            due = self._done % job.save_every == 0 or time.monotonic() - self._saved > SAVE_S
+            if due and self._done < total:
                 self.save()
         self.save(finished=True)
         experts, seen = self._collector.experts()
@@ -128,6 +132,7 @@ class Gathering:
 
     def save(self, *, finished: bool = False) -> None:
         """Write what was gathered."""
+        self._saved = time.monotonic()
         with self._lock:
             extras = {} if finished else {IDENTITY: self._job.identity}
             write_matrix(
