@@ -34,8 +34,10 @@ from qtui.services.machine.process import process_memory
 EVENTS: tuple[type, ...] = (*get_args(SessionEvent), Started)
 CRASHES = ("engine", "memory", "rpc")
 """Kinds of failures that a session leaves a record of; the others are told where it was wanted."""
-WISHED = (-signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP)
-"""Signals by which somebody ends a session from outside."""
+WISHED = frozenset(
+    status for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for status in (-number, 128 + number)
+)
+"""How a session ends that somebody ended from outside by a signal, or whose guard saw that."""
 _CANCELLED = Failure("loading was cancelled", kind="cancelled")
 _CLOSED = Failure("the session was closed", kind="cancelled")
 

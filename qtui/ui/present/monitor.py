@@ -18,7 +18,7 @@ from qtui.ui.present.words import bar, between, joined, name
 MARK_WIDTH = 4
 COLUMNS = (
     Column("SESSION", 16, grows=1),
-    Column("ENGINE", 8, drop=3),
+    Column("ENGINE", 12, drop=3),
     Column("STATE", 12),
     Column("RAM", 5, right=True),
     Column("VRAM", 5, right=True, drop=2),
@@ -104,7 +104,7 @@ def _crash_lines(seen: SessionSeen, now: float, width: int) -> list[Content]:
     keys = Content.assemble(
         ("enter", "bold $text-accent"), " its log   ", ("s", "bold $text-accent"), " take it off the list"
     )
-    whose = Content("in the Arena, r asks again and loads it again" if seen.own else f"of {_owner(seen)}")
+    whose = Content("in the Arena, r loads it again" if seen.own else f"of {_owner(seen)}")
     return [
         between(who, ago, width),
         name(record.reason, "$text-error", max(20, width)),
