@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.cli.variants import find_variants, tell_waiting
 from qtui.core.advice.candidate import Candidate
 from qtui.core.advice.frontier import Point, apart, frontier
-from qtui.core.advice.loss import Loss, kld_text
 from qtui.core.advice.ranking import Advice, Advised
 from qtui.core.advice.run import AdviceGiven, Considering, Sources, advise
 from qtui.core.advice.scatter import legend, scatter
 from qtui.core.advice.wishes import Prefer, Use, Wishes
 from qtui.core.errors import UsageError
 from qtui.core.hub.address import parse_repository
+from qtui.core.hub.choice import variants_to_choose
 from qtui.core.hub.events import FilesSeen, Listed, RowChanged, Waiting
 from qtui.core.hub.listing import Listing
 from qtui.core.hub.reading import list_repository, read_headers
@@ -31,14 +30,15 @@ CHART_WIDTH, CHART_HEIGHT = 76, 18
 async def advise_verb(context: Context) -> int:
     """Rank the variants that are named, or those of a repository, a sentence of reason each."""
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options)
+    plan = context.plan()
     evidence, problems = services.evidence()
     for problem in problems:
         console.note(f"note: {problem.text}")
     wishes = Wishes(Use(options.use), Prefer(options.prefer), 0, options.keep_free)
     variants = await _variants(context, options.variants)
     guard = await services.guard_of(options.ram, options.vram)
-    sources = Sources(guard, services.library, services.losses(evidence), services.forecast)
+    losses = services.losses(evidence)
+    sources = Sources(guard, services.library, losses, services.forecast)
     advice: Advice | None = None
     async with contextlib.aclosing(advise(sources, variants, plan, wishes)) as events:
         async for event in events:
@@ -48,6 +48,8 @@ async def advise_verb(context: Context) -> int:
                 advice = event.advice
     console.end_progress()
     assert advice is not None, "the run ends with advice"
+    if losses.problem:
+        console.note(f"note: {losses.problem}")
     points = frontier([each.candidate for each in (*advice.ranking, *advice.left)])
     ctx_size = next((each.candidate.weighing.plan.ctx_size for each in (*advice.ranking, *advice.left)), None)
     console.json(
@@ -84,7 +86,8 @@ async def _of_repository(context: Context, name: str) -> list[Variant]:
     assert services.hub is not None
     console.progress(f"asking {services.hub.endpoint}")
     listing: Listing | None = None
-    async for event in list_repository(services.hub, name):
+    here = [variant async for variant in services.library.scan(context.options.models_dir)]
+    async for event in list_repository(services.hub, name, here):
         if isinstance(event, Listed):
             listing = event.listing
         elif isinstance(event, Waiting):
@@ -101,7 +104,7 @@ async def _of_repository(context: Context, name: str) -> list[Variant]:
             if change.failure is not None:
                 console.note(f"note: {change.failure.message}")
     console.end_progress()
-    return [row.variant for row in listing.rows if row.header_read]
+    return variants_to_choose(listing.rows, here)
 
 
 def advice_lines(advice: Advice, width: int | None) -> list[str]:
@@ -110,7 +113,7 @@ def advice_lines(advice: Advice, width: int | None) -> list[str]:
     lines = [f"{advice.verdict}{free}", ""]
     every = (*advice.ranking, *advice.left)
     lines += _table(every, len(advice.ranking)).lines(width)
-    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown")
+    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown, – does not apply")
     for number, each in enumerate(advice.ranking, 1):
         lines += ["", f"{number}. {each.candidate.variant.title}: {each.reason}"]
         lines += [f"   - {said}" for said in each.said]
@@ -129,18 +132,13 @@ def frontier_lines(points: Sequence[Point], width: int | None) -> list[str]:
     for point in points:
         candidate = point.candidate
         table.add(
-            point.sign, candidate.label.text, _needs(candidate, digits), quality_cell(candidate.quality),
+            point.sign, candidate.label.text, _needs(candidate, digits), candidate.quality.cell,
             _rate(candidate), candidate.fit.value.replace("_", " "), point.reason,
         )  # fmt: skip
     lines += table.lines(width)
-    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown")
+    lines.append("sizes in GiB; ~ computed, ° published for another model, ? unknown, – does not apply")
     note = apart(points)
     return [*lines, *([note] if note else []), *_source_lines([point.candidate for point in points])]
-
-
-def quality_cell(quality: Loss) -> str:
-    """Return a KL divergence with the sign of its origin."""
-    return "?" if quality.kl_divergence is None else quality.origin.sign + kld_text(quality.kl_divergence)
 
 
 def _table(every: Sequence[Advised], ranked: int) -> Table:
@@ -152,7 +150,7 @@ def _table(every: Sequence[Advised], ranked: int) -> Table:
         table.add(
             str(number) if number <= ranked else "-", candidate.variant.title,
             gib_of(candidate.variant.size, digits=digits), bits, _needs(candidate, digits), _fit(candidate),
-            quality_cell(candidate.quality), each.band.value if each.band is not None else "?", _rate(candidate),
+            candidate.quality.cell, each.band.value if each.band is not None else "?", _rate(candidate),
         )  # fmt: skip
     return table
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from argparse import Namespace
 from dataclasses import replace
-from pathlib import Path
 
 from qtui.cli.blind_rounds import run_blind
 from qtui.cli.keeping import Kept
 from qtui.cli.measured_rounds import run_measured
-from qtui.cli.options import plan_of, sampling_of
+from qtui.cli.options import sampling_of
+from qtui.cli.prompts import prompts_of_file
 from qtui.cli.rounds import finish, measured_line, new_duel, run_round, show_round
 from qtui.cli.running import Context
 from qtui.cli.suite_verb import run_suite
@@ -19,15 +19,12 @@ from qtui.core.duel.report import duel_report, side_report
 from qtui.core.duel.run import DuelMode, RoundEnded
 from qtui.core.engines import engine_kind
 from qtui.core.errors import UsageError
-from qtui.core.text import clean, clean_name
-
-MAX_PROMPTS_BYTES = 16 << 20
 
 
 async def ask(context: Context) -> int:
     """Answer one prompt on one variant, streamed to stdout."""
     options, console = context.options, context.console
-    plan, sampling = plan_of(options), sampling_of(options, Sampling())
+    plan, sampling = context.plan(), sampling_of(options, Sampling())
     variant = await context.services.library.find(options.variant)
     duel = new_duel(context, sampling)
     try:
@@ -49,7 +46,7 @@ async def ask(context: Context) -> int:
 async def duel(context: Context) -> int:
     """Put one or several prompts to two variants and compare the answers."""
     options = context.options
-    plan, sampling = plan_of(options), sampling_of(options, DUEL_SAMPLING)
+    plan, sampling = context.plan(), sampling_of(options, DUEL_SAMPLING)
     plans = {"A": plan, "B": plan}
     if options.engine_b is not None:
         engine_kind(options.engine_b)
@@ -69,7 +66,7 @@ async def duel(context: Context) -> int:
             await run.put(label, variant, plans[label])
         with context.interrupts.stop_first(run.stop):
             if options.suite:
-                return await run_suite(context, run, sides)
+                return await run_suite(context, run, sides, plan)
             if options.blind:
                 return await run_blind(context, run, prompts, kept)
             if options.rounds:
@@ -121,17 +118,4 @@ def _prompts(prompt: str | None, file: str | None) -> list[str]:
     if file is None:
         assert prompt is not None
         return [prompt]
-    try:
-        with Path(file).open("rb") as stream:
-            body = stream.read(MAX_PROMPTS_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {clean_name(file)}: {clean(error.strerror or str(error))}", "a text file, one prompt per line"
-        ) from error
-    if len(body) > MAX_PROMPTS_BYTES:
-        raise UsageError(f"{clean_name(file)} is larger than 16 MiB", "a text file, one prompt per line")
-    lines = [line.strip() for line in body.decode("utf-8-sig", "replace").splitlines()]
-    prompts = [line for line in lines if line]
-    if not prompts:
-        raise UsageError(f"{clean_name(file)} holds no prompt", "one prompt per line")
-    return prompts
+    return prompts_of_file(file)

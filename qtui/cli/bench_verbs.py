@@ -5,21 +5,33 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import Any
 
-from qtui.cli.options import plan_of
+from qtui.cli.load_bench import bench_load
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.bench import Bench, BenchEnded, BenchSampled, BenchSettings
 from qtui.core.duel.report import failure_report
-from qtui.core.errors import Failure
+from qtui.core.errors import Failure, UsageError
 from qtui.core.events import Failed, LoadProgressed
 from qtui.core.text import rate
+
+RATES = ("prompt_tokens", "generate", "depth", "repeats")
+LOAD = ("parallel", "requests", "max_tokens", "prompts")
+"""Options of either way to measure."""
 
 
 async def bench(context: Context) -> int:
     """Measure the rates of the variants and print mean and spread."""
-    options, console, services = context.options, context.console, context.services
-    settings = BenchSettings(options.prompt_tokens, options.generate, options.depth, options.repeats)
-    plan = plan_of(options)
+    options, console = context.options, context.console
+    load = [name for name in LOAD if getattr(options, name) is not None]
+    if load and options.parallel is None:
+        raise UsageError(f"{_option(load[0])} goes with --parallel", "--parallel 4 asks from four programs at once")
+    given = {name: value for name in RATES if (value := getattr(options, name)) is not None}
+    if load:
+        if given:
+            raise UsageError(f"{_option(next(iter(given)))} does not go with --parallel", "--max-tokens, --requests")
+        return await bench_load(context)
+    services, settings = context.services, BenchSettings(**given)
+    plan = context.plan()
     variants = [await services.library.find(name) for name in options.variants]
     run = Bench(services.engine, services.guard, settings, force=options.force)
     failures: list[Failure] = []
@@ -53,6 +65,10 @@ async def bench(context: Context) -> int:
     for failure in failures:
         console.failure(failure)
     return 1 if failures else 0
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _table(ended: BenchEnded) -> Table:

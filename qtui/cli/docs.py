@@ -93,7 +93,8 @@ JSON = {
     '"prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", "prompt_rate", "generation_rate", '
     '"peak_rss", "estimated_total", "actual_total", "differences": [{"pool", "estimate", "actual", "percent"}], '
     '"full_prompt", "degeneration", "seed", "plan", "warnings", "error"}], '
-    '"difference": {"identical", "first_differing_word", "words_shared"}}`; with `--prompts` '
+    '"difference": {"identical", "first_differing_word", "first_differing_token": {"place", "a", "b"}, '
+    '"words_shared"}}`; with `--prompts` '
     '`{"rounds": [...]}` of these, with `--rounds` also `"measured": {"rounds", "sides": [{"side", "file", "quant", '
     '"time_to_first_token": {"median", "mean", "stdev", "samples", "outliers"}, "prompt_rate", "generation_rate", '
     '"peak_rss"}], "ratio": {"median", "interval", "sentence"}, "method", "outliers"}`. `degeneration` is `{"signs", '
@@ -102,11 +103,16 @@ JSON = {
     '`"ballot": {"a", "b", "ties", "both_bad", "identical", "p", "share_of_a", "interval", "shown", "sentence"}`. With '
     '`--suite` `{"suite": {"name", "title", "tasks", "digest", "problems"}, "results": [{"task", "group", "side", '
     '"right", "reason", "answer"}], "score": {"groups": [{"group", "tasks", "not_judged", "scores", "both", "only_a", '
-    '"only_b", "neither", "p", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; `right` is null where '
-    "it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has `error` only when it "
-    "failed; `words_shared` is from 0 to 1.",
+    '"only_b", "neither", "p", "level", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; '
+    "`right` is null where it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has "
+    "`error` only when it failed; `words_shared` is from 0 to 1.",
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
-    '"method", "plans"}`; a result has `error` only when it failed.',
+    '"method", "plans"}`; a result has `error` only when it failed. With `--parallel` `{"results": [{"parallel", '
+    '"file", "test": "load", "requests", "answered", "errors": [{"message", "count"}], "time_to_first_token": {"p50", '
+    '"p95", "samples"}, "generation_rate": {…}, "generated_tokens", "elapsed", "throughput"}], "method", "plans"}`; '
+    "the `p95` of seconds is what 95 of 100 answers take at most, that of rates what they have at least.",
+    "serve": '`{"endpoint", "model", "file", "key", "engine", "plan", "session", "pid", "curl"}`, as soon as it '
+    "answers; `key` is null where it is yours. What happens later goes to stderr.",
     "quantize": '`{"file", "files", "source", "target", "type", "recipe", "predicted_size", "size", "bits_per_weight", '
     '"free", "tensor_types": {TYPE: {"tensors", "bytes"}}, "fallbacks": [{"wanted", "made", "tensors"}], "imatrix": '
     '{"entries", "used", "lacking", "unknown", "experts", "experts_seen", "datasets", "chunks"}, "needs_imatrix", '
@@ -120,11 +126,11 @@ JSON = {
     '"pressure": {"memory": {"some", "full"}, "io"}, "cgroup_events": {"high", "limit", "oom_kills"}, "oom_kills", '
     '"gpus", "sessions": [{"id", "pid", "parent_pid", "title", "file", "engine", '
     '"state": "loading|ready|answering", "since", "progress", "rate", "context_used", "context_size", "plan", '
-    '"memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "foreign": [{"pid", "name", '
-    '"resident", "vram", "file"}], "alarms": [{"kind": "oom_kill|faults|spill|swap|headroom|throttling", "subject", '
-    '"since", "message", "advice", "remedy": {"session", "change", "plan"}}], "problems"}`. Rates are per second and '
-    "unknown in a first sample; pressures are percent of the last 10 s. `alarms` are what holds at that moment, "
-    "however short. `--csv` has a row for each second, with unknown values empty.",
+    '"endpoint", "memory", "estimated_total", "reclaimable", "full_prompt", "measured_total"}], "foreign": [{"pid", '
+    '"name", "resident", "vram", "file"}], "alarms": [{"kind": "oom_kill|faults|spill|swap|headroom|throttling", '
+    '"subject", "since", "message", "advice", "remedy": {"session", "change", "plan"}}], "problems"}`. Rates are per '
+    "second and unknown in a first sample; pressures are percent of the last 10 s. `alarms` are what holds at that "
+    "moment, however short. `--csv` has a row for each second, with unknown values empty.",
     "history": '`{"place", "rounds": [{"id", "time", "prompt", "mode", "sampling", "system", "engine", "build", '
     '"blind", "vote", "sides": [{"side", "file", "model", "quant", "size", "hash", "plan", "text", "thinking", '
     '"finish_reason", "remark", "prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", '
@@ -132,6 +138,9 @@ JSON = {
     '"tasks", "sampling", "engine", "build", "complete", "sides", "results", "score"}], "standings": [{"a", "b", '
     '"rounds", "time", "ballot"}]}`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
     "with `sha256:`, or with `partial:` where only size and ends of a large file were read.",
+    "preset": '`{"presets": [{"name", "about", "match", "built_in", "options", "server"}], "problems"}`, one of them '
+    'with show and save. import: `{"file", "presets", "notes"}`, export: `{"file", "sections": [{"name", '
+    '"keys"}], "notes"}`; `server` are keys of a presets.ini that no option says, `notes` what is not used and why.',
     "stop": '`{"stopped"}`, the session as `monitor` tells of it.',
     "doctor": '`{"qtui", "llama_cpp", "cpu", "engines", "gpus", "limits", "caches", "hub", "log", '
     '"settings", "problems"}`',

@@ -17,17 +17,24 @@ if TYPE_CHECKING:
 
 
 def engine_services(
-    estimate: Callable[[Variant, LoadPlan], Estimate | None], settings: Callable[[], Settings]
+    estimate: Callable[[Variant, LoadPlan], Estimate | None],
+    settings: Callable[[], Settings],
+    endpoint: Callable[[], str] = str,
 ) -> tuple[Engines, ServerBuilds]:
-    """Return all engines behind one port, and what reads programs; nothing is started until it is used."""
+    """Return all engines behind one port, and what reads programs; nothing is started until it is used.
+
+    `endpoint` tells the address under which this process answers other programs, which goes on record.
+    """
     from qtui.services.engine.client import BuiltInEngine
     from qtui.services.engine.engines import Engines
     from qtui.services.engine.server_builds import ServerBuilds
     from qtui.services.engine.server_engine import ServerEngine
+    from qtui.services.engine.sessions import Registry
 
     builds = ServerBuilds(lambda: settings().engine)
-    servers = ServerEngine(builds, estimate=estimate, hosts=lambda: settings().rpc)
-    return Engines(BuiltInEngine(estimate=estimate), servers), builds
+    registry = Registry(endpoint=endpoint)
+    servers = ServerEngine(builds, estimate=estimate, hosts=lambda: settings().rpc, registry=registry)
+    return Engines(BuiltInEngine(estimate=estimate, registry=registry), servers), builds
 
 
 async def known_engines(engines: Engines, builds: ServerBuilds, settings: Settings) -> Sequence[EngineInfo]:

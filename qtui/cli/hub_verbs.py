@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from qtui.cli.hub_tables import quants_lines, search_table
-from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.variants import tell_waiting
 from qtui.core.errors import QtuiError, UsageError
@@ -83,7 +82,7 @@ async def quants(context: Context) -> int:
     """List the variants of a repository, weighed under the plan."""
     options, console, services = context.options, context.console, context.services
     hub = _hub(context)
-    plan_of(options)  # what is wrong with the options is said before anything is asked
+    context.plan()  # what is wrong with the options is said before anything is asked
     name = parse_repository(options.repository)
     if name is None:
         raise UsageError("this is not the name of a repository", "qtui quants OWNER/NAME; qtui search TEXT finds them")
@@ -127,7 +126,7 @@ async def _events(
         async for found in list_repository(hub, name, here):
             yield found
         return
-    plan = plan_of(context.options)
+    plan = context.plan()
     run = read_repository(hub, context.services.library, name, here=here, guard=guard, plan=lambda _variant: plan)
     async with contextlib.aclosing(run) as events:
         async for event in events:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtui.cli.options import plan_of
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.cli.variants import find_variants
@@ -22,7 +21,7 @@ LEGEND = (
 async def ladder(context: Context) -> int:
     """Weigh the variants on every rung and print the table."""
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options, runs=False)
+    plan = context.plan(runs=False)
     variants = await _variants(context, [options.variant, *options.more])
     guard = await services.guard_of(options.ram, options.vram, plan.engine)
     contexts, caches = rungs(variants, plan.ctx_size), cache_types(plan)

@@ -72,6 +72,7 @@ def add_imatrix(parser: ArgumentParser) -> None:
 
 def options_of_loading(parser: ArgumentParser) -> None:
     """Add how the model is loaded for gathering."""
+    parser.add_argument("--force", action="store_true", help="load the model for gathering although it does not fit")
     parser.add_argument(
         "--n-gpu-layers", metavar="N|all|auto", type=options.gpu_layers, default=None,
         help="layers in GPU memory while a matrix is gathered (default: auto)",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -14,8 +15,10 @@ from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.downloads.rate import RateMeter, left_text
 from qtui.core.errors import Failure, UsageError
+from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import AUTO, LoadPlan
 from qtui.core.quantise.gathering import Gathered, GatherProgressed, GatherStarted
+from qtui.core.quantise.obstacles import assurances
 from qtui.core.quantise.ports import Workshop
 from qtui.core.quantise.recipe import Recipe, checked
 from qtui.core.quantise.run import (
@@ -32,6 +35,7 @@ from qtui.core.quantise.run import (
     predict,
 )
 from qtui.core.quantise.types import OFFERED, MatrixUse, made_type
+from qtui.core.quantise.weighing import Weigh, refuse_too_large, weigher
 from qtui.core.text import clean_name, duration, size
 
 
@@ -39,7 +43,8 @@ async def quantize(context: Context) -> int:
     """Make a quant, tell what one would be, or what each type would be."""
     options = context.options
     workshop = _workshop(context)
-    source = (await context.services.library.find(options.source)).path
+    variant = await context.services.library.find(options.source)
+    source = variant.path
     if options.target is None:
         return await _all_types(context, workshop, source)
     if not options.type:
@@ -49,7 +54,7 @@ async def quantize(context: Context) -> int:
         return await _dry(context, workshop, order)
     made: Made | None = None
     gathered: Gathered | None = None
-    async with aclosing(make(order, workshop)) as events:
+    async with aclosing(make(order, workshop, _weigh(context, variant))) as events:
         async for event in events:
             _show(context, event)
             if isinstance(event, Made):
@@ -75,11 +80,14 @@ async def imatrix(context: Context) -> int:
     """Gather an importance matrix."""
     options, console = context.options, context.console
     workshop = _workshop(context)
-    source = (await context.services.library.find(options.source)).path
+    variant = await context.services.library.find(options.source)
+    source = variant.path
+    await refuse_too_large(_weigh(context, variant), _plan(context), options.ctx_size)
     last: Gathered | None = None
     resumed, meter = 0, RateMeter()
     started: GatherStarted | None = None
-    async with aclosing(
+    kept = f"what was gathered is kept beside {clean_name(str(options.target))}; the same command goes on from there"
+    async with _saying(context, kept), aclosing(
         workshop.gather(
             source, options.text, options.target, ctx_size=options.ctx_size, chunks=options.chunks, plan=_plan(context),
             overwrite=options.overwrite, process_output=options.process_output, tool=_tool(options.tool),
@@ -103,6 +111,16 @@ async def imatrix(context: Context) -> int:
     console.note(f"{last.entries} entries from {last.chunks} chunks in {duration(last.elapsed)}")
     _tell_experts(context, last)
     return 0
+
+
+@asynccontextmanager
+async def _saying(context: Context, text: str) -> AsyncIterator[None]:
+    """Say a text when the block is interrupted."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        context.console.note(text)
+        raise
 
 
 def gather_report(last: Gathered, source: Path, text: Path, started: GatherStarted, resumed: int) -> dict[str, Any]:
@@ -170,6 +188,11 @@ def _plan(context: Context) -> LoadPlan:
     return LoadPlan(n_gpu_layers=AUTO if layers is None else layers, threads=threads)
 
 
+def _weigh(context: Context, variant: Variant) -> Weigh | None:
+    """Return what tells whether the model fits; None where nobody wants to know."""
+    return None if context.options.force else weigher(context.services.guard, variant)
+
+
 def _tool(name: str) -> str:
     """Return the path of the tool that is asked for; empty: none."""
     if not name:
@@ -207,6 +230,8 @@ def _tell_plan(context: Context, told: Foretold) -> None:
     console.note(f"{planned.recipe.kind}: {size(planned.size)} ({planned.size} bytes{bits}); {size(told.free)} free")
     mix = ", ".join(f"{share.tensors} {share.kind}" for share in planned.mix)
     console.note(f"tensors: {mix}")
+    for assurance in assurances(planned):
+        console.note(assurance)
     for remark in told.remarks:
         console.note(f"note: {remark}")
     if made_type(planned.recipe.kind).matrix is MatrixUse.HELPS and planned.matrix is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtui.cli.ladder_verb import ladder
-from qtui.cli.options import BUILT_IN, plan_of
+from qtui.cli.options import BUILT_IN
 from qtui.cli.running import Context
 from qtui.cli.tables import Table, digits_for, gib_of
 from qtui.cli.variants import find_variant
@@ -26,7 +26,7 @@ async def fit(context: Context) -> int:
     if context.options.ladder:
         return await ladder(context)
     options, console, services = context.options, context.console, context.services
-    plan = plan_of(options, runs=False)
+    plan = context.plan(runs=False)
     if options.more:
         raise UsageError("fit weighs one variant", "--ladder takes several, and qtui compare compares them")
     variant = await find_variant(context, options.variant)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from qtui.core.engines import NAMES, engine_kind
 from qtui.core.errors import UsageError
 from qtui.core.memory.consumers import CONSUMERS, consumer_of, known_engine
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, CACHE_TYPES, FlashAttention, LoadMode, LoadPlan
+from qtui.core.presets import BUILT_IN as PRESETS
+from qtui.core.presets import Preset, apply_preset, named
 from qtui.core.text import clean_name, parse_size
 
 BUILT_IN = "built-in"
@@ -136,35 +138,46 @@ def add_plan(parser: ArgumentParser, skip: tuple[str, ...] = (), *, runs: bool =
     add("no-kv-offload", action="store_true", help="keep the KV cache in RAM")
     add("swa-full", action="store_true", help="keep a full-size cache for sliding-window layers")
     add("parallel", metavar="N", type=whole(1, 256), help="slots that share the context (default: 1)")
+    add("mmproj", metavar="FILE", help="the projector that lets it see or hear; llama-server takes it")
+    add("preset", metavar="NAME", help="begin with a preset of qtui preset list; options go over it")
     add("extra", metavar="TEXT", help="further options for llama-server, as they are; other engines ignore them")
     engines = NAMES if runs else f"{_ENGINES}, or the path of one"
     add("engine", metavar="NAME", help=f"what runs the model: {engines}")
 
 
-def plan_of(options: Namespace, *, runs: bool = True) -> LoadPlan:
+def given_options(options: Namespace) -> dict[str, Any]:
+    """Return the plan options that were given, as LoadPlan holds them; `--preset` is none of them."""
+    given: dict[str, Any] = {}
+    for field in fields(LoadPlan):
+        value = getattr(options, field.name, None)
+        if value is not None and field.name != "preset":
+            given[field.name] = tuple(value) if isinstance(value, list) else value
+    for name, kind in (("load_mode", LoadMode), ("flash_attn", FlashAttention)):
+        if name in given:
+            given[name] = kind(given[name])
+    return given
+
+
+def plan_of(options: Namespace, *, runs: bool = True, presets: Sequence[Preset] = PRESETS) -> LoadPlan:
     """Return the plan that the options describe; what they leave open is as the engine does it.
 
-    `runs`: a model is loaded by it; only weighed, it may be another program's.
+    `runs`: a model is loaded by it; only weighed, it may be another program's. `presets`: what `--preset` may name.
 
     Raises:
-        UsageError: an option that no llama.cpp accepts, or an engine that there is not.
+        UsageError: an option that no llama.cpp accepts, or an engine or a preset that there is not.
     """
     engine = getattr(options, "engine", None) or BUILT_IN
     if runs:
         engine_kind(engine)
     elif not known_engine(engine):
         raise UsageError(f"there is no engine {clean_name(engine)}", f"--engine takes {_ENGINES}, or a path")
-    given: dict[str, Any] = {}
-    for field in fields(LoadPlan):
-        value = getattr(options, field.name, None)
-        if value is not None:
-            given[field.name] = tuple(value) if isinstance(value, list) else value
-    for name, kind in (("load_mode", LoadMode), ("flash_attn", FlashAttention)):
-        if name in given:
-            given[name] = kind(given[name])
+    given = given_options(options)
     # The context is left open too, until what the model was trained to is known.
     defaults = LoadPlan() if runs else consumer_of(engine).defaults()
     plan = replace(defaults, ctx_size=0, flash_attn=FlashAttention.AUTO, engine=engine)
+    if name := getattr(options, "preset", None):
+        plan = apply_preset(plan, named(name, presets))
+        given |= {"preset": ""} if given else {}
     chosen: LoadPlan = replace(plan, **given)
     chosen.check()
     return chosen

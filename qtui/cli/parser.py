@@ -9,6 +9,7 @@ from pathlib import Path
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
 from qtui.cli.making_parser import add_imatrix, add_quantise
+from qtui.cli.preset_parser import add_preset
 from qtui.core.advice.wishes import Prefer, Use
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.hub.query import Sort
@@ -26,6 +27,7 @@ def build_parser() -> ArgumentParser:
     _memory(verbs)
     _advice(verbs)
     _answers(verbs)
+    _serve(verbs)
     _making(verbs)
     _machine(verbs)
     _demo(verbs)
@@ -221,16 +223,45 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
         "Every sample starts from an empty cache; the first of each is discarded.",
     )  # fmt: skip
     bench.add_argument("variants", metavar="VARIANT", nargs="+", help=VARIANT)
-    bench.add_argument("--repeats", metavar="N", type=options.whole(1, 1000), default=5, help="samples (default: 5)")
+    bench.add_argument("--repeats", metavar="N", type=options.whole(1, 1000), help="samples (default: 5)")
     tokens = options.whole(0, 1 << 20)
-    bench.add_argument(
-        "--prompt-tokens", metavar="N", type=tokens, default=512, help="0: no prompt test (default: 512)"
+    bench.add_argument("--prompt-tokens", metavar="N", type=tokens, help="0: no prompt test (default: 512)")
+    bench.add_argument("--generate", metavar="N", type=tokens, help="0: no generation test (default: 128)")
+    bench.add_argument("--depth", metavar="N", type=tokens, help="tokens in the context before (default: 0)")
+    load = bench.add_argument_group("load", "many requests over HTTP, as other programs ask them; --parallel begins it")
+    load.add_argument("--parallel", metavar="N", type=options.whole(1, 256), help="programs that ask at once")
+    load.add_argument(
+        "--requests", metavar="M", type=options.whole(1, 100_000), help="requests to each file (default: 8 per program)"
     )
-    bench.add_argument("--generate", metavar="N", type=tokens, default=128, help="0: no generation test (default: 128)")
-    bench.add_argument("--depth", metavar="N", type=tokens, default=0, help="tokens in the context before (default: 0)")
+    load.add_argument("--max-tokens", metavar="N", type=options.whole(2, 1 << 20), help="of each answer (default: 64)")
+    load.add_argument("--prompts", metavar="FILE", help="one prompt per line, asked in turn; empty lines are skipped")
     add_folders(bench)
     options.add_force(bench)
     options.add_plan(bench, skip=("parallel",))
+
+
+def _serve(verbs: _Verbs[QtuiParser]) -> None:
+    serve = _verb(
+        verbs, "serve", "serve_verb:serve", "put a variant behind an OpenAI-compatible endpoint, until Ctrl-C",
+        "The key is that of QTUI_API_KEY or --api-key-file; one is made and printed where there is none.",
+    )  # fmt: skip
+    serve.add_argument("variant", metavar="VARIANT", help=VARIANT)
+    serve.add_argument(
+        "--host", metavar="HOST", default="127.0.0.1",
+        help="where it listens; other than loopback needs a key of 16 characters (default: 127.0.0.1)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--port", metavar="N", type=options.whole(0, 65535), default=8080, help="0: any that is free (default: 8080)"
+    )
+    keys = serve.add_mutually_exclusive_group()
+    keys.add_argument(
+        "--api-key-file", metavar="FILE", type=Path, help="the key is in this file, which only you can read"
+    )
+    keys.add_argument("--api-key", metavar="KEY", help="the key; others can see it in the list of processes")
+    add_folders(serve)
+    options.add_force(serve)
+    options.add_plan(serve)
+    options.add_sampling(serve, Sampling())
 
 
 def _answering(parser: ArgumentParser, default: Sampling) -> None:
@@ -283,6 +314,13 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
     history.add_argument("--delete", metavar="ID", action="append", help="delete a round or a suite run (repeatable)")
     history.add_argument("--delete-all", action="store_true", help="delete all of it; needs --yes")
     history.add_argument("--yes", action="store_true", help="do not ask")
+    preset = _verb(
+        verbs, "preset", "preset_verbs:preset", "list, show, save, delete, import and export presets of plan options",
+        "import takes llama-server's presets.ini and keeps what it does not know; export writes only keys that the "
+        "llama-server knows, since one other makes it refuse the whole file.",
+    )  # fmt: skip
+    add_preset(preset)
+    add_folders(preset)
     _verb(
         verbs, "doctor", "machine_verbs:doctor", "check llama.cpp, its devices, limits, caches and access to the Hub",
         "Nothing is sent anywhere.",

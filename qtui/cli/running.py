@@ -14,6 +14,7 @@ from qtui.cli.console import Console
 
 if TYPE_CHECKING:  # the app paints before the services are imported
     from qtui.cli.services import Services
+    from qtui.core.memory.plan import LoadPlan
 
 INTERRUPTED = 130
 
@@ -61,6 +62,14 @@ class Context:
         if self._made is None:
             self._made = self.wire(self.options)
         return self._made
+
+    def plan(self, *, runs: bool = True) -> LoadPlan:
+        """Return the plan that the options describe, as `plan_of`; the user's presets are read where one is named."""
+        from qtui.cli.options import plan_of
+
+        if getattr(self.options, "preset", None) and self.services.presets is not None:
+            return plan_of(self.options, runs=runs, presets=self.services.presets.load())
+        return plan_of(self.options, runs=runs)
 
     async def close(self) -> None:
         """Close the services, if there are any."""

@@ -18,7 +18,7 @@ from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
-from qtui.core.duel.suite.task import Suite
+from qtui.core.duel.suite.shelf import SuiteShelf
 from qtui.core.engines import engine_kind
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
@@ -53,9 +53,11 @@ from qtui.core.ports import (
     SettingsStore,
     Tables,
 )
+from qtui.core.preset_ini.ports import PresetIni
 from qtui.core.presets import starting_plan
 from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
+from qtui.core.serving.ports import Endpoints
 from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
 from qtui.core.themes import ThemeFile
 
@@ -81,14 +83,6 @@ class CodeJudge(Judge, Protocol):
 
     network_open: bool
     """Code was run that could not be cut off from the network."""
-
-
-class SuiteShelf(Protocol):
-    """The suites that there are."""
-
-    async def find(self, name: str) -> Suite:
-        """Return a suite by its name or its file."""
-        ...
 
 
 class WriteReport(Protocol):
@@ -155,6 +149,8 @@ class Services:
     write_report: WriteReport
     keep_report: Callable[[Report, str], Awaitable[str]]
     """Writes a report of a kind into the data folder; returns where it is."""
+    endpoints: Endpoints
+    """Makes endpoints for other programs."""
     close_engine: Callable[[], Awaitable[None]] = _nothing
     dated: Callable[[Variant], float | None] = no_date
     """Tells when a variant's file was written."""
@@ -166,6 +162,8 @@ class Services:
     """As they were when this run began, or when the app last took others."""
     settings_store: SettingsStore | None = None
     presets: PresetStore | None = None
+    preset_ini: PresetIni | None = None
+    """Files of llama-server's presets; None: none are read or written."""
     theme_files: Callable[[], Sequence[ThemeFile]] = _no_themes
     """Reads the shipped themes and the user's."""
     look_in: Callable[[Sequence[Path]], None] = _nowhere
@@ -194,6 +192,8 @@ class Services:
     """Fetches files; None: nothing is downloaded."""
     checksums: Checksums | None = None
     """Reads files to verify them; None: nothing is verified."""
+    endpoint: str = ""
+    """The address under which this process answers other programs; empty: it does not."""
     workshop: Workshop | None = None
     """Makes quants and matrices; None: nothing is made."""
     download_run: DownloadRun | None = field(init=False, default=None)

@@ -11,6 +11,7 @@ from qtui.cli.engine_wiring import engine_services, known_engines
 from qtui.cli.hub_wiring import hub_services
 from qtui.cli.making_wiring import local_workshop
 from qtui.cli.services import Services
+from qtui.cli.serving_wiring import local_endpoints
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.actual import Estimate
@@ -39,6 +40,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.library.removal import LocalRemover
     from qtui.services.library.tables import LocalTables
     from qtui.services.machine.machine import LocalMachine
+    from qtui.services.preset_ini import PresetIniFiles
     from qtui.services.presets import PresetsFile
     from qtui.services.reports import keep_report, write_report
     from qtui.services.rounds import RoundsFile
@@ -51,7 +53,7 @@ def local_services(options: Namespace) -> Services:
     def estimate(variant: Variant, plan: LoadPlan) -> Estimate | None:
         return services.estimate(variant, plan)
 
-    engine, builds = engine_services(estimate, lambda: services.settings)
+    engine, builds = engine_services(estimate, lambda: services.settings, lambda: services.endpoint)
 
     async def engines() -> Sequence[EngineInfo]:
         return await known_engines(engine, builds, services.settings)
@@ -96,6 +98,7 @@ def local_services(options: Namespace) -> Services:
         hashes=FileHashes(),
         write_report=write_report,
         keep_report=keep_report,
+        endpoints=local_endpoints(note),
         close_engine=engine.close,
         dated=written,
         tables=LocalTables(),
@@ -109,6 +112,7 @@ def local_services(options: Namespace) -> Services:
         settings=settings,
         settings_store=store,
         presets=PresetsFile(),
+        preset_ini=PresetIniFiles(builds),
         theme_files=read_themes,
         look_in=look_in,
         remover=LocalRemover(library),

@@ -185,7 +185,8 @@ class Bench:
         for entry in entries:
             if entry.failure:
                 yield BenchHappened(entry.variant, Failed(entry.failure))
-        in_turn = await self._in_turn([entry for entry in entries if not entry.failure])
+        live = [(entry.variant, entry.weighing) for entry in entries if not entry.failure]
+        in_turn = not self._force and await do_not_fit(self._guard, live)
         try:
             for repetition in range(settings.repeats + 1):
                 for entry in entries:
@@ -203,17 +204,6 @@ class Bench:
     async def _weigh(self, variant: Variant, plan: LoadPlan) -> _Entry:
         weighing = await self._guard.weigh(variant, plan)
         return _Entry(variant, weighing, failure=None if self._force else refusal(variant, weighing))
-
-    async def _in_turn(self, live: Sequence[_Entry]) -> bool:
-        """Tell whether the files do not fit beside each other."""
-        if len(live) < 2 or self._force:
-            return False
-        beside = Pools()
-        for entry in live[1:]:
-            beside += entry.weighing.footprint.pools if entry.weighing.footprint else Pools()
-        first = live[0]
-        together = await self._guard.weigh(first.variant, first.weighing.plan, beside=beside)
-        return together.verdict.fit in (Fit.TOO_BIG, Fit.FROM_DISK)
 
     async def _measure(self, entry: _Entry, repetition: int, *, reload: bool) -> AsyncIterator[BenchEvent]:
         """Take one sample of each test on one file; a file that failed is left alone."""
@@ -242,6 +232,18 @@ class Bench:
                 entry.failure = event.failure
         if entry.failure:
             await _close(entry)
+
+
+async def do_not_fit(guard: Guard, weighed: Sequence[tuple[Variant, Weighing]]) -> bool:
+    """Tell whether files, each weighed alone, do not fit beside each other."""
+    if len(weighed) < 2:
+        return False
+    beside = Pools()
+    for _, weighing in weighed[1:]:
+        beside += weighing.footprint.pools if weighing.footprint else Pools()
+    variant, first = weighed[0]
+    together = await guard.weigh(variant, first.plan, beside=beside)
+    return together.verdict.fit in (Fit.TOO_BIG, Fit.FROM_DISK)
 
 
 def method(settings: BenchSettings, files: int, *, in_turn: bool = False) -> str:

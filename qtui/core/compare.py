@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from qtui.core.advice.loss import Loss, Losses
 from qtui.core.errors import QtuiError
 from qtui.core.gguf.facts import Facts
 from qtui.core.library.variant import Variant
@@ -52,6 +53,8 @@ class Column:
     """Tokens per second, measured."""
     date: float | None
     """When the file was written, seconds since the epoch."""
+    loss: Loss | None = None
+    """What it loses by the best that is known; None: nobody was asked."""
 
     @property
     def pools(self) -> tuple[int | None, ...]:
@@ -112,11 +115,15 @@ async def compare(
     *,
     rate: Rate = no_rate,
     dated: Dated = no_date,
+    losses: Losses | None = None,
 ) -> tuple[Column, ...]:
     """Gather what is known of each variant under its plan, which is not resolved."""
-    return tuple(
-        [await _column(guard, library, variant, plan(variant), rate=rate, dated=dated) for variant in variants]
-    )
+    columns = [await _column(guard, library, variant, plan(variant), rate=rate, dated=dated) for variant in variants]
+    if losses is None:
+        return tuple(columns)
+    noted = {each.variant.path: True for each in columns if each.facts is not None and each.facts.imatrix}
+    found = await losses.of(variants, lambda variant: noted.get(variant.path))
+    return tuple(replace(each, loss=found[each.variant.path]) for each in columns)
 
 
 async def _column(
@@ -220,10 +227,16 @@ def _column_report(column: Column) -> dict[str, Any]:
         "largest_context": column.largest_context,
         "context_length": variant.context_length,
         "generation_rate": column.rate,
-        "quality": {"value": None, "reason": NO_QUALITY},
+        "quality": _quality_report(column.loss),
         "votes": {"value": None, "reason": NO_VOTES},
         "tensor_types": {name: round(share, 6) for name, share in column.mix.items()},
         "imatrix": dict(column.facts.imatrix) if column.facts is not None else {},
         "date": column.date,
         "warnings": [column.facts_problem] if column.facts_problem else [],
     }
+
+
+def _quality_report(loss: Loss | None) -> dict[str, Any]:
+    if loss is None:
+        return {"value": None, "reason": NO_QUALITY}
+    return {"value": loss.kl_divergence, "reason": loss.sentence, **loss.as_json()}

@@ -46,7 +46,8 @@ def compare_rows(columns: Sequence[Column]) -> tuple[CompareRow, ...]:
             rows.append(CompareRow("", changes, change=True))
     rows += [
         CompareRow("verdict", tuple(column.weighing.verdict.fit.value.replace("_", " ") for column in columns)),
-        CompareRow("quality", ("?",) * len(columns)),
+        CompareRow("KL divergence", tuple(column.loss.cell if column.loss else "?" for column in columns)),
+        CompareRow("  counts as", tuple(_band(column) for column in columns)),
         CompareRow("votes", ("?",) * len(columns)),
     ]
     rows += [CompareRow(f"  {name}", tuple(_share(column, name) for column in columns)) for name in _types(columns)]
@@ -64,8 +65,16 @@ def compare_notes(columns: Sequence[Column]) -> tuple[str, ...]:
         verdict = column.weighing.verdict
         reason = verdict.reason.replace("vram", "GPU").replace(" ram", " RAM")
         refused = reason if column.weighing.footprint is None or verdict.short_by else ""
-        notes += [f"{head}: {text}" for text in (column.facts_problem, refused) if text]
+        lost = column.loss.sentence if column.loss is not None else ""
+        notes += [f"{head}: {text}" for text in (column.facts_problem, refused, lost) if text]
+    sources = (column.loss.source for column in columns if column.loss is not None)
+    notes += dict.fromkeys(f"° {source.line}" for source in sources if source is not None)
     return tuple(notes)
+
+
+def _band(column: Column) -> str:
+    band = column.loss.band if column.loss is not None else None
+    return band.value if band is not None else "?"
 
 
 def _changes(measure: Measure, columns: Sequence[Column]) -> tuple[str, ...]:

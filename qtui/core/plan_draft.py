@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from qtui.core.errors import UsageError
+from qtui.core.library.variant import Variant
 from qtui.core.memory.options import changed_options
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.memory.plan_fields import Around, PlanField, changed_fields
+from qtui.core.memory.plan_fields import PlanField, changed_fields
+from qtui.core.memory.plan_ranges import Around
 from qtui.core.presets import Preset, apply_preset, named
+from qtui.core.text import clean_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +93,12 @@ class PlanDraft:
     def as_preset(self, name: str, old: Preset | None = None) -> Preset:
         """Return a preset of everything that differs from the default plan; `old` gives what is no option."""
         options = {option: getattr(self.plan, option) for option in changed_options(self.plan) if option != "engine"}
-        return Preset(name, options, old.about if old else "", old.match if old else ())
+        return replace(old or Preset(name), name=name, options=options, built_in=False)
+
+
+def own_preset(draft: PlanDraft, variant: Variant, old: Preset | None = None) -> Preset:
+    """Return a preset of a draft that a model takes by itself: `old` changed, or one of the model's name."""
+    if old is not None:
+        return draft.as_preset(old.name, old)
+    made = draft.as_preset(clean_name(variant.model, 60).strip())
+    return replace(made, match=(glob.escape(variant.model),), about=f"for {clean_name(variant.model, 60)}")

@@ -23,13 +23,18 @@ class Preset:
     """LoadPlan fields and their values."""
     about: str = ""
     match: tuple[str, ...] = ()
-    """Patterns (`qwen3*`) of the models that it is taken for by itself, against model name, title and file name."""
+    """Patterns (`qwen3*`) of the models that it is taken for by itself, against model name, title, file name,
+    repository and `REPO:QUANT`."""
     built_in: bool = False
+    server: Mapping[str, str] = field(default_factory=dict)
+    """Keys of llama-server's `presets.ini` that it came with and that no option says; kept for when it is exported."""
 
     def suits(self, variant: Variant) -> bool:
         """Tell whether it is meant for a variant by itself."""
-        names = (variant.model.casefold(), variant.title.casefold(), variant.path.name.casefold())
-        return any(fnmatchcase(name, pattern.casefold()) for pattern in self.match for name in names)
+        names = [variant.model, variant.title, variant.path.name]
+        if variant.repository:
+            names += [variant.repository, f"{variant.repository}:{variant.quant}"]
+        return any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in self.match for name in names)
 
 
 BUILT_IN = (
@@ -41,7 +46,7 @@ BUILT_IN = (
     Preset("gpu", {"n_gpu_layers": ALL_LAYERS}, "every layer on the GPU, or refused", built_in=True),
 )  # fmt: skip
 """The presets that qtui comes with; one of the user's with the same name takes the place."""
-PRESET_KEYS = ("about", "match", *OPTIONS)
+PRESET_KEYS = ("about", "match", "server", *OPTIONS)
 """What the table of a preset may hold."""
 
 
@@ -133,6 +138,8 @@ def write_preset(preset: Preset) -> dict[str, object]:
         table["about"] = preset.about
     if preset.match:
         table["match"] = list(preset.match)
+    if preset.server:
+        table["server"] = dict(preset.server)
     for option in OPTIONS:
         if option in preset.options:
             table[option] = plain_value(option, preset.options[option])
@@ -143,12 +150,17 @@ def _read_preset(name: str, entry: Mapping[str, object]) -> tuple[Preset, list[P
     options: dict[str, PlanValue] = {}
     problems: list[Problem] = []
     about, match = "", ()
+    server: dict[str, str] = {}
     for key, value in entry.items():
         place = f"{name}.{clean_name(key)}"
         if key == "about" and isinstance(value, str):
             about = clean_name(value)
         elif key == "match" and isinstance(value, str | list) and all(isinstance(part, str) for part in value):
             match = (value,) if isinstance(value, str) else tuple(value)
+        elif key == "server" and isinstance(value, Mapping) and all(isinstance(part, str) for part in value.values()):
+            server = {clean_name(name): clean_name(part, 4096) for name, part in value.items()}
+        elif key == "server":
+            problems.append(Problem(place, "is not a table of texts; it is left out"))
         elif key in ("about", "match"):
             problems.append(Problem(place, "is not a text or a list of texts; it is left out"))
         else:
@@ -156,4 +168,4 @@ def _read_preset(name: str, entry: Mapping[str, object]) -> tuple[Preset, list[P
                 options[key] = option_value(key, value)
             except ValueError as error:
                 problems.append(Problem(place, str(error)))
-    return Preset(name, options, about, match), problems
+    return Preset(name, options, about, match, server=server), problems

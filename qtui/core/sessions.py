@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,6 +14,7 @@ from qtui.core.text import clean_name
 
 LARGEST = 1 << 60
 """Sizes and counts beyond it are nonsense."""
+_ENDPOINT = re.compile(r"http://[\w.:\[\]-]{1,120}:\d{1,5}/v1", re.ASCII)
 
 
 class SessionState(StrEnum):
@@ -67,6 +69,8 @@ class SessionRecord:
     """When, in seconds since the epoch; 0: it did not."""
     parent_started: int | None = None
     """When the qtui that it belongs to started, as `pid_started`."""
+    endpoint: str = ""
+    """The address under which other programs are answered; empty: there is none."""
     elsewhere: bool = False
     """The model is on another machine: the process only asks it, and its memory tells nothing."""
 
@@ -152,6 +156,7 @@ def plausible(record: SessionRecord) -> SessionRecord:
         engine=clean_name(record.engine),
         reason=clean_name(record.reason, 1000),
         crashed=_number(record.crashed) or 0.0,
+        endpoint=record.endpoint if _ENDPOINT.fullmatch(record.endpoint) else "",
         since=_number(record.since) or 0.0,
         progress=None if record.progress is None else min(1.0, _number(record.progress) or 0.0),
         estimated_ram=_count(record.estimated_ram),

@@ -27,6 +27,7 @@ class Making(Advising):
     @on(OpenQuantise)
     def open_quantise(self, event: OpenQuantise) -> None:
         """Show what quants can be made of a variant."""
+        from qtui.core.quantise.weighing import weigher
         from qtui.ui.panels.quantise import QuantisePanel
 
         workshop = self._parts.workshop
@@ -38,7 +39,8 @@ class Making(Advising):
             if made and self._models is not None:
                 self._models.look_again()
 
-        self.push_screen(QuantisePanel(event.variant, workshop, self._folder_for(event.variant)), closed)
+        weigh = weigher(self._parts.guard, event.variant)
+        self.push_screen(QuantisePanel(event.variant, workshop, self._folder_for(event.variant), weigh), closed)
 
     @work(group="clear")
     async def clear_leftovers(self) -> None:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.hub.repository import Card, Repository
     from qtui.core.library.removal import Removal, Removed
     from qtui.core.library.variant import Variant
-    from qtui.core.memory.fit.propose import Proposal
     from qtui.core.memory.guard import Weighing
     from qtui.core.memory.ladder import Cell
     from qtui.core.memory.plan import LoadPlan
@@ -283,37 +282,6 @@ class VariantsCompared(Message):
     """What is known of variants was gathered."""
 
     columns: Sequence[Column]
-
-
-@dataclass(eq=False, repr=False)
-class PlanProposed(Message):
-    """The best plan that fits was searched for a plan that is being edited."""
-
-    edit: int
-    """Which of the edits it is about, counted from 1."""
-    asked: LoadPlan
-    """What the edited plan resolves to."""
-    proposal: Proposal
-
-
-@dataclass(eq=False, repr=False)
-class PlanEffect(Message):
-    """What a plan that is being edited needs, as a whole or without one of its changes."""
-
-    edit: int
-    """Which of the edits it is about, counted from 1."""
-    field: str
-    """The change that was left out; empty: none."""
-    weighing: Weighing
-
-
-@dataclass(eq=False, repr=False)
-class PlanPaced(Message):
-    """How fast a variant would be under a plan that is being edited."""
-
-    edit: int
-    """Which of the edits it is about, counted from 1."""
-    speed: Speed
 
 
 @dataclass(eq=False, repr=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +17,7 @@ from qtui.ui.vitals import Vitals
 if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.current_plan import CurrentPlan
     from qtui.core.library.variant import Variant
-    from qtui.core.memory.plan_fields import Around
+    from qtui.core.memory.plan_ranges import Around
     from qtui.ui.parts import Parts
 
 
@@ -43,14 +43,20 @@ class Planning(Shell):
     def action_plan(self) -> None:
         """Open the Plan panel for the variant that the place is about."""
         from qtui.ui.panels.plan import PlanPanel
+        from qtui.ui.panels.plan_weighing import Weighers
 
         subject = self.screen.subject() if isinstance(self.screen, Place) else None
+        forecast = None if self._vitals.covered else self._parts.forecast  # it knows what was measured
         self.push_screen(
             PlanPanel(
-                current=self.current, variant=subject, around=self._around(subject), guard=self._parts.guard,
-                presets=self._parts.presets, forecast=self._parts.forecast,
+                current=self.current, variant=subject, around=self._around(subject), presets=self._parts.presets,
+                weighers=Weighers(self._parts.guard, forecast, self._find_variants),
             )
         )  # fmt: skip
+
+    async def _find_variants(self) -> Sequence[Variant]:
+        """Return the variants of this machine."""
+        raise NotImplementedError
 
     @on(UsePlan)
     def use_plan(self, event: UsePlan) -> None:
@@ -69,7 +75,7 @@ class Planning(Shell):
         self._tell_plan(current)
 
     def _around(self, variant: Variant | None) -> Around:
-        from qtui.core.memory.plan_fields import Around
+        from qtui.core.memory.plan_ranges import Around
 
         hardware, engine = self._parts.machine.hardware(), self._vitals.engine
         return Around(

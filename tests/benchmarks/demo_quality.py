@@ -158,17 +158,30 @@ async def perplexity(path: Path, name: str) -> dict[str, float]:
     return {key: float(found[key]) for key in ("all", "answers")}
 
 
-async def measure(source: Path, name: str, quants: Sequence[str], folder: Path) -> list[Quality]:
-    """Return what each quant of the source does with a set; `folder` is for the quants and the engine's logs."""
-    prompts = read_set(name)
-    known = {word for prompt in prompts for word in words_of(f"{prompt.prompt} {prompt.answer}")}
+async def made(source: Path, quant: str, folder: Path) -> Path:
+    """Return the file of a quant of the source, made in `folder`; F16 is the source itself."""
+    if quant == "F16":
+        return source
+    path = folder / f"qtui-demo-{quant}.gguf"
+    async with contextlib.aclosing(quantise(source, path, Recipe(quant), overwrite=True)) as events:
+        async for _ in events:
+            pass
+    return path
+
+
+async def measure(
+    source: Path, name: str, quants: Sequence[str], folder: Path, groups: Sequence[str] = (*GROUPS, *EXTRA)
+) -> list[Quality]:
+    """Return what each quant of the source does with the prompts of some groups of a set.
+
+    The perplexity is that of the whole set. `folder` is for the quants and the engine's logs.
+    """
+    whole = read_set(name)
+    known = {word for prompt in whole for word in words_of(f"{prompt.prompt} {prompt.answer}")}
+    prompts = [prompt for prompt in whole if prompt.group in groups]
     found = []
     for quant in quants:
-        path = source if quant == "F16" else folder / f"qtui-demo-{quant}.gguf"
-        if path != source:
-            async with contextlib.aclosing(quantise(source, path, Recipe(quant), overwrite=True)) as events:
-                async for _ in events:
-                    pass
+        path = await made(source, quant, folder)
         texts = await answers(path, prompts, folder)
         right = tuple(is_right(prompt, text, known) for prompt, text in zip(prompts, texts, strict=True))
         surprise = await perplexity(path, name)

@@ -77,7 +77,7 @@ def test_wishes_change_the_answer(world: World, server: LocalHub) -> None:
         return str(body["ranking"][0]["quant"])
 
     assert best() == "Q5_K_M" and best("--prefer", "speed") == "IQ4_XS"
-    assert best("--prefer", "speed", "--for", "long-documents") == "Q5_K_S"
+    assert best("--prefer", "speed", "--for", "long-documents") == "Q5_K_M"
     assert best("--keep-free", "19GiB", "--ram", "64GiB") == "Q3_K_L"
     assert best("--ctx-size", "40960", "--keep-free", "14GiB", "--ram", "64GiB") not in ("Q5_K_M", "Q8_0")
 

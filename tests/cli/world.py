@@ -26,13 +26,16 @@ from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Described, DryRun, Remover, Tables
 from qtui.core.settings import Settings
+from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.evidence import EvidenceFiles
 from qtui.services.history import HistoryFile
 from qtui.services.judging.judge import LocalJudge
 from qtui.services.library.source import FileSource
+from qtui.services.preset_ini import PresetIniFiles
 from qtui.services.presets import PresetsFile
 from qtui.services.reports import keep_report, write_report
 from qtui.services.rounds import RoundsFile
+from qtui.services.serving.endpoints import LocalEndpoints
 from qtui.services.settings import SettingsFile
 from qtui.services.suites import SuiteFiles
 from qtui.services.themes import read_themes
@@ -159,11 +162,12 @@ class World:
             engines=engines, sessions=self.sessions, facts=demo_facts, close_engine=close_engine,
             other_build=other_build,
             suites=SuiteFiles(self.own_suites), judge=LocalJudge, hashes=FakeHashes(), write_report=write_report,
-            keep_report=keep_report, evidence=EvidenceFiles(self.own_figures).load,
+            keep_report=keep_report, endpoints=LocalEndpoints(str), evidence=EvidenceFiles(self.own_figures).load,
             rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
             remover=self.remover,
             presets=PresetsFile(self.config) if self.config else None,
+            preset_ini=PresetIniFiles(ServerBuilds()) if self.config else None,
             hub=self.hub() if self.hub else None,
             theme_files=lambda: read_themes(self.config / "themes") if self.config else (),
         )  # fmt: skip

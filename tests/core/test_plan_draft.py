@@ -7,7 +7,8 @@ import pytest
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import UsageError
 from qtui.core.memory.plan import ALL_LAYERS, FlashAttention, LoadMode, LoadPlan
-from qtui.core.memory.plan_fields import FIELDS, Around
+from qtui.core.memory.plan_fields import FIELDS
+from qtui.core.memory.plan_ranges import Around
 from qtui.core.plan_draft import PlanDraft
 from qtui.core.presets import BUILT_IN, Preset
 from tests.fakes import make_variant

@@ -37,4 +37,4 @@ def test_one_by_its_name() -> None:
 
 
 def test_the_keys_are_those_of_the_plan() -> None:
-    assert set(PRESET_KEYS) == {"about", "match", *LoadPlan.__dataclass_fields__} - {"preset"}
+    assert set(PRESET_KEYS) == {"about", "match", "server", *LoadPlan.__dataclass_fields__} - {"preset"}

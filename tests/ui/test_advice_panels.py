@@ -13,19 +13,22 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from qtui.core.advice.loss import Losses
-from qtui.core.help_pages import HelpPage, help_page
-from qtui.core.settings import Problem
+from qtui.core.help_pages import HelpPage
+from qtui.core.settings import Problem, Settings
 from qtui.core.text import GIB
 from qtui.services.evidence import EvidenceFiles
 from qtui.services.help_pages import read_help
+from qtui.services.themes import read_themes
 from qtui.ui.app import QtuiApp
 from qtui.ui.panels.advice import AdvicePanel
 from qtui.ui.panels.frontier import FrontierPanel
 from qtui.ui.panels.help import HelpPanel
 from qtui.ui.places.models import ModelsPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
-from tests.fakes import make_variant
+from tests.fakes import FakeSettings, make_variant
+from tests.ui.readable import hard_to_read, mixed_colours
 from tests.ui.stage import Stage, models, screen_text, sees, wait_until
+from tests.ui.test_hostile import HOSTILE, check_screen
 
 QUANTS = {
     "BF16": (16.0, 16.0), "Q8_0": (8.5, 8.5), "Q5_K_M": (5.7, 5.7), "Q4_K_M": (4.9, 4.9), "UD-Q4_K_XL": (4.8, 4.8),
@@ -43,8 +46,10 @@ def losses(*problems: Problem) -> tuple[Losses, Sequence[Problem]]:
     return Losses(EvidenceFiles(Path("/nowhere")).load()[0]), problems
 
 
-def app_on(*problems: Problem, pages: Callable[[], Sequence[HelpPage]] = read_help) -> QtuiApp:
-    stage = Stage(variants=SHELF)
+def app_on(
+    *problems: Problem, pages: Callable[[], Sequence[HelpPage]] = read_help, settings: FakeSettings | None = None
+) -> QtuiApp:
+    stage = Stage(variants=SHELF, settings=settings or FakeSettings())
     app = stage.app()
     make = app._make_parts
     app._make_parts = lambda: replace(make(), losses=lambda: losses(*problems), help_pages=pages)
@@ -135,22 +140,36 @@ async def test_help_pages_turn_and_scroll() -> None:
         await sees(pilot, "huggingface_hub, release 1.0")
 
 
-@pytest.mark.parametrize("text", ["[red]x[/red]", "\x1b]0;x\x07", "a\u202eb"], ids=["markup", "osc", "bidi"])
-async def test_hostile_names_and_figures_do_nothing(text: str) -> None:
-    from qtui.core.text import clean_name
+@pytest.mark.parametrize("theme", [file.name for file in read_themes(Path("/nowhere")) if file.shipped])
+async def test_panels_can_be_read_in_every_theme(theme: str) -> None:
+    async with app_on(settings=FakeSettings(Settings(theme=theme))).run_test(size=(80, 24)) as pilot:
+        for key, text in (("V", "take Alpha"), ("F", "up: KL"), ("H", "Types and mixes")):
+            await opened(pilot, key, text)
+            colours = mixed_colours if pilot.app.current_theme.ansi else hard_to_read
+            assert colours(pilot) == set(), key
+            await pilot.press("escape")
 
-    variant = make_variant(clean_name(f"M{text}"), "Q4_K_M", size=GIB)
-    stage = Stage(variants=(variant,))
+
+async def test_hostile_names_and_figures_do_nothing() -> None:
+    shelf = tuple(
+        make_variant("Alpha", "Q4_K_M", size=(number + 1) * GIB, path=Path(f"/models/{number}.gguf"))
+        for number in range(len(HOSTILE))
+    )
+    shelf = tuple(replace(one, quant=text) for one, text in zip(shelf, HOSTILE.values(), strict=True))
+    stage = Stage(variants=shelf)
     app = stage.app()
     make = app._make_parts
-    page = help_page("1-x.md", f"# T\n\n{clean_name(text)}\n")
-    app._make_parts = lambda: replace(
-        make(), losses=lambda: losses(Problem(clean_name(text), "x", clean_name(text))), help_pages=lambda: (page,)
-    )
-    async with app.run_test(size=(80, 24)) as pilot:
-        await sees(pilot, "1 file")
-        for key in ("V", "F", "H"):
+    wrong = tuple(Problem(text, text, text) for text in HOSTILE.values())
+    app._make_parts = lambda: replace(make(), losses=lambda: losses(*wrong))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await sees(pilot, f"{len(shelf)} files")
+        await wait_until(pilot, lambda: "asking" not in screen_text(pilot))
+        await pilot.press("g")
+        for key in ("V", "F"):
             await pilot.press(key)
-            await sees(pilot, "close")
-            assert "\x1b" not in screen_text(pilot) and "\u202e" not in screen_text(pilot)
+            await wait_until(pilot, lambda: len(rows(pilot)) == len(shelf))
+            for _ in range(len(shelf)):
+                await pilot.press("j")
+                check_screen(pilot)
             await pilot.press("escape")
+            await wait_until(pilot, partial(shows, pilot, ModelsPlace))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
+from qtui.core.forecast import Forecast
 from qtui.core.hardware import Gpu
 from qtui.core.library.variant import Variant
 from qtui.core.memory.closed_form.formula import ClosedForm
@@ -17,6 +18,7 @@ from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.memory.speed import CPU, Kernel, ReadRates
 from qtui.core.text import GIB
 from qtui.ui.app import QtuiApp
 from qtui.ui.panels.compare import ComparePanel
@@ -61,8 +63,25 @@ class HeldDryRun(ComputedDryRun):
         return footprint
 
 
-def app_on(stage: Stage, cards: tuple[int, ...] = (), dry_runs: list[HeldDryRun] | None = None) -> QtuiApp:
-    """The app over real headers; `dry_runs` gets its dry run, which says what the closed form says."""
+class OneRate:
+    """Reads 10 GB/s from RAM and 100 from cards, whatever it reads."""
+
+    async def rates(self, kernels: Sequence[Kernel], threads: int) -> ReadRates:
+        """Return the same for every kernel."""
+        return ReadRates({kernel.key: 1e10 if kernel.device == CPU else 1e11 for kernel in kernels}, 1e-6)
+
+    async def disk(self, path: Path) -> float | None:
+        """Return a slow disk."""
+        return 1e9
+
+
+def app_on(
+    stage: Stage, cards: tuple[int, ...] = (), dry_runs: list[HeldDryRun] | None = None, *, paced: bool = False
+) -> QtuiApp:
+    """The app over real headers; `dry_runs` gets its dry run, which says what the closed form says.
+
+    `paced`: rates are predicted.
+    """
     if cards:
         stage.engine.engine_info = with_cards(*cards)
     formula = ClosedForm(Headers(), stage.engine)
@@ -76,6 +95,7 @@ def app_on(stage: Stage, cards: tuple[int, ...] = (), dry_runs: list[HeldDryRun]
     parts = Parts(
         library=stage.library, machine=stage.machine, engine=stage.engine, guard=guard, footprints=footprints,
         sessions=stage.sessions, plan=LoadPlan(), dated=lambda _: 1.75e9,
+        forecast=Forecast(Headers(), stage.engine, OneRate()) if paced else None,
     )  # fmt: skip
     return QtuiApp(lambda: parts, store=stage.settings)
 
@@ -221,3 +241,64 @@ def test_pictures(snap_compare: Callable[..., bool], size: tuple[int, int], key:
 
     app: App[None] = app_on(Stage(variants=shelf()))
     assert snap_compare(app, terminal_size=size, run_before=settle)
+
+
+def plan_cells(pilot: Pilot[None]) -> dict[str, list[str]]:
+    """Return value, allowed, effects of every row of the Plan panel."""
+    rows = pilot.app.screen.query_one(GroupedTable).rows
+    return {row.key: [str(cell) for cell in row.cells[1:] if cell is not None] for row in rows}
+
+
+async def plan_of(pilot: Pilot[None], quant: str) -> None:
+    await weighed(pilot)
+    while (subject := models(pilot).subject()) is None or subject.quant != quant:
+        await pilot.press("j")
+    await pilot.press("p", "m")
+    await wait_until(pilot, lambda: isinstance(pilot.app.screen, PlanPanel))
+
+
+async def test_options_without_meaning_are_dimmed_with_the_reason() -> None:
+    async with app_on(Stage(variants=shelf())).run_test(size=(120, 36)) as pilot:
+        await plan_of(pilot, "Q4_K_M")
+        await wait_until(pilot, lambda: plan_cells(pilot)["experts"][1] == "it has no experts")
+        cells = plan_cells(pilot)
+        assert (cells["layers"][1], cells["kv-ram"][1], cells["swa-full"][1]) == (
+            "no GPU: always 0", "no GPU", "no sliding window",
+        )  # fmt: skip
+        assert cells["batch"][1] == "1 to 8192 tokens" and cells["ubatch"][1] == "1 to 2048 tokens"
+
+
+async def test_the_ranges_are_those_of_file_and_cards() -> None:
+    stage = Stage(variants=shelf())
+    async with app_on(stage, cards=(24 * GIB, 12 * GIB)).run_test(size=(120, 36)) as pilot:
+        await plan_of(pilot, "Q6_K")
+        await wait_until(pilot, lambda: plan_cells(pilot)["experts"][1] == "none, all, 1 to 48")
+        cells = plan_cells(pilot)
+        assert cells["main-gpu"][1] == "0 to 1" and cells["split"][1] == "shares for 2 GPUs: 3,1"
+        assert "CUDA0" in cells["override"][1]
+
+
+async def test_a_smaller_ubatch_needs_less() -> None:
+    async with app_on(Stage(variants=shelf())).run_test(size=(80, 24)) as pilot:
+        await plan_of(pilot, "Q4_K_M")
+        await pilot.press("g")
+        while pilot.app.screen.query_one(GroupedTable).key != "ubatch":
+            await pilot.press("j")
+        await pilot.press("left", "left")
+        await wait_until(pilot, lambda: plan_cells(pilot)["ubatch"][2].startswith("-"))
+        await pilot.press("right", "right", "right")
+        await wait_until(pilot, lambda: plan_cells(pilot)["ubatch"][2].startswith("+"))
+
+
+async def test_each_change_shows_its_effect_on_the_rate() -> None:
+    stage = Stage(variants=shelf())
+    stage.machine.set(gpus=(Gpu(0, "A card", 24 * GIB, 23 * GIB),))
+    async with app_on(stage, cards=(24 * GIB,), paced=True).run_test(size=(120, 36)) as pilot:
+        await plan_of(pilot, "Q6_K")
+        await pilot.press("g")
+        while pilot.app.screen.query_one(GroupedTable).key != "experts":
+            await pilot.press("j")
+        await pilot.press(*["right"] * 10)
+        await wait_until(pilot, lambda: plan_cells(pilot)["experts"][3:] and "-" in plan_cells(pilot)["experts"][3])
+        assert "± T/S" in screen_text(pilot)
+        await sees(pilot, " t/s")

@@ -17,7 +17,7 @@ from qtui.ui.places.monitor import MonitorPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.history_lines import HistoryLines
 from tests.fakes import FakeSessions, make_seen
-from tests.ui.stage import Stage, screen_lines, screen_text, sees, wait_until
+from tests.ui.stage import Stage, screen_lines, screen_text, sees, told, wait_until
 from tests.ui.test_hostile import HOSTILE, check_screen
 
 SIZES = pytest.mark.parametrize("size", [(80, 24), (120, 36)])
@@ -302,3 +302,27 @@ async def test_a_loading_session_has_progress_and_no_verdict_on_its_estimate() -
         await opened(pilot)
         await sees(pilot, "loading 43 %")
         assert "+5.0 %" not in screen_text(pilot)
+
+
+@SIZES
+async def test_the_endpoint_of_a_session_is_copied(size: tuple[int, int]) -> None:
+    address = "http://127.0.0.1:8080/v1"
+    made = stage(make_seen(), make_seen("s2", "Other Q2_K", pid=77, endpoint=address))
+    async with made.app().run_test(size=size) as pilot:
+        await opened(pilot)
+        assert "copy endpoint" not in screen_text(pilot)
+        await pilot.press("y")
+        assert pilot.app.clipboard == ""
+        await pilot.press("j")
+        await sees(pilot, "copy endpoint")
+        assert address in screen_text(pilot)
+        await pilot.press("y")
+        assert pilot.app.clipboard == address
+        await told(pilot, f"Copied {address}")
+        check_screen(pilot)
+
+
+def test_an_endpoint_that_is_none_is_not_shown() -> None:
+    for text in ("javascript:alert(1)", "http://a b/v1", "http://x:80/v1\x1b[2J", "https://127.0.0.1:1/v1"):
+        assert plausible(make_seen(endpoint=text).record).endpoint == ""
+    assert plausible(make_seen(endpoint="http://[::1]:8080/v1").record).endpoint == "http://[::1]:8080/v1"

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from textual.pilot import Pilot
 
 from qtui.core.errors import PlanRefusedError, UsageError
-from qtui.core.library.variant import Variant
+from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.footprint import DeviceBytes, Footprint, Pools
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.origin import Origin
@@ -45,7 +46,7 @@ def panel(pilot: Pilot[None]) -> PlanPanel:
 def fields(pilot: Pilot[None]) -> dict[str, list[str]]:
     """Return value, allowed and effect of every row."""
     rows = panel(pilot).query_one(GroupedTable).rows
-    return {row.key: [str(cell) for cell in row.cells[1:]] for row in rows}
+    return {row.key: [str(cell) for cell in row.cells[1:4]] for row in rows}
 
 
 async def opened(pilot: Pilot[None], model: str = "Book") -> None:
@@ -166,7 +167,8 @@ async def test_the_rest_is_folded_away_until_it_is_wanted() -> None:
         assert {"batch", "experts", "adapters", "projector"} <= set(fields(pilot))
         await on_field(pilot, "projector")
         await pilot.press("i", *"/p.gguf", "enter")
-        await wait_until(pilot, lambda: fields(pilot)["projector"][0] == "/p.gguf")
+        await wait_until(pilot, lambda: fields(pilot)["projector"][0] == "p.gguf")
+        assert "the built-in engine does not load the projector" in screen_text(pilot)
         await pilot.press("m")
         assert fields(pilot)["more"][0] == "1 changed"
         assert "batch" not in fields(pilot)
@@ -287,3 +289,82 @@ async def test_the_table_of_models_is_behind_the_panel_on_wide_screens() -> None
         await wait_until(pilot, lambda: panel(pilot).query_one(".box").region.width == 119)
         await pilot.press("escape")
         assert table(pilot).has_focus
+
+
+PIRATE = make_variant("pirate", "F16", role=Role.ADAPTER)
+POET = make_variant("poet", "F16", role=Role.ADAPTER)
+FOREIGN = make_variant("foreign", "F16", role=Role.ADAPTER, architecture="gemma3")
+EYES = make_variant("mmproj-Book", "F16", role=Role.MMPROJ, architecture="clip")
+
+
+async def test_adapters_and_projectors_that_were_found_are_stepped_through() -> None:
+    stage = Stage(variants=(BOOK, PIRATE, POET, FOREIGN, EYES), dry_run=ContextDryRun())
+    async with stage.app().run_test(size=(120, 36)) as pilot:
+        await opened(pilot)
+        await pilot.press("m")
+        await wait_until(pilot, lambda: fields(pilot)["adapters"][1].startswith("2 found: pirate-F16"))
+        assert fields(pilot)["projector"][1].startswith("1 found: mmproj-B")
+        await on_field(pilot, "adapters")
+        seen = []
+        for _ in range(4):
+            await pilot.press("right")
+            seen.append([Path(path).name for path, _ in panel(pilot)._draft.plan.lora])
+        both = ["pirate-F16.gguf", "poet-F16.gguf"]
+        assert seen == [both[:1], both[1:], both, both]
+        assert fields(pilot)["adapters"][0].startswith("pirate-F16")
+        await sees(pilot, f"{PIRATE.path},{POET.path}")
+        await on_field(pilot, "projector")
+        await pilot.press("right")
+        assert panel(pilot)._draft.plan.mmproj == str(EYES.path)
+
+
+async def test_warnings_are_shown_and_their_rows_marked() -> None:
+    async with stage_of().app().run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await on_field(pilot, "threads")
+        await pilot.press("8", "enter")
+        await sees(pilot, "! 8 threads on 4 physical cores")
+        await on_field(pilot, "context")
+        await pilot.press("9", "9", "9", "9", "9", "enter")
+        await sees(pilot, "! 99999 tokens of context are more than the 65536")
+        await sees(pilot, "(+1: rows marked !)")
+        rows = {row.key: row.mark for row in panel(pilot).query_one(GroupedTable).rows}
+        assert rows["context"] == rows["threads"] == "*!" and not rows["cache"]
+        await pilot.press("x")
+        await wait_until(pilot, lambda: "tokens of context are more" not in screen_text(pilot))
+
+
+async def test_a_plan_becomes_a_models_own() -> None:
+    stage = stage_of()
+    async with stage.app().run_test(size=(120, 36)) as pilot:
+        await opened(pilot)
+        await on_field(pilot, "context")
+        await pilot.press(*"4096", "enter", "d")
+        await wait_until(pilot, lambda: stage.presets.own)
+        (made,) = stage.presets.own
+        assert made == Preset("Book", {"ctx_size": 4096}, "for Book", ("Book",))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: any("preset: Book" in row for row in rows_of(pilot)))
+        await opened(pilot)
+        await sees(pilot, "its own preset Book over the plan")
+        await on_field(pilot, "context")
+        await pilot.press(*"2048", "enter", "d")
+        await told(pilot, "There is a preset Book")
+        await pilot.press("d")
+        await wait_until(pilot, lambda: stage.presets.own[0].options == {"ctx_size": 2048})
+        assert len(stage.presets.own) == 1 and stage.presets.own[0].match == ("Book",)
+
+
+async def test_the_engine_is_chosen_or_typed() -> None:
+    async with stage_of().app().run_test(size=(80, 24)) as pilot:
+        await opened(pilot)
+        await pilot.press("m")
+        await on_field(pilot, "engine")
+        await pilot.press("right")
+        assert fields(pilot)["engine"][0] == "llama-server"
+        await pilot.press("i", "ctrl+u", *"nonsense", "enter")
+        await told(pilot, "there is no engine nonsense")
+        await pilot.press("escape", "i", "ctrl+u", *"/opt/x/llama-server", "enter")
+        await wait_until(pilot, lambda: panel(pilot)._draft.plan.engine == "/opt/x/llama-server")
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, PlanPanel))

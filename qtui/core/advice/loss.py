@@ -9,6 +9,7 @@ from typing import Any
 
 from qtui.core.advice.evidence import Evidence, Figure, Setting, Source
 from qtui.core.advice.label import Label, label_of
+from qtui.core.errors import QtuiError
 from qtui.core.gguf.names import parse_name
 from qtui.core.library.variant import Variant
 from qtui.core.measure.bands import Band, band_of
@@ -64,6 +65,13 @@ class Loss:
         return f"{said} (measured on {self.words}; not your model{note})"
 
     @property
+    def cell(self) -> str:
+        """Return it as tables show it: with the sign of its origin, `–` for a whole model, `?` where it is unknown."""
+        if self.kl_divergence is None:
+            return "–" if self.note == WHOLE else "?"
+        return self.origin.sign + kld_text(self.kl_divergence)
+
+    @property
     def brief(self) -> str:
         """Return the sentence without text and context, which stand with the source."""
         model = self.against.model if isinstance(self.against, Setting) else ""
@@ -112,6 +120,8 @@ class Losses:
     def __init__(self, evidence: Evidence, measured: Measured = nothing_measured) -> None:
         self.evidence = evidence
         self._measured = measured
+        self.problem = ""
+        """Why what was measured here does not count; empty: it does."""
         settings = evidence.settings(KLD, charted=True)
         self.setting = settings[0] if settings else None
         """The one setting whose figures stand for variants: two would not be comparable."""
@@ -120,7 +130,11 @@ class Losses:
         self, variants: Sequence[Variant], imatrix: Callable[[Variant], bool | None] = lambda _variant: None
     ) -> Mapping[Path, Loss]:
         """Return what each variant loses; `imatrix` tells what headers note of a matrix."""
-        measured = await self._measured(variants)
+        measured: Mapping[Path, Quality] = {}
+        try:
+            measured = await self._measured(variants)
+        except QtuiError as error:
+            self.problem = f"what was measured here cannot be read: {error.message}"
         return {
             variant.path: _measured(found)
             if (found := measured.get(variant.path)) is not None and found.origin is Origin.MEASURED

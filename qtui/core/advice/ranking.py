@@ -10,11 +10,12 @@ from typing import Any
 from qtui.core.advice.candidate import LOADS, Candidate
 from qtui.core.advice.loss import BANDS, worse
 from qtui.core.advice.rules import STEPS, Effect, Rule, Situation, rules_of
-from qtui.core.advice.sentence import fit_words, missing_words, reason
+from qtui.core.advice.sentence import fit_words, missing_words, next_words, reason
 from qtui.core.advice.wishes import Prefer, Wishes
 from qtui.core.measure.bands import LIMITS, Band
 from qtui.core.memory.verdict import Fit
 
+BY_BITS = "it stands here by its bits per weight alone"
 MISSING = (Fit.FROM_DISK, Fit.TOO_BIG)
 """Verdicts under which memory is missing."""
 AS_FAST = 1.1
@@ -125,7 +126,7 @@ def advise_on(candidates: Sequence[Candidate], wishes: Wishes) -> Advice:
     told = tuple(_told(each, placed) for each in running)
     left = tuple(replace(each, reason=missing_words(each.candidate)) for each in others)
     simulated = any(candidate.weighing.headroom.simulated for candidate in candidates)
-    return Advice(wishes, told, left, _verdict(told, left), simulated)
+    return Advice(wishes, told, left, _verdict(told, left, placed), simulated)
 
 
 def _judged(candidate: Candidate, situation: Situation) -> Advised:
@@ -186,27 +187,27 @@ def _key(each: Advised, wishes: Wishes, *, comparable: bool) -> tuple[float, ...
         return (fit, candidate.short_by, size)
     if wishes.prefer is Prefer.SPEED:
         refused = max(0, band - BANDS.index(ACCEPTED))
-        slower = int(each.moved(Effect.SLOWER)) if candidate.speed.rate is None else 0
-        return (
-            fit,
-            refused,
-            *_pace(candidate),
-            ahead,
-            slower,
-            size if candidate.speed.rate is None else level,
-            level,
-            size,
-        )
+        return (fit, refused, *_pace(candidate, size, slower=each.moved(Effect.SLOWER)), ahead, level, size)
     larger = -int(any(rule.name == "larger model first" for rule in each.rules))
     if band == 0:
         return (fit, larger, band, ahead, size)
     return (fit, larger, band, ahead, level, -size)
 
 
-def _pace(candidate: Candidate) -> tuple[float, float]:
-    """Return what a rate counts for: those within a step are as fast; unknown ones come last."""
+def _pace(candidate: Candidate, size: float, *, slower: bool) -> tuple[float, ...]:
+    """Return what a rate counts for: those within a step are as fast.
+
+    Unknown ones come last, and among them the smaller first: of about one size those that no rule calls slower.
+    """
     rate = candidate.speed.rate
-    return (1.0, 0.0) if not rate else (0.0, -float(round(log(rate) / log(AS_FAST))))
+    if rate:
+        return (0.0, -_step(rate), 0.0)
+    return (1.0, _step(max(1.0, size)), float(slower))
+
+
+def _step(value: float) -> float:
+    """Return the number of a step of a tenth, in which values are as good as equal."""
+    return float(round(log(value) / log(AS_FAST)))
 
 
 def _guessed(candidate: Candidate) -> Band:
@@ -227,7 +228,8 @@ def _nearness(each: Advised) -> tuple[float, ...]:
 
 def _told(each: Advised, placed: Sequence[Advised]) -> Advised:
     """Return a candidate with its sentence."""
-    return replace(each, reason=reason(each.candidate, each.beside, _next_better(each, placed)))
+    said = reason(each.candidate, each.beside, _next_better(each, placed))
+    return replace(each, reason=said if each.band is not None else f"{said}; {BY_BITS}")
 
 
 def _next_better(each: Advised, placed: Sequence[Advised]) -> Candidate | None:
@@ -243,11 +245,20 @@ def _next_better(each: Advised, placed: Sequence[Advised]) -> Candidate | None:
     return min(better, key=lambda other: other.needs or 0, default=None)
 
 
-def _verdict(ranking: Sequence[Advised], left: Sequence[Advised]) -> str:
+def _but(each: Advised, placed: Sequence[Advised]) -> str:
+    """Return what is to be said of one that loses more than is accepted: how much, and what the next better needs."""
+    if each.band is None or BANDS.index(each.band) <= BANDS.index(ACCEPTED):
+        return ""
+    better = _next_better(each, placed)
+    words = f"; {next_words(each.candidate, better)}" if better is not None else ""
+    return f", and counts as {each.band.value}{words}"
+
+
+def _verdict(ranking: Sequence[Advised], left: Sequence[Advised], placed: Sequence[Advised]) -> str:
     """Return the whole answer in one sentence."""
     for each in ranking:
         if each.candidate.fit in (Fit.FITS, Fit.TIGHT, Fit.PARTIAL):
-            return f"take {each.candidate.variant.title}: it {fit_words(each.candidate)}"
+            return f"take {each.candidate.variant.title}: it {fit_words(each.candidate)}{_but(each, placed)}"
     missing = [each.candidate for each in (*ranking, *left) if each.candidate.fit in MISSING and not each.out]
     if not missing:
         return (

@@ -223,8 +223,8 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         "larger model first", _larger_enough, Effect.AHEAD,
-        "a larger model at {bits} bits goes before a smaller one at more: Llama 3 70B at IQ2_XS had 74.9 in MMLU, "
-        "8B in F16 65.2", MMLU,
+        "at {bits} bits it goes before models of half its size or less, whatever their bits: Llama 3 70B at IQ2_XS "
+        "had 74.9 in MMLU, 8B in F16 65.2", MMLU,
     ),
     Rule(
         "larger model, too few bits", _larger_too_small, Effect.BEHIND,

@@ -22,6 +22,8 @@ from qtui.core.memory.verdict import Fit
 from qtui.core.origin import Origin
 from qtui.core.ports import Library
 
+TOLD_EVERY = 5
+"""Rates after which the ranking is told anew."""
 SIMULATED = "the speed of simulated cards is not known"
 
 
@@ -91,12 +93,13 @@ async def advise(
             yield Considering("weighing", variant, number, len(known))
         yield AdviceGiven(advise_on(candidates, wishes), settled=False)
     candidates = [await _with_context(guard, candidate) for candidate in candidates]
-    speeds: dict[Path, Speed] = {}
-    async for event in _timed(sources.forecast, candidates, speeds):
-        yield event
-    candidates = [
-        replace(each, speed=speeds[each.variant.path]) if each.variant.path in speeds else each for each in candidates
-    ]
+    running = [at for at, candidate in enumerate(candidates) if candidate.fit in LOADS]
+    for number, at in enumerate(running, 1):
+        yield Considering("timing", candidates[at].variant, number, len(running))
+        speed = await _speed(sources.forecast, candidates[at].variant, candidates[at].weighing)
+        candidates[at] = replace(candidates[at], speed=speed)
+        if number % TOLD_EVERY == 0:
+            yield AdviceGiven(advise_on(candidates, wishes), settled=False)
     yield AdviceGiven(advise_on(candidates, wishes), settled=True)
 
 
@@ -109,16 +112,6 @@ async def _with_context(guard: Guard, candidate: Candidate) -> Candidate:
     if scale is None:
         return candidate
     return replace(candidate, largest_context=largest_context(scale, weighing.plan, weighing.plan.ctx_size) or 0)
-
-
-async def _timed(
-    forecast: Forecast | None, candidates: Sequence[Candidate], speeds: dict[Path, Speed]
-) -> AsyncGenerator[Considering, None]:
-    """Tell how fast those would be that run, into `speeds`."""
-    running = [candidate for candidate in candidates if candidate.fit in LOADS]
-    for number, candidate in enumerate(running, 1):
-        yield Considering("timing", candidate.variant, number, len(running))
-        speeds[candidate.variant.path] = await _speed(forecast, candidate.variant, candidate.weighing)
 
 
 async def _speed(forecast: Forecast | None, variant: Variant, weighing: Weighing) -> Speed:

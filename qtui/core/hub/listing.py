@@ -11,6 +11,7 @@ from qtui.core.gguf.shards import ShardSet, group
 from qtui.core.hub.flags import name_flags
 from qtui.core.hub.remote import RemoteVariant, Status
 from qtui.core.hub.repository import LocalCopy, Repository, RepositoryFile
+from qtui.core.library.beside import PROJECTORS
 from qtui.core.library.build import Files, build_variant
 from qtui.core.library.record import FileRecord
 from qtui.core.library.variant import Role
@@ -18,8 +19,6 @@ from qtui.core.library.variant import Role
 SOURCE = "Hub"
 MAX_ROWS = 2000
 """Variants that are shown of one repository."""
-PROJECTORS = ("F16", "BF16", "Q8_0", "F32")
-"""Which projector goes with a variant, the first that there is: more bits do not show, and fewer are slower."""
 _ENDINGS = (".gguf", ".imatrix", ".dat", ".gguf_file")
 
 Place = Callable[[RepositoryFile], Path]

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from qtui.core.errors import Failure, QtuiError
+from qtui.core.engines import EngineKind, engine_kind
+from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.hardware import EngineInfo
 from qtui.core.library.variant import Variant
 from qtui.core.memory.consumers import BUILT_IN, left_open
@@ -175,12 +176,22 @@ class Guard:
         self, variant: Variant, resolved: LoadPlan, footprint: Footprint | None, room: Headroom
     ) -> tuple[PlanWarning, ...]:
         """Return what will not go as a plan says, with the build that would load it where that can be told."""
-        engine: EngineInfo | None = await self._engine.info()
-        if engine is not None and (engine.name == BUILT_IN.name) is not (resolved.engine == BUILT_IN.name):
-            engine = await self._build_of(resolved.engine) if self._build_of is not None else None
+        engine, missing = await self._build(resolved.engine)
         return plan_warnings(
-            Circumstances(variant, resolved, self._machine.hardware(), footprint, room, engine)
-        )  # fmt: skip
+            Circumstances(variant, resolved, self._machine.hardware(), footprint, room, engine, engine_missing=missing)
+        )
+
+    async def _build(self, engine: str) -> tuple[EngineInfo | None, bool]:
+        """Return the build behind an engine's name, None where it cannot be told; and whether there is none."""
+        info = await self._engine.info()
+        if (info.name == BUILT_IN.name) is (engine == BUILT_IN.name):
+            return info, False
+        found = await self._build_of(engine) if self._build_of is not None else None
+        try:
+            sought = self._build_of is not None and engine_kind(engine) is EngineKind.SERVER
+        except UsageError:  # a program that is only weighed
+            sought = False
+        return found, sought and found is None
 
     async def scale(self, variant: Variant, resolved: LoadPlan, room: Headroom) -> Scale | None:
         """Return what a search over plans of a variant weighs on; None where there is no closed form for it."""

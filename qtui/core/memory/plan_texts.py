@@ -6,6 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Callable, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadPlan
@@ -127,13 +128,28 @@ def number_text(value: float) -> str:
     return short if float(short) == value else repr(value)
 
 
+def adapter_text(name: str, scale: float = 1.0) -> str:
+    """Return one adapter as `read_adapters` takes it; a name that ends like a scale has one."""
+    quoted = '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"') else name
+    return quoted if scale == 1 and not _ends_in_number(name) else f"{quoted}:{number_text(scale)}"
+
+
 def adapters_text(plan: LoadPlan) -> str:
     """Return adapters as `read_adapters` takes them."""
-    parts = []
-    for name, scale in plan.lora:
-        quoted = '"' + name.replace('"', '""') + '"' if any(sign in name for sign in ',"') else name
-        parts.append(quoted if scale == 1 else f"{quoted}:{number_text(scale)}")
-    return ",".join(parts) or "none"
+    return ",".join(adapter_text(name, scale) for name, scale in plan.lora) or "none"
+
+
+def short_adapters(plan: LoadPlan) -> str:
+    """Return adapters by their files' names, with their scales."""
+    return ",".join(adapter_text(PurePath(name).name, scale) for name, scale in plan.lora) or "none"
+
+
+def _ends_in_number(name: str) -> bool:
+    start, colon, end = name.rpartition(":")
+    try:
+        return bool(colon and start) and math.isfinite(float(end))
+    except ValueError:
+        return False
 
 
 def cache_text(plan: LoadPlan) -> str:

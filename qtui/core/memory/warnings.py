@@ -57,6 +57,8 @@ class Circumstances:
     room: Headroom | None = None
     engine: EngineInfo | None = None
     """The build that would load it."""
+    engine_missing: bool = False
+    """It was looked for, and is not here or does not work."""
 
 
 Rule = Callable[[Circumstances], PlanWarning | None]
@@ -66,6 +68,15 @@ def plan_warnings(around: Circumstances) -> tuple[PlanWarning, ...]:
     """Return all warnings, the gravest first."""
     found = (rule(around) for rule in RULES)
     return tuple(warning for warning in found if warning is not None)
+
+
+def _no_engine(around: Circumstances) -> PlanWarning | None:
+    if not around.engine_missing:
+        return None
+    return PlanWarning(
+        "no-engine", f"the engine {clean_name(around.plan.engine, 200)} is not here, or does not work",
+        "qtui doctor tells more; --engine built-in is always here", ("engine",),
+    )  # fmt: skip
 
 
 def _old_build(around: Circumstances) -> PlanWarning | None:
@@ -236,7 +247,7 @@ def _unused_projector(around: Circumstances) -> PlanWarning | None:
 
 RULES: tuple[Rule, ...] = (
     _plain_http, _lent_devices,
-    _old_build, _known_hole, _quantised_v, _not_mapped, _lock_limit, _lock_free, _lock_repacked, _beyond_training,
-    _many_threads, _many_prompt_threads, _ubatch_above_batch, _further_options, _unused_projector,
+    _no_engine, _old_build, _known_hole, _quantised_v, _not_mapped, _lock_limit, _lock_free, _lock_repacked,
+    _beyond_training, _many_threads, _many_prompt_threads, _ubatch_above_batch, _further_options, _unused_projector,
 )  # fmt: skip
 """Gravest first."""

@@ -89,6 +89,8 @@ class QuantisePlanned:
     fallbacks: tuple[Fallback, ...] = ()
     needs_matrix: bool = False
     """llama.cpp would refuse without an importance matrix."""
+    changed: int = 1
+    """Tensors that get another type than they have."""
     requantised: tuple[str, ...] = ()
     """Quantised types of the source that would be quantised anew."""
     matrix: MatrixFit | None = None
@@ -103,8 +105,8 @@ class QuantisePlanned:
 
     @property
     def bits_per_weight(self) -> float | None:
-        """Return the bits per weight over all files; None when there are no weights."""
-        return self.size * 8 / self.weights if self.weights else None
+        """Return the bits per weight of all tensors, headers left out; None when there are no weights."""
+        return sum(share.size for share in self.mix) * 8 / self.weights if self.weights else None
 
 
 @dataclass(frozen=True, slots=True)

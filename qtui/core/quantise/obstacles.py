@@ -7,7 +7,7 @@ from qtui.core.quantise.messages import QuantisePlanned
 from qtui.core.quantise.types import made_type
 from qtui.core.text import MIB, clean_name, size
 
-MARGIN = 16 * MIB
+MARGIN = MIB
 """Free space that is left to others."""
 
 
@@ -52,15 +52,28 @@ def no_room(needed: int, free: int | None, folder: str) -> Failure | None:
     if free is None or free >= needed + MARGIN:
         return None
     return Failure(
-        f"the result needs {size(needed)}, {clean_name(folder)} has {size(free)} free",
+        f"the result needs {size(needed)} and {size(MARGIN)} to spare, {clean_name(folder)} has {size(free)} free",
         "free some space, or write to another folder",
         "engine",
     )
 
 
+def assurances(planned: QuantisePlanned) -> list[str]:
+    """Return what is as it should be, a sentence each."""
+    matrix = planned.matrix
+    if matrix is None or not matrix.used:
+        return []
+    said = [] if matrix.lacking else [f"the matrix has all {matrix.used} tensors that can use one"]
+    if matrix.experts and matrix.experts_seen == matrix.experts:
+        said.append(f"it has seen all {matrix.experts} experts")
+    return said
+
+
 def remarks(planned: QuantisePlanned) -> list[str]:
-    """Return what should be known before it is made, a sentence each."""
+    """Return what should give pause before it is made, a sentence each."""
     said = []
+    if not planned.changed:
+        said.append("every tensor has its type already: the result is a copy")
     made = made_type(planned.recipe.kind)
     base = sum(share.tensors for share in planned.mix if share.kind == made.base)
     fallen = sum(fallback.tensors for fallback in planned.fallbacks)
@@ -81,14 +94,18 @@ def remarks(planned: QuantisePlanned) -> list[str]:
 def _of_matrix(planned: QuantisePlanned) -> list[str]:
     matrix = planned.matrix
     assert matrix is not None
-    said = [f"the matrix has {matrix.used} of the {matrix.used + matrix.lacking} tensors that can use one"]
+    said = []
+    if not matrix.used:
+        said.append(f"{planned.recipe.kind} makes no use of the matrix")
+    elif matrix.lacking:
+        said.append(f"the matrix has {matrix.used} of the {matrix.used + matrix.lacking} tensors that can use one")
     if matrix.unknown:
         names = ", ".join(matrix.unknown_names)
         more = ", …" if matrix.unknown > len(matrix.unknown_names) else ""
         said.append(
             f"{matrix.unknown} of its {matrix.entries} entries are for tensors that are not here: {names}{more}"
         )
-    if matrix.experts:
+    if matrix.experts_seen < matrix.experts:
         share = matrix.experts_seen * 100 / matrix.experts
         said.append(f"it has seen {matrix.experts_seen} of {matrix.experts} experts ({share:.1f} %)")
     return said

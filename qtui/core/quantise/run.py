@@ -17,6 +17,7 @@ from qtui.core.quantise.messages import Quantised, QuantisePlanned, QuantiseProg
 from qtui.core.quantise.obstacles import no_room, obstacle, remarks
 from qtui.core.quantise.ports import Leftover, Workshop
 from qtui.core.quantise.recipe import Recipe
+from qtui.core.quantise.weighing import Weigh, refuse_too_large
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,12 @@ class Made:
 MakeEvent = Swept | GatherStarted | Advanced | MatrixGathered | Foretold | Made
 
 
-async def make(order: Order, workshop: Workshop, clock: Callable[[], float] = monotonic) -> AsyncGenerator[MakeEvent]:
-    """Make what is ordered; closing the iterator leaves no part of the result, and what was gathered of a matrix.
+async def make(
+    order: Order, workshop: Workshop, weigh: Weigh | None = None, clock: Callable[[], float] = monotonic
+) -> AsyncGenerator[MakeEvent]:
+    """Make what is ordered; `weigh` tells whether the model fits for gathering a matrix.
+
+    Closing the iterator leaves no part of the result, and what was gathered of a matrix.
 
     Raises:
         QtuiError: something stands against it (told by `Foretold` before), or it fails.
@@ -112,6 +117,7 @@ async def make(order: Order, workshop: Workshop, clock: Callable[[], float] = mo
     recipe = order.recipe
     if order.text is not None:
         await _refuse_early(order, workshop)
+        await refuse_too_large(weigh, order.plan, order.ctx_size)
         async with aclosing(_gather(order, workshop, clock)) as gathering:
             async for event in gathering:
                 yield event

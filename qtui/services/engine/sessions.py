@@ -26,10 +26,14 @@ _SAFE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 
 class Registry:
-    """The records in one folder. Where the runtime folder cannot be used, nothing is recorded, and all else works."""
+    """The records in one folder. Where the runtime folder cannot be used, nothing is recorded, and all else works.
 
-    def __init__(self, folder: Callable[[], Path] = runtime_dir) -> None:
+    `endpoint` tells the address under which this process serves its sessions to other programs; empty: it does not.
+    """
+
+    def __init__(self, folder: Callable[[], Path] = runtime_dir, endpoint: Callable[[], str] = str) -> None:
         self._folder = folder
+        self._endpoint = endpoint
 
     def put(self, record: SessionRecord) -> None:
         """Write or replace a session's record."""
@@ -38,7 +42,7 @@ class Registry:
             temporary = path.with_suffix(".part")
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(encode(record))
+                stream.write(encode(replace(record, endpoint=self._endpoint())))
             temporary.replace(path)
 
     def drop(self, session_id: str) -> None:

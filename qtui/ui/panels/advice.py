@@ -123,6 +123,8 @@ class Advisory(Panel[Variant]):
                         self.post_message(AdviceTold(number, progress=words))
         except QtuiError as error:
             self.notify(f"{error.message}. {error.hint}", severity="error", markup=False)
+        if losses.problem and number == 1:
+            self.notify(losses.problem, severity="warning", markup=False)
 
 
 class AdvicePanel(Advisory):

@@ -17,74 +17,54 @@ from textual.widgets import Input, Static
 
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import QtuiError
-from qtui.core.forecast import Forecast
 from qtui.core.library.variant import Variant
-from qtui.core.memory.changes import PlanWeighed, weigh_changes
-from qtui.core.memory.fit.propose import propose, taken
-from qtui.core.memory.guard import Guard, Weighing
-from qtui.core.memory.plan import LoadPlan
-from qtui.core.memory.plan_fields import FIELDS, Around, PlanField
-from qtui.core.memory.speed import Speed
-from qtui.core.plan_draft import PlanDraft
+from qtui.core.memory.fit.propose import taken
+from qtui.core.memory.plan_fields import FIELDS, PlanField
+from qtui.core.memory.plan_ranges import Around
+from qtui.core.plan_draft import PlanDraft, own_preset
 from qtui.core.ports import PresetStore
 from qtui.core.presets import Preset
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
-from qtui.ui.messages import PlanEffect, PlanPaced, PlanProposed, PresetsChanged, UsePlan
-from qtui.ui.pacer import HOPELESS
-from qtui.ui.panels.panel import Panel
-from qtui.ui.present.plan import (
+from qtui.ui.messages import PresetsChanged, UsePlan
+from qtui.ui.panels.plan_weighing import Weighers, WeighingPanel
+from qtui.ui.plan_messages import PlanProposed
+from qtui.ui.present.plan import base_name, command_for, outcome, preset_help
+from qtui.ui.present.plan_rows import (
     COLUMNS,
     MARK_WIDTH,
     MORE_KEY,
+    PACED,
     PRESET_KEY,
-    base_name,
-    command_for,
-    outcome,
+    Costs,
+    field_help,
     plan_rows,
-    preset_help,
+    warning_lines,
 )
 from qtui.ui.present.words import name
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
 from qtui.ui.widgets.typed_line import TypedLine
 
-REST_S = 0.1
-"""A value stands so long before it is asked what it costs: keys that are held step past many."""
+LOW = 30
+"""Lines of a screen on which there is room for one warning."""
 SAVE_KEY = "save"
 _BY_ID = {field.id: field for field in FIELDS}
 
 
-class PlanPanel(Panel[None]):
+class PlanPanel(WeighingPanel):
     """Edits a copy of the current plan, and says what it would need for one variant."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "plan.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.PLAN)
 
     def __init__(
-        self,
-        *,
-        current: CurrentPlan,
-        variant: Variant | None,
-        around: Around,
-        guard: Guard,
+        self, *, current: CurrentPlan, variant: Variant | None, around: Around, weighers: Weighers,
         presets: PresetStore | None,
-        forecast: Forecast | None = None,
-    ) -> None:
-        super().__init__()
-        self._current = current
-        self._draft = PlanDraft.of(current.plan, current.presets)
-        self._variant = variant
-        self._around = around
-        self._guard = guard
+    ) -> None:  # fmt: skip
+        super().__init__(current=current, variant=variant, around=around, weighers=weighers)
         self._store = presets
-        self._forecast = forecast
         self._more = any(field.more for field in self._draft.changes)
-        self._whole: Weighing | None = None
-        self._pace: Speed | None = None
-        """How fast it would generate under the whole plan."""
-        self._without: dict[str, Weighing] = {}
-        self._edits = 0
         self._typing = ""
         """What the line is open for: a field, the preset, or a name to save under."""
         self._replaces = ""
@@ -94,17 +74,19 @@ class PlanPanel(Panel[None]):
         """Fields, a line to type in, help, what comes of it, keys."""
         with Vertical(classes="box") as box:
             box.border_title = "Plan: every footprint on screen is computed for it"
-            yield GroupedTable(COLUMNS, MARK_WIDTH)
+            yield GroupedTable(PACED if self._weighers.forecast is not None else COLUMNS, MARK_WIDTH)
             yield TypedLine()
             yield Static(classes="help")
             yield Static(classes="outcome")
+            yield Static(classes="warnings")
             yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the plan as it is."""
         self.query_one(GroupedTable).focus()
-        self._ask()
-        self._draw()
+        self.ask()
+        self.learn()
+        self.draw()
 
     # What can be done
 
@@ -148,7 +130,7 @@ class PlanPanel(Panel[None]):
         if self._variant is None or not self._variant.loadable or self._draft.refusal:
             self._say(self._draft.refusal or "No variant under the cursor that could be loaded: nothing to search for.")
         else:
-            self._search(self._edits)
+            self.search(self._edits)
 
     def action_save(self) -> None:
         """Ask for the name of a preset."""
@@ -159,12 +141,27 @@ class PlanPanel(Panel[None]):
         base = self._draft.base.preset
         self._open_line(SAVE_KEY, base if base in own else "", "a name for this plan")
 
+    def action_own(self) -> None:
+        """Save it as the variant's model's own preset, which is taken for it by itself."""
+        if self._draft.refusal or self._store is None or self._variant is None:
+            self._say(self._draft.refusal or "No variant under the cursor, or no place to save presets.")
+            return
+        own = self._current.own_preset(self._variant)
+        old = own if own is not None and not own.built_in else None
+        wanted = own_preset(self._draft, self._variant, old)
+        known = {preset.name for preset in self._current.presets if not preset.built_in}
+        if wanted.name in known and wanted.name != self._replaces:
+            self._replaces = wanted.name
+            self._say(f"There is a preset {wanted.name}: the same key once more replaces it.")
+            return
+        self._save(wanted)
+
     def action_copy(self) -> None:
         """Copy the llama-server command."""
         if self._variant is None or self._draft.refusal:
             self._say(self._draft.refusal or "No variant under the cursor: there is no command to copy.")
             return
-        command = command_for(self._for_variant(self._draft.plan), self._variant, self._whole)
+        command = command_for(self.for_variant(self._draft.plan), self._variant, self._whole)
         self.app.copy_to_clipboard(command)
         self.notify(f"Copied: {command}", markup=False)
 
@@ -209,25 +206,6 @@ class PlanPanel(Panel[None]):
         text = event.value.strip()
         self._try(lambda: self._save_as(text) if self._typing == SAVE_KEY else self._put(text))
 
-    @on(PlanEffect)
-    def show_effect(self, event: PlanEffect) -> None:
-        """Show what the plan, or one change of it, needs."""
-        if event.edit != self._edits:
-            return
-        if event.field:
-            self._without[event.field] = event.weighing
-        else:
-            self._whole = event.weighing
-            self._pace_it(event.edit, event.weighing)
-        self._draw()
-
-    @on(PlanPaced)
-    def show_pace(self, event: PlanPaced) -> None:
-        """Show how fast it would be."""
-        if event.edit == self._edits:
-            self._pace = event.speed
-            self._draw_foot()
-
     @on(PlanProposed)
     def take_proposal(self, event: PlanProposed) -> None:
         """Show the plan that was found, and why it is so."""
@@ -254,8 +232,8 @@ class PlanPanel(Panel[None]):
     def _set(self, draft: PlanDraft) -> None:
         if draft != self._draft:
             self._draft = draft
-            self._ask()
-        self._draw()
+            self.ask()
+        self.draw()
 
     def _put(self, text: str) -> None:
         field = _BY_ID.get(self._typing)
@@ -291,39 +269,6 @@ class PlanPanel(Panel[None]):
         self.post_message(PresetsChanged(presets))
         self.notify(f"Saved as the preset {preset.name}.", markup=False)
 
-    def _for_variant(self, plan: LoadPlan) -> LoadPlan:
-        return plan if self._variant is None else replace(self._current, plan=plan).of(self._variant)
-
-    def _ask(self) -> None:
-        self._edits += 1
-        self._whole = self._pace = None
-        self._without.clear()
-        edit = self._edits
-        if self._variant is not None and self._variant.loadable and not self._draft.refusal:
-            self.set_timer(REST_S, lambda: self._weigh(edit) if edit == self._edits else None)
-
-    @work(exclusive=True, group="weigh")
-    async def _weigh(self, edit: int) -> None:
-        if self._variant is None:
-            return
-        draft = self._draft
-        async for event in weigh_changes(self._guard, self._variant, draft.plan, draft.base, self._for_variant):
-            field = "" if isinstance(event, PlanWeighed) else event.field.id
-            self.post_message(PlanEffect(edit, field, event.weighing))
-
-    @work(exclusive=True, group="pace")
-    async def _pace_it(self, edit: int, weighing: Weighing) -> None:
-        if self._forecast is not None and self._variant is not None and weighing.verdict.fit not in HOPELESS:
-            self.post_message(PlanPaced(edit, await self._forecast.of(self._variant, weighing)))
-
-    @work(exclusive=True, group="search")
-    async def _search(self, edit: int) -> None:
-        if self._variant is not None:
-            plan = self._for_variant(self._draft.plan)
-            asked = await self._guard.resolve(self._variant, plan)
-            proposal = await propose(self._guard, self._variant, plan, fresh=False)
-            self.post_message(PlanProposed(edit, asked, proposal))
-
     # The line
 
     def _open_line(self, key: str, text: str, placeholder: str, *, begun: bool = False) -> None:
@@ -350,29 +295,33 @@ class PlanPanel(Panel[None]):
 
     def _unfold(self, more: bool) -> None:
         self._more = more
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show the fields, what each change costs, and what comes of it all."""
         draft = self._draft
-        rows = plan_rows(
-            draft, self._around, more=self._more, presets=len(self._current.presets),
-            whole=self._whole, without=self._without,
-        )  # fmt: skip
+        costs = Costs(self._whole, self._without, self._paces)
+        rows = plan_rows(draft, self._around, costs, more=self._more, presets=len(self._current.presets))
         self.query_one(GroupedTable).show(rows)
         self.query_one(".box").border_subtitle = Content(base_name(draft.base.preset, len(draft.changes)))
         self._draw_foot()
 
     def _draw_foot(self) -> None:
-        presets = self._current.presets
         field = _BY_ID.get(self._typing or self._key)
-        lines = [name(field.help if field is not None else preset_help(presets, self._draft.base.preset), limit=600)]
         if self._typing == SAVE_KEY:
-            lines = [Content("a name to choose this plan by; esc leaves it")]
-        if field is not None:
-            lines.append(name(field.allowed(self._draft.plan, self._around), "$foreground-muted"))
-        self.query_one(".help", Static).update(Content("\n").join(lines))
+            lines = Content("a name to choose this plan by; esc leaves it")
+        elif field is not None:
+            lines = field_help(field, self._draft.plan, self._around)
+        else:
+            lines = name(preset_help(self._current.presets, self._draft.base.preset), limit=600)
+        self.query_one(".help", Static).update(lines)
         own = self._current.own_preset(self._variant) if self._variant else None
         refusal = self._draft.refusal
-        words = name(refusal, "$text-error", 600) if refusal else outcome(self._variant, self._whole, own, self._pace)
+        pace = self._paces.get("")
+        words = name(refusal, "$text-error", 600) if refusal else outcome(self._variant, self._whole, own, pace)
         self.query_one(".outcome", Static).update(words)
+        found = self._whole.warnings if self._whole is not None and not refusal else ()
+        options = field.options if field is not None else ()
+        self.query_one(".warnings", Static).update(warning_lines(found, options, 1 if self.size.height < LOW else 2))
+        self.set_class(bool(found), "-warned")
         self.query_one(KeyLine).show_commands(shown([Where.PLAN_FIELD if self._typing else Where.PLAN]))

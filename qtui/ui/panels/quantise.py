@@ -23,6 +23,7 @@ from qtui.core.quantise.ports import Workshop
 from qtui.core.quantise.recipe import Recipe, override
 from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, Swept, make, predict
 from qtui.core.quantise.types import OFFERED
+from qtui.core.quantise.weighing import Weigh
 from qtui.core.text import size
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
@@ -61,11 +62,12 @@ class QuantisePanel(Panel[bool]):
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "quantise.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.QUANTISE)
 
-    def __init__(self, variant: Variant, workshop: Workshop, folder: Path) -> None:
+    def __init__(self, variant: Variant, workshop: Workshop, folder: Path, weigh: Weigh | None = None) -> None:
         super().__init__()
         self._variant = variant
         self._workshop = workshop
         self._folder = folder
+        self._weigh = weigh
         self._recipe = Recipe(FIRST)
         self._text = ""
         self._named: Path | None = None
@@ -284,7 +286,7 @@ class QuantisePanel(Panel[bool]):
     @work(group="make")
     async def _make(self, order: Order) -> None:
         try:
-            async with aclosing(make(order, self._workshop)) as events:
+            async with aclosing(make(order, self._workshop, self._weigh)) as events:
                 async for event in events:
                     self.post_message(MakingHappened(event))
         except QtuiError as error:

@@ -103,20 +103,33 @@ class MonitorPlace(Place):
             return OWN_COMMANDS
         hidden = set() if self._offered() is not None else {"monitor.remedy"}
         if self._remedy is not None or self._asking:
-            hidden = {"monitor.log", "monitor.chart", "monitor.longer", "monitor.shorter"}
+            hidden = {"monitor.log", "monitor.copy", "monitor.chart", "monitor.longer", "monitor.shorter"}
             return frozenset(hidden | ({"monitor.stop"} if self._remedy is not None else {"monitor.remedy"}))
         hidden |= {"monitor.chart"} if self._charted else {"monitor.back"}
-        if self._under_cursor() is None:
+        seen = self._under_cursor()
+        if seen is None:
             hidden |= {"monitor.log", "monitor.stop"}
+        if seen is None or not seen.record.endpoint:
+            hidden |= {"monitor.copy"}
         hidden |= {"monitor.longer"} if self._span_s == SPANS_S[-1] else set()
         hidden |= {"monitor.shorter"} if self._span_s == SPANS_S[0] else set()
         return frozenset(hidden)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Let keys of sessions and of lines be theirs while the cursor is; none work while these must not be seen."""
-        if self.vitals.covered and action in ("log", "stop", "remedy", "chart", "span", "cursor", "page", "edge"):
+        if self.vitals.covered and action in (
+            "log",
+            "stop",
+            "copy",
+            "remedy",
+            "chart",
+            "span",
+            "cursor",
+            "page",
+            "edge",
+        ):
             return False
-        if action in ("log", "stop"):
+        if action in ("log", "stop", "copy"):
             return not self._on_lines
         return action != "chart" or self._on_lines
 
@@ -151,6 +164,13 @@ class MonitorPlace(Place):
             self._stop(seen)
         else:
             self._ask(seen.record.id)
+
+    def action_copy(self) -> None:
+        """Copy where other programs reach the session under the cursor."""
+        seen = self._under_cursor()
+        if seen is not None and seen.record.endpoint:
+            self.app.copy_to_clipboard(seen.record.endpoint)
+            self.notify(f"Copied {seen.record.endpoint}", markup=False)
 
     def action_remedy(self) -> None:
         """Ask whether to load the session of the newest alarm anew; asked already, do it."""

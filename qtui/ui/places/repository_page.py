@@ -16,6 +16,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from qtui.core.hub.choice import variants_to_choose
 from qtui.core.hub.reading import readable
 from qtui.core.hub.remote import RemoteVariant, Status
 from qtui.core.library.variant import Variant
@@ -137,12 +138,13 @@ class RepositoryPage(RepositoryRuns, Choosing):
     def choices(self) -> tuple[Sequence[Variant], str]:
         """Return the variants of the repository whose headers are known."""
         rows = self.shelf.listing.rows if self.shelf.listing is not None else ()
-        return [each.variant for each in rows if each.header_read and each.variant.loadable], self.shelf.name
+        return variants_to_choose(rows, self._here()), self.shelf.name
 
     def go_to(self, variant: Variant) -> None:
         """Move the cursor to a variant."""
         rows = self.shelf.listing.all if self.shelf.listing is not None else ()
-        if (key := next((row.key for row in rows if row.variant.path == variant.path), None)) is not None:
+        paths = (variant.path, *variant.shards, *variant.paths)
+        if (key := next((row.key for row in rows if row.variant.path in paths or row.here in paths), None)) is not None:
             self._table.move_to_key(key)
 
     def action_details(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from qtui.core.advice.candidate import Candidate
-from qtui.core.advice.loss import Loss, kld_text
+from qtui.core.advice.loss import Loss
 from qtui.core.advice.ranking import Advice, Advised
 from qtui.core.advice.wishes import Prefer, Use, Wishes
 from qtui.core.memory.verdict import Fit
@@ -17,12 +17,12 @@ from qtui.ui.present.words import gib, joined, key, name
 
 MARK_WIDTH = 5
 COLUMNS = (
-    Column("VARIANT", 11, grows=3),
+    Column("VARIANT", 11, grows=1),
     Column("NEEDS", 6, right=True),
-    Column("FIT", 9, grows=1),
+    Column("FIT", 9),
     Column("KLD", 7, right=True),
     Column("T/S", 6, right=True, drop=2),
-    Column("COUNTS AS", 12, grows=2, drop=3),
+    Column("COUNTS AS", 24, drop=3),
 )
 STYLES = {Fit.FITS: "$text-success", Fit.TOO_BIG: "$text-error", Fit.UNKNOWN: "$foreground-muted"}
 USES = {
@@ -94,9 +94,7 @@ def source_lines(candidates: Sequence[Candidate]) -> list[Content]:
 
 def loss_cell(loss: Loss) -> Content:
     """Return a KL divergence with the sign of its origin."""
-    if loss.kl_divergence is None:
-        return Content.styled("?", "$foreground-muted")
-    return Content(loss.origin.sign + kld_text(loss.kl_divergence))
+    return Content.styled(loss.cell, "" if loss.kl_divergence is not None else "$foreground-muted")
 
 
 def fit_cell(candidate: Candidate) -> Content:

@@ -90,7 +90,7 @@ def detail_lines(seen: SessionSeen, cards: Sequence[Gpu], now: float, width: int
     age = f"for {duration(max(0.0, now - record.since))}" if record.since else "for ?"
     who = joined([name(record.title, "bold"), f"id {clean_name(record.id, 64)}", f"pid {record.pid}", age])
     return [
-        between(who, Content(f"of {_owner(seen)}"), width),
+        between(who, Content(_whose(seen, width - len(who.plain))), width),
         between(Content(plan_words(record.plan)), name(record.path, "$foreground-muted", 1000), width),
         _memory_line(seen, cards, width),
     ]
@@ -138,6 +138,13 @@ def plan_words(plan: Mapping[str, object]) -> str:
     except (TypeError, ValueError):
         return "plan ?"
     return clean_name(text, 120)
+
+
+def _whose(seen: SessionSeen, room: int) -> str:
+    """Return where other programs are answered, if they are, and whose it is if there is room for both."""
+    endpoint, owner = seen.record.endpoint, f"of {_owner(seen)}"
+    both = "  ".join(filter(None, (endpoint, owner)))
+    return both if len(both) + 2 < room else endpoint or owner
 
 
 def _owner(seen: SessionSeen) -> str:

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from textual.content import Content
 
 from qtui.core.library.variant import Variant
-from qtui.core.memory.changes import effect, spare
+from qtui.core.memory.changes import spare
 from qtui.core.memory.command import server_command
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.options import changed_options
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, DEFAULT_CTX_SIZE, LoadPlan
-from qtui.core.memory.plan_fields import FIELDS, Around, PlanField, changed_fields
+from qtui.core.memory.plan_fields import changed_fields
 from qtui.core.memory.plan_texts import cache_text
 from qtui.core.memory.speed import Speed
 from qtui.core.memory.verdict import Fit
-from qtui.core.origin import Origin, weakest
-from qtui.core.plan_draft import PlanDraft
 from qtui.core.presets import Preset
 from qtui.core.text import clean_name, rate
 from qtui.ui.present.models import verdict_word
-from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import gib, joined, name
-
-COLUMNS = (
-    Column("", 16),
-    Column("VALUE", 12),
-    Column("ALLOWED", 10, grows=2, drop=1),
-    Column("EFFECT GiB", 10, right=True),
-)
-MARK_WIDTH = 4
-PRESET_KEY, MORE_KEY = "preset", "more"
 
 
 def plan_line(plan: LoadPlan) -> Content:
@@ -55,58 +43,6 @@ def base_name(base: str, changes: int) -> str:
     """Return what a plan is made of: `default, 2 changed`."""
     title = clean_name(base, 30) or "default"
     return f"{title}, {changes} changed" if changes else title
-
-
-def plan_rows(
-    draft: PlanDraft,
-    around: Around,
-    *,
-    more: bool,
-    presets: int,
-    whole: Weighing | None,
-    without: Mapping[str, Weighing],
-) -> tuple[Row, ...]:
-    """Return the rows of the panel: preset, fields, and the rest folded or not.
-
-    Args:
-        draft: what is edited.
-        around: what allowed values depend on.
-        more: the rest is unfolded.
-        presets: how many there are.
-        whole: what the plan needs.
-        without: what it needs without one change, by field.
-    """
-    changed, refused = draft.changes, bool(draft.refusal)
-
-    def row(field: PlanField) -> Row:
-        differs = field in changed
-        shift = effect_text(whole, without.get(field.id)) if differs and not refused else Content()
-        value = name(field.write(draft.plan), "bold" if differs else "", 400)
-        allowed = _muted(field.allowed(draft.plan, around))
-        return Row(field.id, (Content(field.label), value, allowed, shift), mark="*" if differs else "")
-
-    preset = name(draft.base.preset or "none")
-    rows = [Row(PRESET_KEY, (Content("preset"), preset, _muted(f"{presets} by name"), Content()))]
-    rows += [row(field) for field in FIELDS if not field.more]
-    folded = [field for field in FIELDS if field.more]
-    number = sum(1 for field in folded if field in changed)
-    state = f"{number} changed" if number else "none changed"
-    words = "left folds them" if more else ", ".join(field.label for field in folded)
-    rows.append(Row(MORE_KEY, (Content("more"), _muted(state), _muted(words), None)))
-    return (*rows, *(row(field) for field in folded if more))
-
-
-def effect_text(whole: Weighing | None, without: Weighing | None) -> Content:
-    """Return by how many GiB a change makes the variant need more or less, with the sign of the weaker origin."""
-    difference = effect(whole, without)
-    if difference is None or whole is None or without is None:
-        return _muted("…" if without is None or without.error is None else "?")
-    known = [weighing.footprint.origin for weighing in (whole, without) if weighing.footprint]
-    sign = weakest(known).sign if Origin.COMPUTED in known else ""
-    if abs(difference) < 1 << 10:
-        return _muted("none")
-    style = "$text-warning" if difference > 0 else "$text-success"
-    return Content.styled(f"{sign}{'+' if difference > 0 else '-'}{gib(abs(difference))}", style)
 
 
 def outcome(

@@ -13,6 +13,7 @@ from qtui.core.errors import Failure
 from qtui.core.gguf.names import split_part
 from qtui.core.quantise.gathering import Gathered
 from qtui.core.quantise.messages import QuantisePlanned
+from qtui.core.quantise.obstacles import assurances
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.run import Advanced, Foretold, Made, Phase
 from qtui.core.quantise.types import OFFERED, MatrixUse, made_type
@@ -125,7 +126,7 @@ def about_text(told: Foretold | None, choice: Choice) -> Content:
     failure = waived(told, choice)
     if failure is not None:
         lines += [name(failure.message, _ERROR, 400), _hint(failure, planned)]
-    lines += [name(remark, _WARNING, 400) for remark in told.remarks]
+    lines += _remarks(told)
     made = made_type(planned.recipe.kind)
     if failure is None and made.matrix is MatrixUse.HELPS and not planned.recipe.imatrix and not choice.text:
         lines.append(Content("below 4 bits a matrix is worth its time: ") + key("t", "gathers one"))
@@ -183,6 +184,11 @@ def _size_line(told: Foretold) -> Content:
     return joined([Content.styled(size(planned.size), "bold"), exact, free])
 
 
+def _remarks(told: Foretold) -> list[Content]:
+    fine = [name(one, _MUTED, 400) for one in ([] if told.planned.problem else assurances(told.planned))]
+    return [*fine, *(name(remark, _WARNING, 400) for remark in told.remarks)]
+
+
 def _mix(planned: QuantisePlanned) -> str:
     return "tensors " + ", ".join(f"{share.tensors} {share.kind}" for share in planned.mix)
 
@@ -192,7 +198,7 @@ def work_text(work: Work, choice: Choice) -> Content:
     told, lines = work.told, [Content.styled("into ", _MUTED) + name(tail(str(choice.target)), limit=PATH), Content()]
     if told is not None:
         lines += [_size_line(told), name(_mix(told.planned), _MUTED, 400)]
-        lines += [name(remark, _WARNING, 400) for remark in told.remarks]
+        lines += _remarks(told)
     lines += [name(note, _MUTED, 400) for note in work.notes]
     if work.gathered is not None:
         lines.append(_gathered_line(work.gathered))

@@ -18,7 +18,7 @@ from qtui.ui.side import Side
 
 def side_failure(failure: Failure, side: Side) -> Content:
     """Return what failed on a side; a refusal with its numbers and the ways on."""
-    if failure.kind == "prompt":
+    if failure.kind in ("prompt", "prompt_too_long"):
         return failure_text(replace(failure, log=()))  # the engine is well: its log is about something else
     if failure.kind != "memory":
         return failure_text(failure)

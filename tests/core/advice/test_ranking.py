@@ -81,6 +81,18 @@ def test_the_reason_says_what_fits_costs_runs_and_comes_next() -> None:
     assert advice.left[0].reason.startswith("is 1.50 GiB short of 9.00 GiB at context 8192")
 
 
+def test_a_loss_beyond_what_is_accepted_is_said_with_what_the_next_better_needs() -> None:
+    shelf = (
+        candidate("Q3_K_L", level=0.073, needs=4.0, bits=4.2, mix={"Q3_K": 1.0}, imatrix=True),
+        candidate("IQ4_XS", level=0.036, needs=4.5, bits=4.5, fit=Fit.TIGHT, short=0.1),
+    )
+    verdict = advise_on(shelf, Wishes(Use.TOOLS)).verdict
+    assert verdict == (
+        "take Tiny Q3_K_L: it fits at context 8192 with 11.00 GiB to spare, and counts as strong loss; "
+        "the next better, IQ4_XS, needs 512 MiB more and fits only tightly"
+    )
+
+
 def test_none_of_these_names_how_much_is_missing_and_a_size_that_would_fit() -> None:
     shelf = [
         candidate(quant, needs=needs, fit=Fit.TOO_BIG, short=needs - 15, parameters=70_000_000_000)

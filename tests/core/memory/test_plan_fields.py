@@ -7,9 +7,14 @@ from hypothesis import strategies as st
 from qtui.core.errors import UsageError
 from qtui.core.memory.options import OPTIONS
 from qtui.core.memory.plan import ALL_LAYERS, AUTO, LoadMode, LoadPlan
-from qtui.core.memory.plan_fields import FIELDS, Around, PlanField, changed_fields
+from qtui.core.memory.plan_fields import FIELDS, PlanField, changed_fields
+from qtui.core.memory.plan_ranges import Around
 
-AROUND = Around(trained_ctx=40960, layers=36, physical_cores=8, logical_cores=16, gpus=1)
+AROUND = Around(
+    trained_ctx=40960, layers=36, physical_cores=8, logical_cores=16, gpus=2, experts=True, sliding=True,
+    buffers=("CPU", "CUDA0"), adapters=("/m/a.gguf", "/m/b,c:2.gguf"), projectors=("/m/mmproj-F16.gguf",),
+    engines=("built-in", "/opt/llama-server"),
+)  # fmt: skip
 BY_ID = {field.id: field for field in FIELDS}
 DEFAULT = LoadPlan()
 
@@ -27,7 +32,7 @@ def walked(field: PlanField, start: LoadPlan, direction: int) -> list[str]:
 
 def test_every_option_of_a_plan_has_a_field() -> None:
     covered = [option for field in FIELDS for option in field.options]
-    assert set(OPTIONS) - set(covered) == {"engine"}
+    assert set(covered) == set(OPTIONS)
     assert len(covered) == len(set(covered))
     assert [field.label for field in FIELDS if not field.more] == [
         "context", "GPU layers", "KV cache", "load mode", "flash attention", "threads",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qtui.core.quantise.messages import Fallback, MatrixFit, QuantisePlanned, TypeShare
-from qtui.core.quantise.obstacles import MARGIN, no_room, obstacle, remarks
+from qtui.core.quantise.obstacles import MARGIN, assurances, no_room, obstacle, remarks
 from qtui.core.quantise.recipe import Recipe
 
 PLAN = QuantisePlanned(Recipe("Q4_K_M"), (1000,), 3, 4000, 2000, (TypeShare("Q4_K", 2, 900), TypeShare("F32", 1, 100)))
@@ -58,6 +58,17 @@ def test_fallbacks_are_said_with_their_numbers() -> None:
     told = remarks(plan)
     assert told[0].startswith("2 of 3 tensors become Q5_0 instead of Q4_K")
     assert told[1].startswith("not one tensor will be Q4_K")
+
+
+def test_a_copy_is_said_to_be_one_and_a_matrix_without_use_too() -> None:
+    assert remarks(replace(PLAN, changed=0)) == ["every tensor has its type already: the result is a copy"]
+    assert remarks(replace(PLAN, matrix=MatrixFit(5, 0, 0, 0))) == ["Q4_K_M makes no use of the matrix"]
+
+
+def test_what_is_as_it_should_be_gives_no_pause() -> None:
+    plan = replace(PLAN, matrix=MatrixFit(5, 5, 0, 0, experts=8, experts_seen=8))
+    assert remarks(plan) == [] and assurances(PLAN) == []
+    assert assurances(plan) == ["the matrix has all 5 tensors that can use one", "it has seen all 8 experts"]
 
 
 def test_a_matrix_is_said_with_what_it_lacks_and_what_is_not_here() -> None:

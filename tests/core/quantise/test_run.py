@@ -6,19 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from qtui.core.errors import UsageError
+from qtui.core.errors import Failure, MemoryRefusedError, UsageError
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.messages import QuantisePlanned
 from qtui.core.quantise.ports import Leftover
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, Phase, Swept, make
+from qtui.core.quantise.weighing import Weigh
 from tests.core.quantise.fake_workshop import MIX, FakeWorkshop
 
 ORDER = Order(Path("/m/a.gguf"), Path("/out/b.gguf"), Recipe("Q2_K"))
 
 
-async def run(order: Order, workshop: FakeWorkshop) -> list[object]:
+async def run(order: Order, workshop: FakeWorkshop, weigh: Weigh | None = None) -> list[object]:
     ticks = iter(range(0, 10_000, 2))
-    return [event async for event in make(order, workshop, lambda: float(next(ticks)))]
+    return [event async for event in make(order, workshop, weigh, lambda: float(next(ticks)))]
 
 
 async def test_a_quant_is_foretold_made_and_timed() -> None:
@@ -60,6 +62,20 @@ async def test_a_type_that_needs_a_matrix_is_no_obstacle_to_gathering_one() -> N
     workshop = FakeWorkshop(planned=planned)
     await run(Order(ORDER.source, ORDER.target, Recipe("IQ2_S"), text=Path("/t.txt")), workshop)
     assert workshop.done[-1].startswith("quantise")
+
+
+async def test_a_model_too_large_for_gathering_is_refused_before_it_is_loaded() -> None:
+    asked: list[LoadPlan] = []
+
+    async def weigh(plan: LoadPlan) -> Failure | None:
+        asked.append(plan)
+        return Failure("needs 9 GiB, 4 are free", "close something", "memory")
+
+    workshop = FakeWorkshop()
+    with pytest.raises(MemoryRefusedError, match="needs 9 GiB"):
+        await run(Order(ORDER.source, ORDER.target, Recipe("Q2_K"), text=Path("/t.txt")), workshop, weigh)
+    assert workshop.done == ["check", "predict"]
+    assert (asked[0].ctx_size, asked[0].batch_size, asked[0].ubatch_size) == (512, 512, 512)
 
 
 async def test_a_disk_too_small_is_foretold() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -13,7 +15,8 @@ import psutil
 import pytest
 
 from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
-from qtui.core.quantise.gathering import Gathered, GatherEvent, GatherProgressed, GatherStarted
+from qtui.core.quantise.gathering import Gathered, GatherEvent, GatherJob, GatherProgressed, GatherStarted
+from qtui.core.wire import decode, encode
 from qtui.services.engine.child.matrix_file import read_matrix
 from qtui.services.engine.gather import gather, kept_chunks, state_path
 from tests.builders.moe import EXPERTS, write_moe
@@ -132,3 +135,36 @@ async def test_two_do_not_gather_the_same(demo_f16: Path, text: Path, tmp_path: 
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(QtuiError, match="being gathered by another qtui"):
             _ = [event async for event in run(demo_f16, text, tmp_path / "m.gguf")]
+
+
+ON_A_CARD = """
+import os
+from qtui.services.engine.child import ggml_tensor, imatrix
+made = ggml_tensor.Tensors.__init__
+def without_host(self, native):
+    made(self, native)
+    self._is_host = lambda buffer: False
+ggml_tensor.Tensors.__init__ = without_host
+os._exit(imatrix.main())
+"""
+
+
+async def test_what_lies_on_a_card_is_copied(moe: Path, text: Path, tmp_path: Path) -> None:
+    """Without a card: all that is read goes the way that a card's memory goes."""
+    path, _ = await gathered(moe, tmp_path, chunks=2)
+    job = GatherJob(str(moe), str(text), str(tmp_path / "copied.gguf"), ctx_size=CTX, chunks=2)
+    child = subprocess.Popen(
+        [sys.executable, "-c", ON_A_CARD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdin is not None and child.stdout is not None
+    child.stdin.write(encode(job))
+    child.stdin.flush()
+    *_, last = child.stdout
+    child.stdin.close()
+    child.stdout.close()
+    assert isinstance(decode(last, (Gathered,)), Gathered) and child.wait() == 0
+    ours, theirs = read_matrix(tmp_path / "copied.gguf").entries, read_matrix(path).entries
+    assert ours.keys() == theirs.keys()
+    for name, entry in ours.items():
+        assert np.array_equal(entry.counts, theirs[name].counts)
+        np.testing.assert_allclose(entry.sums, theirs[name].sums, rtol=1e-6)

@@ -159,6 +159,17 @@ class Bound:
         return any("exps." in row.name for row in self.table.rows)
 
     @property
+    def sliding(self) -> bool:
+        """Tell whether layers attend to a sliding window only."""
+        hyper = self.table.hyper
+        return hyper is not None and any(hyper.window.sliding)
+
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """Return the buffer types that tensors may be put in, by llama.cpp's names."""
+        return ("CPU", *(card.buffer_type for card in devices_of(self.info).cards))
+
+    @property
     def cards(self) -> int:
         """Return how many cards the engine can use."""
         return len(self.info.gpus)

@@ -25,8 +25,18 @@ class Probe(Protocol):
         ...
 
     @property
+    def sliding(self) -> bool:
+        """Tell whether layers attend to a sliding window only."""
+        ...
+
+    @property
     def cards(self) -> int:
         """Return how many cards the engine can use."""
+        ...
+
+    @property
+    def buffers(self) -> tuple[str, ...]:
+        """Return the buffer types that tensors may be put in, by llama.cpp's names."""
         ...
 
     def footprint(self, plan: LoadPlan) -> Footprint:

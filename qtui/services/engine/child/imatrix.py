@@ -12,13 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.gathering import Gathered, GatherFailed, GatherJob, GatherProgressed, GatherStarted
+from qtui.core.quantise.weighing import gathering_plan
 from qtui.core.text import clean, clean_name
 from qtui.core.wire import decode
 from qtui.services.engine.child.collector import Collector
@@ -33,8 +33,9 @@ from qtui.services.engine.child.sender import Sender
 
 IDENTITY = "qtui.gathered_from"
 """The key of a state file that says what it is of; not in the finished matrix."""
-UBATCH = 512
 MOST_SCARCE = 20
+SAVE_S = 60.0
+"""What was gathered is kept at least so often, as soon as a chunk ends."""
 
 
 class WatchedModel(LoadedModel):
@@ -89,6 +90,7 @@ class Gathering:
         self._collector = Collector(native, process_output=job.process_output)
         self._lock = threading.Lock()
         self._done = 0
+        self._saved = time.monotonic()
 
     def run(self) -> Gathered:
         """Compute the text chunk by chunk.
@@ -101,7 +103,7 @@ class Gathering:
         job, size = self._job, self._job.ctx_size
         started = time.monotonic()
         text = _text(Path(job.text))
-        plan = replace(job.plan, ctx_size=size, batch_size=size, ubatch_size=min(UBATCH, size), parallel=1)
+        plan = gathering_plan(job.plan, size)
         model = WatchedModel(self._native, job.model, plan, self._interrupt, self._collector)
         if model.unanswering:
             raise BadFileError(f"no matrix can be gathered with this model: {model.unanswering}")
@@ -118,7 +120,8 @@ class Gathering:
             self._chunk(model, tokens[self._done * size : (self._done + 1) * size])
             self._done += 1
             self._sender.send(GatherProgressed(self._done, total, *self._collector.experts()))
-            if self._done % job.save_every == 0 and self._done < total:
+            due = self._done % job.save_every == 0 or time.monotonic() - self._saved > SAVE_S
+            if due and self._done < total:
                 self.save()
         self.save(finished=True)
         experts, seen = self._collector.experts()
@@ -129,6 +132,7 @@ class Gathering:
 
     def save(self, *, finished: bool = False) -> None:
         """Write what was gathered."""
+        self._saved = time.monotonic()
         with self._lock:
             extras = {} if finished else {IDENTITY: self._job.identity}
             write_matrix(

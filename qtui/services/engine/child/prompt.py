@@ -40,9 +40,15 @@ class Tokens(Protocol):
 
 
 class PromptError(QtuiError):
-    """A prompt that cannot be read by this session: empty, or longer than the context."""
+    """A prompt that cannot be read by this session."""
 
     kind = "prompt"
+
+
+class TooLongError(PromptError):
+    """A prompt that is longer than the context."""
+
+    kind = "prompt_too_long"
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,7 @@ class Run:
             mix=tuple(TypeShare(kind, counts[kind], size) for kind, size in sizes.most_common()),
             fallbacks=dry.fallbacks,
             needs_matrix=lacking or (matrix is None and dry.needs_matrix),
+            changed=sum(kind != tensors[name].type_name for name, kind in dry.types.items()),
             requantised=requantised,
             matrix=None if matrix is None else matrix.fit(tensors, dry.types),
         )

@@ -19,7 +19,7 @@ from qtui.services.engine.child.memory import own_memory
 from qtui.services.engine.child.model import LoadedModel
 from qtui.services.engine.child.native import Native
 from qtui.services.engine.child.prefix import Prefix
-from qtui.services.engine.child.prompt import Prompt, PromptError, Prompts
+from qtui.services.engine.child.prompt import Prompt, PromptError, Prompts, TooLongError
 from qtui.services.engine.child.sampler import Sampler, seed_of
 from qtui.services.engine.child.scoring import Scoring
 from qtui.services.engine.child.stops import Stops
@@ -144,7 +144,7 @@ class Session:
             raise PromptError(f"this model cannot answer: {ready.model.unanswering}", "choose a chat model")
         prompt = ready.prompts.make(request)
         if len(prompt.tokens) >= ready.model.room:
-            raise PromptError(
+            raise TooLongError(
                 f"the prompt has {len(prompt.tokens)} tokens and the context {ready.model.room}",
                 f"load it with --ctx-size {len(prompt.tokens) + 512} or more, or shorten the conversation",
             )
@@ -174,6 +174,7 @@ class Session:
             seed=seed,
             memory=own_memory(),
             prompt=clean(prompt.text),
+            pieces=stream.pieces,
         )
 
     def _write(self, ready: _Ready, request: Request, prompt: Prompt, seed: int, stream: TextStream) -> Written:

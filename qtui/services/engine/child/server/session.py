@@ -20,7 +20,7 @@ from qtui.core.hardware import ProcessMemory
 from qtui.core.memory.plan import FlashAttention, LoadPlan
 from qtui.core.text import clean, clean_name, size
 from qtui.services.engine.child.memory import memory_of
-from qtui.services.engine.child.prompt import PromptError, Prompts
+from qtui.services.engine.child.prompt import Prompts, TooLongError
 from qtui.services.engine.child.server.cut import Cut
 from qtui.services.engine.child.server.http import BrokenOffError
 from qtui.services.engine.child.server.loading import Loading, LostError, Reached
@@ -174,7 +174,7 @@ class ServedSession:
         begun = time.perf_counter()
         prompt = ready.prompts.make(request)
         if len(prompt.tokens) >= ready.room:
-            raise PromptError(
+            raise TooLongError(
                 f"the prompt has {len(prompt.tokens)} tokens and the context {ready.room}",
                 f"load it with --ctx-size {len(prompt.tokens) + 512} or more, or shorten the conversation",
             )

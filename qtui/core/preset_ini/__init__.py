@@ -1,0 +1,1 @@
+"""`presets.ini` of llama-server, read into presets and written from them."""

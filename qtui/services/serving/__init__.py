@@ -1,0 +1,1 @@
+"""The endpoint over HTTP: the only package that imports Starlette and uvicorn."""
