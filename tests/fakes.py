@@ -245,6 +245,7 @@ def _answer(reply: Reply, said: str, request: Request, cancelled: bool) -> Answe
         time_to_first_token=reply.time_to_first_token, prompt_rate=reply.prompt_rate,
         generation_rate=reply.generation_rate, seed=42 if request.sampling.seed is None else request.sampling.seed,
         memory=reply.memory, prompt=asked, warnings=reply.warnings,
+        pieces=(*filter(None, (reply.thinking,)), *reply.chunks),
     )  # fmt: skip
 
 
@@ -407,7 +408,11 @@ class FakeSessions:
 
     async def list(self) -> Sequence[SessionSeen]:
         """Return what runs."""
-        return tuple(self.seen)
+        return tuple(seen for seen in self.seen if seen.record.state is not SessionState.CRASHED)
+
+    async def crashed(self) -> Sequence[SessionSeen]:
+        """Return what has crashed."""
+        return tuple(seen for seen in self.seen if seen.record.state is SessionState.CRASHED)
 
     async def stop(self, session_id: str) -> None:
         """Take one away, or raise what was scripted."""

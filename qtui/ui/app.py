@@ -40,6 +40,9 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 
 log = logging.getLogger(__name__)
 
+KEEPING_S = 20.0
+"""How long it stands there what is kept: it is said only once."""
+
 
 class QtuiApp(Making):
     """qtui in the terminal. Its sessions end with it, however it ends."""
@@ -78,12 +81,14 @@ class QtuiApp(Making):
         from qtui.ui.present.models import Standing
 
         self._duel = Duel(self._parts.engine, self._parts.guard)
+        if self._parts.keeper is not None:
+            self._parts.keeper.tell = self._tell_keeping
         self._standing = Standing(sides=dict(self._start.sides))
         self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
         if self._parts.hub is not None:
-            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
+            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._seen_standing(), self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self.start_watching()
         self.start_downloading()
@@ -101,6 +106,10 @@ class QtuiApp(Making):
         await self.stop_downloading()
         if self._duel is not None:
             await self._duel.close()
+
+    def _tell_keeping(self, line: str) -> None:
+        """Say what is kept, and where, when that is done for the first time; or why it is not."""
+        self.notify(f"{line[:1].upper()}{line[1:]}.", timeout=KEEPING_S, markup=False)
 
     # Places
 
@@ -122,8 +131,8 @@ class QtuiApp(Making):
         parts = self._parts
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
-            folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
-            forecast=parts.forecast, keeping=parts.keeping,
+            folders=parts.models_dirs, vitals=self._vitals, standing=self._seen_standing(), dated=parts.dated,
+            forecast=parts.forecast, keeping=parts.keeping, losses=parts.losses,
         )  # fmt: skip
         return self._models
 
@@ -202,19 +211,23 @@ class QtuiApp(Making):
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
         if event.covered != self._vitals.covered:
             self.show_vitals(replace(self._vitals, covered=event.covered))
-        if self._models is not None:
-            self._models.show_standing(self._standing)
-        if self.hub_place is not None:
-            self.hub_place.show_standing(self._standing)
+        self._show_standing()
 
     async def _stand(self, standing: Standing) -> None:
         self._standing = standing
-        if self._models is not None:
-            self._models.show_standing(standing)
-        if self.hub_place is not None:
-            self.hub_place.show_standing(standing)
+        self._show_standing()
         if self._arena is not None:
             await self._arena.show_sides(standing.sides)
+
+    def _seen_standing(self) -> Standing:
+        """Return what the places but the Arena may show of it."""
+        return self._standing.covered() if self._vitals.covered else self._standing
+
+    def _show_standing(self) -> None:
+        if self._models is not None:
+            self._models.show_standing(self._seen_standing())
+        if self.hub_place is not None:
+            self.hub_place.show_standing(self._seen_standing())
 
     def _show_plan(self, current: CurrentPlan) -> None:
         if self._models is not None:

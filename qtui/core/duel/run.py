@@ -8,8 +8,8 @@ is chosen by itself when both do not fit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ from qtui.core.memory.guard import Guard, Weighing, refusal
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Fit
 from qtui.core.ports import Engine, Session
+from qtui.core.settings import BUILT_IN_ENGINE
 
 
 class DuelMode(StrEnum):
@@ -148,6 +149,19 @@ class Duel:
         if side:
             await side.unload()
 
+    @contextmanager
+    def aside(self, sampling: Sampling) -> Iterator[None]:
+        """Ask other things within than the conversation, without its system prompt; it goes on after that as it was."""
+        before = self.sampling, self.system, self.mode
+        talks = {label: (side.transcript, side.asked, side.before) for label, side in self._sides.items()}
+        self.sampling, self.system, self.mode = sampling, "", None
+        try:
+            yield
+        finally:
+            self.sampling, self.system, self.mode = before
+            for label, side in self._sides.items():
+                side.transcript, side.asked, side.before = talks.get(label, ((), "", ()))
+
     def clear(self) -> None:
         """Begin a new conversation on the loaded sessions."""
         for side in self._sides.values():
@@ -210,10 +224,18 @@ class Duel:
         yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in by_label if side.result))
 
     async def remedy(self, label: str) -> Weighing | None:
-        """Return the best plan under which a refused side would be loaded, None where there is none."""
+        """Return the best plan under which a refused side would be loaded, None where there is none.
+
+        What another program cannot load the built-in engine may.
+        """
         side = self._sides.get(label)
         if side is None or side.weighing is None:
             return None
+        asked, failure = side.weighing.plan, side.outcome.failure
+        if failure is not None and failure.kind == "plan_refused" and asked.engine != BUILT_IN_ENGINE:
+            plan = replace(asked, engine=BUILT_IN_ENGINE, extra="")
+            weighing = await self._guard.weigh(side.variant, plan, giving_back=self._held())
+            return None if refusal(side.variant, weighing) else weighing
         return await plan_that_fits(self._guard, side.variant, side.weighing, giving_back=self._held())
 
     async def weigh(self, variant: Variant, plan: LoadPlan) -> Weighing:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from textual.content import Content
 
+from qtui.core.advice.loss import Loss
 from qtui.core.library.filter_text import TermProblem
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Model, Role, Variant
@@ -27,6 +28,7 @@ COLUMNS = (
     Column("NEEDS", 7, right=True),
     Column("FIT", 10),
     Column("T/S", 5, right=True, drop=1),
+    Column("KLD", 7, right=True, drop=6, at_least=100),
     Column("SPARE", 6, right=True, drop=5, at_least=120),
     Column("TRAINED", 8, right=True, drop=4, at_least=100),
     Column("WHERE", 10, grows=3, drop=3),
@@ -61,6 +63,16 @@ class Standing:
     """Tokens per second, measured in this run of qtui."""
     plans: Mapping[str, LoadPlan] = field(default_factory=dict)
     """What each side was loaded under."""
+    hidden: frozenset[Path] = frozenset()
+    """Variants of an open blind round: how fast they are is not told."""
+
+    def covered(self) -> Standing:
+        """Return what may be seen while a blind round is open: of no row whether it is on a side, loaded, how fast."""
+        return Standing(hidden=frozenset(variant.path for variant in self.sides.values()))
+
+    def pace(self, path: Path, predicted: Speed | None) -> Speed | None:
+        """Return a variant's predicted rate, or one that other runs measured, where it may be told."""
+        return None if path in self.hidden else predicted
 
     def mark(self, path: Path) -> str:
         """Return the sides that a variant stands on: ``, `A`, `B` or `AB`."""
@@ -101,8 +113,9 @@ def other_heading() -> Content:
 
 
 def variant_cells(
-    variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "", pace: Speed | None = None
-) -> Cells:
+    variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "", pace: Speed | None = None,
+    *, loss: Loss | None = None,
+) -> Cells:  # fmt: skip
     """Return the cells of one variant's row; `preset` is one that it has of its own."""
     label = name(variant.quant)
     if variant.role is not Role.MODEL:
@@ -117,13 +130,20 @@ def variant_cells(
         why = Content.styled(role_name(variant), "$foreground-muted")
         if variant.problem or not variant.complete:
             why = name(variant.problem or "incomplete", "$text-error")
-        return (label, size, bpw, why, None, None, None, None, where)
+        return (label, size, bpw, why, None, None, None, None, None, where)
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
     measured = standing.rates.get(variant.path)
+    pace = standing.pace(variant.path, pace)
     speed: Content | None = Content(rate(measured)) if measured is not None else paced(pace)
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
-    return (label, size, bpw, needs(weighing), fit, speed, spare_cell(weighing), trained, where)
+    lost = _muted("?") if loss is None else loss_cell(loss)
+    return (label, size, bpw, needs(weighing), fit, speed, lost, spare_cell(weighing), trained, where)
+
+
+def loss_cell(loss: Loss) -> Content:
+    """Return a KL divergence with the sign of its origin."""
+    return Content.styled(loss.cell, "" if loss.kl_divergence is not None else "$foreground-muted")
 
 
 def _folder(source: str) -> str:
