@@ -124,7 +124,7 @@ def test_it_is_exported_whole(keeping: World, tmp_path: Path, kind: str) -> None
     keeping.run("duel", A, B, "Why?")
     out = tmp_path / f"all{kind}"
     ran = keeping.run("history", "--export", str(out))
-    assert "1 rounds and 0 suite runs are in" in ran.out
+    assert "1 rounds, 0 suite runs and 0 measurements are in" in ran.out
     text = out.read_text()
     assert "Tiny" in text
     if kind == ".html":
