@@ -245,6 +245,7 @@ def _answer(reply: Reply, said: str, request: Request, cancelled: bool) -> Answe
         time_to_first_token=reply.time_to_first_token, prompt_rate=reply.prompt_rate,
         generation_rate=reply.generation_rate, seed=42 if request.sampling.seed is None else request.sampling.seed,
         memory=reply.memory, prompt=asked, warnings=reply.warnings,
+        pieces=(*filter(None, (reply.thinking,)), *reply.chunks),
     )  # fmt: skip
 
 

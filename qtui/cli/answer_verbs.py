@@ -66,7 +66,7 @@ async def duel(context: Context) -> int:
             await run.put(label, variant, plans[label])
         with context.interrupts.stop_first(run.stop):
             if options.suite:
-                return await run_suite(context, run, sides)
+                return await run_suite(context, run, sides, plan)
             if options.blind:
                 return await run_blind(context, run, prompts, kept)
             if options.rounds:

@@ -90,6 +90,7 @@ def _parts(context: Context) -> Parts:
         forecast=services.forecast, remover=services.remover, checksums=services.checksums, hub=services.hub,
         keeper=services.keeper(services.note), past=services.past, losses=losses, help_pages=services.help_pages,
         workshop=services.workshop, made_measuring=made_measuring(services),
+        suites=services.suites, judge=services.judge,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip
 

@@ -93,7 +93,8 @@ JSON = {
     '"prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", "prompt_rate", "generation_rate", '
     '"peak_rss", "estimated_total", "actual_total", "differences": [{"pool", "estimate", "actual", "percent"}], '
     '"full_prompt", "degeneration", "seed", "plan", "warnings", "error"}], '
-    '"difference": {"identical", "first_differing_word", "words_shared"}}`; with `--prompts` '
+    '"difference": {"identical", "first_differing_word", "first_differing_token": {"place", "a", "b"}, '
+    '"words_shared"}}`; with `--prompts` '
     '`{"rounds": [...]}` of these, with `--rounds` also `"measured": {"rounds", "sides": [{"side", "file", "quant", '
     '"time_to_first_token": {"median", "mean", "stdev", "samples", "outliers"}, "prompt_rate", "generation_rate", '
     '"peak_rss"}], "ratio": {"median", "interval", "sentence"}, "method", "outliers"}`. `degeneration` is `{"signs", '
@@ -102,9 +103,9 @@ JSON = {
     '`"ballot": {"a", "b", "ties", "both_bad", "identical", "p", "share_of_a", "interval", "shown", "sentence"}`. With '
     '`--suite` `{"suite": {"name", "title", "tasks", "digest", "problems"}, "results": [{"task", "group", "side", '
     '"right", "reason", "answer"}], "score": {"groups": [{"group", "tasks", "not_judged", "scores", "both", "only_a", '
-    '"only_b", "neither", "p", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; `right` is null where '
-    "it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has `error` only when it "
-    "failed; `words_shared` is from 0 to 1.",
+    '"only_b", "neither", "p", "level", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; '
+    "`right` is null where it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has "
+    "`error` only when it failed; `words_shared` is from 0 to 1.",
     "measure": '`{"reference", "reference_is": "variant|stored logits", "reference_scores", "text": {"name", "sha256", '
     '"tokens"}, "n_ctx", "chunks", "results": [{"id", "file", "model", "quant", "size", "share_of_reference", "hash", '
     '"bits_per_weight", "chunks", "complete", "tokens", "perplexity": {"value", "stderr"}, "reference_perplexity", '

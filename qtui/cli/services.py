@@ -18,7 +18,7 @@ from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
-from qtui.core.duel.suite.task import Suite
+from qtui.core.duel.suite.shelf import SuiteShelf
 from qtui.core.engines import engine_kind
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
@@ -86,14 +86,6 @@ class CodeJudge(Judge, Protocol):
 
     network_open: bool
     """Code was run that could not be cut off from the network."""
-
-
-class SuiteShelf(Protocol):
-    """The suites that there are."""
-
-    async def find(self, name: str) -> Suite:
-        """Return a suite by its name or its file."""
-        ...
 
 
 class WriteReport(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any
 
 from qtui.cli.keeping import Kept
@@ -14,17 +13,19 @@ from qtui.cli.tables import Table
 from qtui.core.duel.run import Duel, ModeChosen, RoundEnded, SideHappened, SideWaits
 from qtui.core.duel.suite.score import GroupScore, Result, SuiteScore
 from qtui.core.duel.suite.task import Suite
-from qtui.core.duel.suite_run import SuiteBegins, SuiteEnded, SuiteRun, TaskMarked, TaskRepeated
+from qtui.core.duel.suite_kept import KeptSuite
+from qtui.core.duel.suite_run import SuiteBegins, SuiteEnded, TaskMarked, TaskRepeated
 from qtui.core.errors import UsageError
 from qtui.core.events import LoadProgressed
 from qtui.core.library.variant import Variant
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import clean_name, duration
 
 MOST_WRONG = 12
 """Tasks that are listed because the sides differ on them."""
 
 
-async def run_suite(context: Context, duel: Duel, sides: Mapping[str, Variant]) -> int:
+async def run_suite(context: Context, duel: Duel, sides: Mapping[str, Variant], plan: LoadPlan) -> int:
     """Run the suite that the options name, print the scores; exit status 0 whatever they say."""
     options, console = context.options, context.console
     suite = await _suite(context)
@@ -35,16 +36,15 @@ async def run_suite(context: Context, duel: Duel, sides: Mapping[str, Variant]) 
             "use it with models that you trust"
         )
     kept = Kept(context, duel.sampling)
-    record = await kept.keeper.begin_suite(suite, dict(sides), duel.sampling)
+    run = KeptSuite(duel, judge, kept.keeper, raw=options.raw)
     ended: SuiteEnded | None = None
     told_mode = False
-    async with aclosing(SuiteRun(duel, judge, raw=options.raw).run(suite, record.results)) as events:
+    async with aclosing(run.run(suite, sides, dict.fromkeys(sides, plan))) as events:
         async for event in events:
             if isinstance(event, SuiteEnded):
                 ended = event
             elif isinstance(event, TaskMarked):
                 _progress(context, event)
-                await kept.keeper.keep_result(record, event.result)
             elif isinstance(event, TaskRepeated):
                 console.note(f"{event.task} again: {event.side}: {event.failure.message}")
             elif isinstance(event, SuiteBegins):
@@ -62,10 +62,7 @@ async def run_suite(context: Context, duel: Duel, sides: Mapping[str, Variant]) 
     assert ended is not None
     if judge.network_open:
         console.note("note: this system could not cut the code off from the network")
-    complete = not ended.stopped and ended.failure is None
-    if complete:
-        await kept.keeper.end_suite(record)
-    await kept.report(suites=[replace(record, results=ended.results, complete=complete)])
+    await kept.report(suites=[run.record] if run.record else [])
     _show(context, ended)
     report = {"suite": suite_report(suite), "results": [result.as_json() for result in ended.results],
               "score": ended.score.as_json(), "stopped": ended.stopped}  # fmt: skip
@@ -135,10 +132,10 @@ def _row(group: GroupScore) -> Sequence[str]:
     scores = group.scores
     if scores is None:
         return (group.group, "0", "–", "–", "–", "–", "–", group.sentence)
-    interval, pairs = group.interval, group.pairs
+    pairs = group.pairs
     return (
         group.group, str(pairs.total), f"{scores[0]:.1f}", f"{scores[1]:.1f}", str(pairs.only_first),
-        str(pairs.only_second), f"{10 * interval.low:+.1f} to {10 * interval.high:+.1f}", group.sentence,
+        str(pairs.only_second), group.interval_text, group.sentence,
     )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from qtui.core.memory.unaccounted import ByCard, Unaccounted
 from qtui.core.text import clean, clean_name
 from qtui.services.measure_tables import MEASUREMENTS
 from qtui.services.paths import data_dir, data_path
-from qtui.services.round_tables import ROUNDS
+from qtui.services.round_tables import ROUND_TOKENS, ROUNDS
 
 FILE = "history.sqlite3"
 BUSY_S = 2.0
@@ -56,6 +56,7 @@ MIGRATIONS = (
     """,
     ROUNDS,
     MEASUREMENTS,
+    ROUND_TOKENS,
 )
 _RUN_COLUMNS = (
     "id", "time", "path", "model", "quant", "size", "mtime_ns", "engine", "build", "plan", "speed_key", "estimate",

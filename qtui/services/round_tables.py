@@ -1,4 +1,4 @@
-"""The tables of what is kept of duels: the second migration of the history."""
+"""The tables of what is kept of duels: migrations of the history."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ ROUNDS = """
         PRIMARY KEY (run, task, side)
     ) STRICT;
     """
+
+ROUND_TOKENS = """
+    CREATE TABLE round_tokens (
+        round TEXT PRIMARY KEY REFERENCES rounds (id) ON DELETE CASCADE, place INTEGER NOT NULL, first TEXT, second TEXT
+    ) STRICT;
+    """
+"""The first token that the answers of a round do not share."""

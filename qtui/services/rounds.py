@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from qtui.core.duel.ballot import Vote
+from qtui.core.duel.difference import DifferentToken
 from qtui.core.duel.records import Party, RoundRecord, SideRecord, SuiteRecord
 from qtui.core.duel.suite.checks import Mark
 from qtui.core.duel.suite.score import Result
@@ -106,6 +107,8 @@ def _keep_round(database: sqlite3.Connection, record: RoundRecord) -> None:
     )  # fmt: skip
     database.execute("DELETE FROM rounds WHERE id = ?", (record.id,))
     _insert(database, "rounds", row)
+    if record.token:
+        _insert(database, "round_tokens", (record.id, record.token.place, record.token.first, record.token.second))
     for side in record.sides:
         party = side.party
         values = (
@@ -143,10 +146,11 @@ def _round(database: sqlite3.Connection, row: tuple[Any, ...]) -> RoundRecord:
         f"SELECT {', '.join(_SIDE_COLUMNS)} FROM round_sides WHERE round = ? ORDER BY side",  # noqa: S608
         (identity,),
     ).fetchall()
+    token = database.execute("SELECT place, first, second FROM round_tokens WHERE round = ?", (identity,)).fetchone()
     try:
         return RoundRecord(
             identity, time, prompt, mode, json.loads(sampling), system, engine, build, tuple(map(_side, sides)),
-            bool(blind), Vote(vote) if vote else None,
+            bool(blind), Vote(vote) if vote else None, DifferentToken(*token) if token else None,
         )  # fmt: skip
     except (ValueError, TypeError) as error:
         raise QtuiError("the history holds a round that cannot be read", "move it away: a new one is begun") from error

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import qtui
+from qtui.core.duel.suite.shelf import ALL
 from qtui.core.duel.suite.task import Suite
 from qtui.core.duel.suite.text import MOST_BYTES, joined_suites, read_choices, read_suite
 from qtui.core.errors import UsageError
@@ -13,10 +14,8 @@ from qtui.core.text import clean, clean_name
 from qtui.services.paths import config_path
 
 SHIPPED = Path(qtui.__file__).parent / "data" / "suites"
-ALL = "all"
-"""Every suite of the shipped ones but those that `all` leaves out."""
 NOT_IN_ALL = ("demo", "russian")
-"""One is for one small model, the other for models of one language."""
+"""What `all` leaves out: one is for one small model, the other for models of one language."""
 
 
 class SuiteFiles:
@@ -36,8 +35,16 @@ class SuiteFiles:
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all suites, the user's first; one of the same name takes a shipped one's place."""
-        mine = sorted(path.stem for path in self._files(self.own))
-        return tuple(dict.fromkeys([*mine, *sorted(path.stem for path in self._files(SHIPPED))]))
+        return tuple(dict.fromkeys([*self.own_names(), *sorted(path.stem for path in self._files(SHIPPED))]))
+
+    def own_names(self) -> tuple[str, ...]:
+        """Return the names of the user's."""
+        return tuple(dict.fromkeys(path.stem for path in self._files(self.own)))
+
+    @property
+    def place(self) -> str:
+        """Return where the user's own are looked for, clean."""
+        return clean_name(str(self.own), 400)
 
     async def find(self, name: str) -> Suite:
         """Return a suite by its name or its file; `all` is every shipped one for models in general.

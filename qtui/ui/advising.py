@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from textual import on
 
 from qtui.ui.advice_messages import OpenAdvice, WishesChanged
-from qtui.ui.recalling import Recalling
+from qtui.ui.suiting import Suiting
 
 if TYPE_CHECKING:  # the app paints before what panels need is imported
     from qtui.core.advice.wishes import Wishes
     from qtui.core.library.variant import Variant
 
 
-class Advising(Recalling):
+class Advising(Suiting):
     """A shell that can advise."""
 
     wishes: Wishes | None = None

@@ -83,7 +83,7 @@ class QtuiApp(Making):
         self.add_mode("models", self._built("models", self._build_models))
         self.add_mode("arena", self._built("arena", self._build_arena))
         if self._parts.hub is not None:
-            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._standing, self._variants_here)))
+            self.add_mode("hub", self._built("hub", lambda: self.build_hub(self._seen_standing(), self._variants_here)))
         self.add_mode("monitor", self._built("monitor", self._build_monitor))
         self.start_watching()
         self.start_downloading()
@@ -122,7 +122,7 @@ class QtuiApp(Making):
         parts = self._parts
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
-            folders=parts.models_dirs, vitals=self._vitals, standing=self._standing, dated=parts.dated,
+            folders=parts.models_dirs, vitals=self._vitals, standing=self._seen_standing(), dated=parts.dated,
             forecast=parts.forecast, keeping=parts.keeping,
         )  # fmt: skip
         return self._models
@@ -202,19 +202,23 @@ class QtuiApp(Making):
         self._standing = replace(self._standing, loaded=event.loaded, rates=event.rates, plans=event.plans)
         if event.covered != self._vitals.covered:
             self.show_vitals(replace(self._vitals, covered=event.covered))
-        if self._models is not None:
-            self._models.show_standing(self._standing)
-        if self.hub_place is not None:
-            self.hub_place.show_standing(self._standing)
+        self._show_standing()
 
     async def _stand(self, standing: Standing) -> None:
         self._standing = standing
-        if self._models is not None:
-            self._models.show_standing(standing)
-        if self.hub_place is not None:
-            self.hub_place.show_standing(standing)
+        self._show_standing()
         if self._arena is not None:
             await self._arena.show_sides(standing.sides)
+
+    def _seen_standing(self) -> Standing:
+        """Return what the places but the Arena may show of it."""
+        return self._standing.covered() if self._vitals.covered else self._standing
+
+    def _show_standing(self) -> None:
+        if self._models is not None:
+            self._models.show_standing(self._seen_standing())
+        if self.hub_place is not None:
+            self.hub_place.show_standing(self._seen_standing())
 
     def _show_plan(self, current: CurrentPlan) -> None:
         if self._models is not None:

@@ -31,6 +31,7 @@ class Where(StrEnum):
     COMPARE = "Compare"
     DELETE = "In the question before deleting"
     DOWNLOADS = "Downloads"
+    SUITES = "Suites"
     HISTORY = "History"
     HISTORY_SEARCH = "History, in the search"
     QUANTISE = "Quantise"

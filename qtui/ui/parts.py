@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.downloads.run import DownloadRun
     from qtui.core.duel.keeper import Keeper
     from qtui.core.duel.past import PastRounds
+    from qtui.core.duel.suite.checks import Judge
+    from qtui.core.duel.suite.shelf import SuiteShelf
     from qtui.core.forecast import Forecast
     from qtui.core.help_pages import HelpPage
     from qtui.core.hub.ports import Hub
@@ -101,6 +103,10 @@ class Parts:
     """None: nothing is verified."""
     keeper: Keeper | None = None
     """Keeps the rounds of the Arena; None: they are not kept."""
+    suites: SuiteShelf | None = None
+    """The suites that there are; None: there are none here."""
+    judge: Callable[[], Judge] | None = None
+    """Makes what judges answers that may loop or crash; None: no suite is run."""
     past: PastRounds | None = None
     """The rounds that are kept; None: there is no history here."""
     forecast: Forecast | None = None

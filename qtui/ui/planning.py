@@ -46,10 +46,11 @@ class Planning(Shell):
         from qtui.ui.panels.plan_weighing import Weighers
 
         subject = self.screen.subject() if isinstance(self.screen, Place) else None
+        forecast = None if self._vitals.covered else self._parts.forecast  # it knows what was measured
         self.push_screen(
             PlanPanel(
                 current=self.current, variant=subject, around=self._around(subject), presets=self._parts.presets,
-                weighers=Weighers(self._parts.guard, self._parts.forecast, self._find_variants),
+                weighers=Weighers(self._parts.guard, forecast, self._find_variants),
             )
         )  # fmt: skip
 

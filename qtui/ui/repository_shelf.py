@@ -169,7 +169,8 @@ class RepositoryShelf:
     ) -> Row:
         side = standing.mark(row.here) if row.here is not None else ""
         mark = "*" if star is not None and star.key == row.key else ""
-        cells = remote_cells(row, self.weighings.get(row.key), self._speeds.get(row.variant.path), download)
+        speed = standing.pace(row.here or row.variant.path, self._speeds.get(row.variant.path))
+        cells = remote_cells(row, self.weighings.get(row.key), speed, download)
         return Row(row.key, cells, mark=(mark + side)[:2])
 
     def _sorted(self, rows: Sequence[RemoteVariant]) -> Iterator[RemoteVariant]:

@@ -131,7 +131,7 @@ class Shelf:
 
     def stand(self, standing: Standing) -> None:
         """Take what the Arena does with the variants."""
-        if standing.rates != self.standing.rates:
+        if (standing.rates, standing.hidden) != (self.standing.rates, self.standing.hidden):
             self._known.clear()
         if standing != self.standing:
             self._rows.clear()
@@ -208,7 +208,7 @@ class Shelf:
     def _library_row(self, path: Path) -> LibraryRow:
         row = self._known.get(path)
         if row is None:
-            weighing, speed = self._weighings.get(path), self._speeds.get(path)
+            weighing, speed = self._weighings.get(path), self.standing.pace(path, self._speeds.get(path))
             row = LibraryRow(
                 self.variants[path], weighing.verdict if weighing else None, weighing.footprint if weighing else None,
                 self.standing.rates.get(path, speed.rate if speed else None),

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 
 from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
-from qtui.ui.command import HOMES, MODAL, Where
+from qtui.ui.command import HOMES, MODAL, Command, Where
 from qtui.ui.commands import bindings
 from qtui.ui.following import Following
 from qtui.ui.places.place import Place
@@ -54,7 +54,12 @@ class Shell(Following):
         from qtui.ui.panels.keys import KeysPanel
 
         first = self.screen.spots() if isinstance(self.screen, Place) else ()
-        self.push_screen(KeysPanel(first, self.advice(), self.keymap.commands))
+        self.push_screen(KeysPanel(first, self.advice(), self._worded_commands()))
+
+    def _worded_commands(self) -> Sequence[Command]:
+        """Return all commands in the words that hold where the user is."""
+        commands = self.keymap.commands
+        return self.screen.worded(commands) if isinstance(self.screen, Place) else commands
 
     def advice(self) -> Sequence[str]:
         """Return what is amiss here, and what to do about it."""
@@ -73,7 +78,7 @@ class Shell(Following):
         here = {active.binding.id for active in self.screen.active_bindings.values() if active.enabled}
         entries = [
             Entry(command, here=command.id in here)
-            for command in self.keymap.commands
+            for command in self._worded_commands()
             if command.bound and command.id != "palette" and (command.id in here or command.where not in MODAL)
         ]
         self.push_screen(PalettePanel(entries), self._run_command)

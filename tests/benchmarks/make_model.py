@@ -57,15 +57,17 @@ SIZES = {
 }
 
 
-def write_model(path: Path, shape: Shape, *, plain: bool = False) -> Path:
+def write_model(path: Path, shape: Shape, *, plain: bool = False, template: str = "") -> Path:
     """Write the file, whole or not at all.
 
     `plain`: all weights in F16, which the CPU computes with as they lie in the file: nothing is stored anew.
+    `template`: a chat template; without one only what continues a text can be asked.
     """
     tensors = _tensors(shape)
     if plain:
         tensors = [_tensor(t.name, t.shape, t.type_id if t.type_id == F32 else F16) for t in tensors]
-    image = build(model_metadata(path.stem, shape), tensors)
+    chat: dict[str, Typed | Scalar] = {"tokenizer.chat_template": template} if template else {}
+    image = build(model_metadata(path.stem, shape) | chat, tensors)
     with replacing(path, mode=0o644) as part:
         image.write(part)
     return path

@@ -43,7 +43,7 @@ def prepared(world: World, hostile: str) -> World:
     "arguments",
     [
         ["ls"], ["show", "NAME"], ["fit", "NAME"], ["ask", "NAME", "hi", "--show-thinking"],
-        ["duel", "NAME", "B", "hi"], ["bench", "NAME", "--repeats", "1"], ["doctor"],
+        ["advise", "NAME", "B"], ["duel", "NAME", "B", "hi"], ["bench", "NAME", "--repeats", "1"], ["doctor"],
     ],
     ids=lambda arguments: arguments[0],
 )  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from qtui.core.duel.ballot import Vote
+from qtui.core.duel.difference import DifferentToken
 from qtui.core.duel.records import Party, RoundRecord, SideRecord, SuiteRecord, new_id, without_text
 from qtui.core.duel.standing import standings
 from qtui.core.duel.suite.checks import Mark
@@ -47,7 +48,7 @@ def store(tmp_path: Path) -> RoundsFile:
 
 
 async def test_a_round_comes_back_as_it_was_kept(store: RoundsFile) -> None:
-    record = round_of(blind=True, vote=Vote.B)
+    record = round_of(blind=True, vote=Vote.B, token=DifferentToken(7, " air", ""))
     await store.keep_round(record)
     assert list(await store.rounds()) == [record]
     await store.keep_vote(record.id, Vote.TIE)
@@ -85,10 +86,11 @@ async def test_rounds_are_found_by_all_words_in_prompt_answer_or_name(store: Rou
 
 
 async def test_numbers_alone_hold_no_text(store: RoundsFile) -> None:
-    await store.keep_round(without_text(round_of("A secret question")))
+    await store.keep_round(without_text(round_of("A secret question", token=DifferentToken(7, " secret", ""))))
     (kept,) = await store.rounds()
     assert (kept.prompt, kept.system, kept.sides[0].text, kept.sides[0].thinking) == (None, None, None, None)
     assert kept.sides[0].generation_rate == 40.0
+    assert kept.apart == "differ from token 7"
     path = Path(store.place)
     held = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"secret" not in held

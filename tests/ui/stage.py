@@ -11,7 +11,10 @@ from textual.widgets import Static
 
 from qtui.core.downloads.ports import Checksums, Downloads
 from qtui.core.downloads.run import DownloadRun
+from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.past import PastRounds
+from qtui.core.duel.suite.checks import Judge
+from qtui.core.duel.suite.shelf import SuiteShelf
 from qtui.core.forecast import Forecast
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Role, Variant
@@ -70,6 +73,9 @@ class Stage:
     checksums: Checksums | None = None
     downloads: Downloads | None = None
     past: PastRounds | None = None
+    suites: SuiteShelf | None = None
+    judge: Callable[[], Judge] | None = None
+    keeper: Keeper | None = None
     workshop: Workshop | None = None
     made_measuring: MadeMeasuring | None = None
     real_library: Library | None = None
@@ -93,6 +99,7 @@ class Stage:
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
             remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past, workshop=self.workshop,
             made_measuring=self.made_measuring,
+            suites=self.suites, judge=self.judge, keeper=self.keeper,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip
         return QtuiApp(lambda: parts, store=self.settings, start=start, theme=theme, theme_files=files)

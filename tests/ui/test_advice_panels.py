@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from qtui.core.advice.loss import Losses
-from qtui.core.help_pages import HelpPage, help_page
+from qtui.core.help_pages import HelpPage
 from qtui.core.settings import Problem, Settings
 from qtui.core.text import GIB
 from qtui.services.evidence import EvidenceFiles
@@ -28,6 +28,7 @@ from qtui.ui.widgets.grouped_table import GroupedTable
 from tests.fakes import FakeSettings, make_variant
 from tests.ui.readable import hard_to_read, mixed_colours
 from tests.ui.stage import Stage, models, screen_text, sees, wait_until
+from tests.ui.test_hostile import HOSTILE, check_screen
 
 QUANTS = {
     "BF16": (16.0, 16.0), "Q8_0": (8.5, 8.5), "Q5_K_M": (5.7, 5.7), "Q4_K_M": (4.9, 4.9), "UD-Q4_K_XL": (4.8, 4.8),
@@ -149,22 +150,26 @@ async def test_panels_can_be_read_in_every_theme(theme: str) -> None:
             await pilot.press("escape")
 
 
-@pytest.mark.parametrize("text", ["[red]x[/red]", "\x1b]0;x\x07", "a\u202eb"], ids=["markup", "osc", "bidi"])
-async def test_hostile_names_and_figures_do_nothing(text: str) -> None:
-    from qtui.core.text import clean_name
-
-    variant = make_variant(clean_name(f"M{text}"), "Q4_K_M", size=GIB)
-    stage = Stage(variants=(variant,))
+async def test_hostile_names_and_figures_do_nothing() -> None:
+    shelf = tuple(
+        make_variant("Alpha", "Q4_K_M", size=(number + 1) * GIB, path=Path(f"/models/{number}.gguf"))
+        for number in range(len(HOSTILE))
+    )
+    shelf = tuple(replace(one, quant=text) for one, text in zip(shelf, HOSTILE.values(), strict=True))
+    stage = Stage(variants=shelf)
     app = stage.app()
     make = app._make_parts
-    page = help_page("1-x.md", f"# T\n\n{clean_name(text)}\n")
-    app._make_parts = lambda: replace(
-        make(), losses=lambda: losses(Problem(clean_name(text), "x", clean_name(text))), help_pages=lambda: (page,)
-    )
-    async with app.run_test(size=(80, 24)) as pilot:
-        await sees(pilot, "1 file")
-        for key in ("V", "F", "H"):
+    wrong = tuple(Problem(text, text, text) for text in HOSTILE.values())
+    app._make_parts = lambda: replace(make(), losses=lambda: losses(*wrong))
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await sees(pilot, f"{len(shelf)} files")
+        await wait_until(pilot, lambda: "asking" not in screen_text(pilot))
+        await pilot.press("g")
+        for key in ("V", "F"):
             await pilot.press(key)
-            await sees(pilot, "close")
-            assert "\x1b" not in screen_text(pilot) and "\u202e" not in screen_text(pilot)
+            await wait_until(pilot, lambda: len(rows(pilot)) == len(shelf))
+            for _ in range(len(shelf)):
+                await pilot.press("j")
+                check_screen(pilot)
             await pilot.press("escape")
+            await wait_until(pilot, partial(shows, pilot, ModelsPlace))

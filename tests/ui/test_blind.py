@@ -14,17 +14,33 @@ from textual.widget import Widget
 from qtui.core.duel.ballot import Vote
 from qtui.core.duel.blind import Blinding
 from qtui.core.duel.keeper import Keeper
+from qtui.core.duel.past import PastRounds
 from qtui.core.errors import Failure
+from qtui.core.memory.speed import Speed
+from qtui.core.origin import Origin
 from qtui.core.text import GIB
 from qtui.services.history import HistoryFile
+from qtui.services.reports import keep_report
 from qtui.services.rounds import RoundsFile
+from qtui.services.suites import SuiteFiles
+from qtui.ui.panels.compare import ComparePanel
+from qtui.ui.panels.details import DetailsPanel
+from qtui.ui.panels.ladder import LadderPanel
+from qtui.ui.panels.plan import PlanPanel
+from qtui.ui.places.arena import ArenaPlace
 from qtui.ui.places.ballots import Ballots
+from qtui.ui.places.hub import HubPlace
+from qtui.ui.places.models import ModelsPlace
 from qtui.ui.places.monitor import MonitorPlace
 from qtui.ui.side import Phase
+from qtui.ui.widgets.grouped_table import GroupedTable
+from tests.core.downloads.fake_port import FakeDownloads
+from tests.fake_hub import FakeHub
 from tests.fakes import FakeHashes, FakeSessions, LoadScript, Reply, ScriptedEngine, make_seen
 from tests.ui.stage import LARGE, OTHER, SMALL, Stage, arena, screen_lines, screen_text, sees, told, wait_until
 from tests.ui.test_arena_place import both_ready
 from tests.ui.test_chat import rested, say
+from tests.ui.test_pacer import KnownRates
 from tests.ui.test_votes import two_answers
 
 TELLING = re.compile(r"Alpha|Beta|Q4_K_M|Q6_K|Q8_0|GiB|MiB|t/s|\d+\.\d|\.gguf|\btok|needs|\d %")
@@ -125,6 +141,84 @@ def nothing_tells_of_sides(pilot: Pilot[None]) -> None:
         assert not re.search(r"Alpha|Q4_K_M|Q8_0|t/s", text), (where, text)
 
 
+OF_A_SIDE = re.compile(r"Alpha|Q4_K_M|Q8_0|t/s|41\.2|22\.2|40\.0|\bA better|answer of [AB]")
+"""What would tell in a panel that is not about files."""
+OF_THE_ROUND = re.compile(r"\bloaded\b|41\.2|22\.2|40\.0|t/s|answering|\b[AB]\W? (?:Alpha|Q4_K_M|Q8_0)")
+"""What would tell where files are looked at, by their names."""
+
+
+def nothing_tells_of_the_round(pilot: Pilot[None], telling: re.Pattern[str] = OF_THE_ROUND) -> None:
+    """No row is marked with a side, none is loaded or has a rate that was measured; nobody's pane is named."""
+    for where, text in rendered(pilot):
+        assert not telling.search(text), (where, text)
+    for screen in pilot.app.screen_stack:
+        for found in screen.query(GroupedTable):
+            assert not [row.key for row in found.rows if {*row.mark} & {"A", "B"}]
+
+
+PANELS = {"o": DetailsPanel, "c": ComparePanel, "l": LadderPanel, "p": PlanPanel}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_no_place_and_no_panel_tells_of_an_open_round(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Names of files stand where files are looked at; what stands on a side, is loaded or was measured does not."""
+    stage = busy_stage()
+    stage.forecast = KnownRates({path: Speed(22.2, Origin.MEASURED) for path in (SMALL.path, LARGE.path)})
+    stage.past = PastRounds(RoundsFile(HistoryFile(tmp_path / "h.sqlite3")), stage.library, keep_report)
+    stage.suites, stage.hub, stage.downloads = SuiteFiles(tmp_path), FakeHub(), FakeDownloads()
+    two_answers(stage, 2)
+    async with stage.duel().run_test(size=size, notifications=True) as pilot:
+        await both_ready(pilot)
+        await say(pilot, "first")  # rates are measured and shown in Models before names are hidden
+        await pilot.press("1")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ModelsPlace))
+        await sees(pilot, "loaded")
+        await sees(pilot, "40.0")
+        await pilot.press("3")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ArenaPlace))
+        await pilot.press("n")
+        await say(pilot, "why")
+        await wait_until(pilot, lambda: arena(pilot)._curtain.down and arena(pilot)._ballots.open)
+        nothing_tells(pilot)
+        for key in ("question_mark", "comma", "w", "s", "ctrl+p"):
+            await pilot.press(key)
+            await wait_until(pilot, lambda: not isinstance(pilot.app.screen, ArenaPlace))
+            nothing_tells_of_the_round(pilot, OF_A_SIDE)
+            await pilot.press("escape")
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, ArenaPlace))
+        await pilot.press("h")
+        await told(pilot, "A blind round is open")
+        await pilot.press("1")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ModelsPlace))
+        await sees(pilot, "Q8_0")
+        for _ in range(3):
+            nothing_tells_of_the_round(pilot)
+            assert "40.0" not in screen_text(pilot)
+            await pilot.press("s")  # sorted by what is hidden, too
+            await pilot.press("j")
+        await pilot.press("g")
+        for key, kind in PANELS.items():
+            await pilot.press(key)
+            await wait_until(pilot, lambda kind=kind: isinstance(pilot.app.screen, kind))  # type: ignore[misc]
+            nothing_tells_of_the_round(pilot)
+            assert "40.0" not in screen_text(pilot)
+            await pilot.press("escape")
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, ModelsPlace))
+        await pilot.press("2")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, HubPlace))
+        nothing_tells_of_the_round(pilot)
+        await pilot.app.run_action("go('monitor')")
+        await sees(pilot, "hidden while a blind round is open")
+        nothing_tells(pilot)
+        await pilot.press("3")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ArenaPlace))
+        await pilot.press("a")
+        await sees(pilot, "t/s")
+        await pilot.press("1")
+        await sees(pilot, "loaded")
+        await sees(pilot, "40.0")  # and everything is there again
+
+
 async def test_the_question_before_quitting_names_nobody() -> None:
     stage = Stage()
     stage.engine.enqueue(Reply("half of it", hold=asyncio.Event()), variant=SMALL)
@@ -156,7 +250,7 @@ async def test_each_vote_ends_the_conversation_and_the_next_is_shuffled_anew(mon
         assert "why" not in screen_text(pilot)
         assert [len(session.requests[-1].messages) for session in stage.engine.sessions] == [1, 1]
         await pilot.press("b")
-        await told(pilot, "1 votes each")
+        await told(pilot, "1 vote each")
 
 
 async def test_identical_answers_are_recorded_and_ask_for_no_vote(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ class Ballot:
         leader = self.leader
         ahead = max(self.a, self.b)
         if leader is None:
-            said = f"{self.a} votes each"
+            said = f"{self.a} vote{'' if self.a == 1 else 's'} each"
         else:
             said = f"{ahead} of {self.decided} for {names[0] if leader is Vote.A else names[1]}"
         if self.shown:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, ROW, LEFT, RIGHT, TOP = 720, 26, 210, 150, 30
+WIDTH, ROW, LEFT, RIGHT, TOP = 720, 26, 210, 200, 30
 HEIGHT_DOTS = 240
+LABEL = 25
+"""Characters of a label that fit to the left of a chart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def intervals(title: str, rows: Sequence[tuple[str, float, float, float, str]], 
 
     bottom = TOP + len(rows) * ROW + 6
     centre = at(middle)
+    ends = ((at(middle - reach), middle - reach), (centre, middle), (at(middle + reach), middle + reach))
     parts = [f'<line class="axis" x1="{centre:.1f}" y1="{TOP - 4}" x2="{centre:.1f}" y2="{bottom - 4}"/>']
     for place, (label, value, low, high, text) in enumerate(rows):
         y = TOP + place * ROW
@@ -65,7 +68,8 @@ def intervals(title: str, rows: Sequence[tuple[str, float, float, float, str]], 
         parts.append(_whisker(at(low), at(high), y + ROW / 2 - 1))
         parts.append(f'<circle class="a" cx="{at(value):.1f}" cy="{y + ROW / 2 - 1}" r="4.5"/>')
         parts.append(f'<text x="{WIDTH - RIGHT + 8}" y="{y + 17}">{escape(text)}</text>')
-    return _svg(title, parts, bottom)
+    parts += [f'<text x="{x:.1f}" y="{bottom + 12}" text-anchor="middle">{value:.3g}</text>' for x, value in ends]
+    return _svg(title, parts, bottom + 20)
 
 
 def dots(title: str, series: Mapping[str, Sequence[Dot]]) -> str:
@@ -73,16 +77,17 @@ def dots(title: str, series: Mapping[str, Sequence[Dot]]) -> str:
     values = [dot.value for row in series.values() for dot in row if math.isfinite(dot.value)]
     places = max((dot.place for row in series.values() for dot in row), default=0) or 1
     most = max(values, default=1.0) or 1.0
-    room, height = WIDTH - 90, HEIGHT_DOTS - TOP - 20
+    top = TOP + 8
+    room, height = WIDTH - 90, HEIGHT_DOTS - top - 20
     legend_top = HEIGHT_DOTS + 6
     parts = [
-        f'<line class="axis" x1="70" y1="{TOP + height}" x2="{70 + room}" y2="{TOP + height}"/>',
-        f'<text x="64" y="{TOP + 5}" text-anchor="end">{most:.4g}</text>',
-        f'<text x="64" y="{TOP + height + 4}" text-anchor="end">0</text>',
+        f'<line class="axis" x1="70" y1="{top + height}" x2="{70 + room}" y2="{top + height}"/>',
+        f'<text x="64" y="{top + 5}" text-anchor="end">{most:.4g}</text>',
+        f'<text x="64" y="{top + height + 4}" text-anchor="end">0</text>',
     ]
     for number, (name, row) in enumerate(series.items()):
         for dot in row:
-            x, y = 70 + room * dot.place / places, TOP + height * (1 - _share(dot.value, most))
+            x, y = 70 + room * dot.place / places, top + height * (1 - _share(dot.value, most))
             parts.append(_form(number, x, y))
         parts.append(_form(number, 76, legend_top + number * 20))
         parts.append(f'<text x="90" y="{legend_top + number * 20 + 4}">{escape(name)}</text>')
@@ -101,7 +106,8 @@ def _share(value: float, most: float) -> float:
 
 
 def _label(text: str, y: float) -> str:
-    shown = text if len(text) <= 28 else text[:27] + "…"
+    # The end of a name tells variants of one model apart.
+    shown = text if len(text) <= LABEL else f"{text[: LABEL - 13]}…{text[-12:]}"
     return f'<text x="{LEFT - 8}" y="{y + 17}" text-anchor="end">{escape(shown)}</text>'
 
 

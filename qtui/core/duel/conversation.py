@@ -78,5 +78,8 @@ class Answer:
     prompt: str = ""
     """The text as it was given to the model, template applied; clean."""
     warnings: tuple[str, ...] = ()
+    pieces: tuple[str, ...] = ()
+    """The texts of its first tokens in order, thinking included; bytes that are no whole characters as `\\xe2`. Empty
+    where the engine does not tell them."""
     actual: Actual | None = None
     """What the system says of the session after it; the app's process looks, not the session's own."""

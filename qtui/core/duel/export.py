@@ -123,6 +123,7 @@ def _round(record: RoundRecord) -> list[str]:
         f"## Round of {when(record.time)}",
         f"{record.mode.replace('_', ' ')} · {line(record.engine)} {line(record.build)}{blind}{vote}",
         fenced(record.prompt) if record.prompt is not None else NOT_KEPT,
+        *([f"The answers: {line(record.apart)}"] if record.apart else []),
     ]
     for side in record.sides:
         parts += [f"### {side.party.side}: {line(side.party.title)}", f"`{side.party.hash or 'hash not known'}`"]
@@ -134,13 +135,16 @@ def _round(record: RoundRecord) -> list[str]:
 def _suite(suite: SuiteRecord) -> list[str]:
     sides = ", ".join(f"{party.side}: {line(party.title)}" for party in suite.parties)
     told = suite.score
-    rows = ["| group | tasks | A | B | only A | only B | verdict |", "|---|---:|---:|---:|---:|---:|---|"]
+    rows = [
+        "| group | tasks | A | B | only A | only B | 95 % of A - B | verdict |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
+    ]
     for group in [*told.groups, *([told.total] if len(told.groups) > 1 else [])]:
         a, b = (f"{value:.1f}" for value in group.scores) if group.scores else ("–", "–")
         pairs = group.pairs
         rows.append(
             f"| {line(group.group)} | {pairs.total} | {a} | {b} | {pairs.only_first} | {pairs.only_second} "
-            f"| {line(group.sentence)} |"
+            f"| {group.interval_text} | {line(group.sentence)} |"
         )
     state = "" if suite.complete else " · not complete"
     head = f"## Suite {line(suite.suite)}, {when(suite.time)}"

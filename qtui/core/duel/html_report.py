@@ -25,11 +25,12 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; font: 14px/1.45 ui-monospace, monospace; }
-table { border-collapse: collapse; }
-td, th { padding: .2rem .7rem; text-align: right; border-bottom: 1px solid var(--line); }
+.wide { overflow-x: auto; } table { border-collapse: collapse; }
+td, th { padding: .2rem .7rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line); }
 td:first-child, th:first-child, td:last-child, th:last-child { text-align: left; }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; } .sides > div { min-width: 0; }
-@media (max-width: 44rem) { .sides { grid-template-columns: 1fr; } }
+h1, h2, h3, p { overflow-wrap: anywhere; }
+@media (max-width: 44rem) { .sides { grid-template-columns: 1fr; } svg { font-size: 15px !important; } }
 .prompt { border-left: 3px solid var(--line); padding-left: .7rem; } .quiet { opacity: .75; font-size: 14px; }
 mark { background: #f5c54266; color: inherit; text-decoration: underline; text-underline-offset: 3px; }
 svg { max-width: 100%; height: auto; font: 13px system-ui, sans-serif; } svg text { fill: currentColor; }
@@ -114,16 +115,18 @@ def _suite(suite: SuiteRecord) -> list[str]:
     ]  # fmt: skip
     body = "".join(
         f"<tr><td>{escape(group.group)}</td><td>{group.pairs.total}</td><td>{scores[0]:.1f}</td><td>{scores[1]:.1f}</td>"
-        f"<td>{group.pairs.only_first}</td><td>{group.pairs.only_second}</td><td>{escape(group.sentence)}</td></tr>"
+        f"<td>{group.pairs.only_first}</td><td>{group.pairs.only_second}</td><td>{group.interval_text}</td>"
+        f"<td>{escape(group.sentence)}</td></tr>"
         for group, scores in scored
     )
-    head = "".join(f"<th>{name}</th>" for name in ("group", "tasks", "A", "B", "only A", "only B", "verdict"))
+    titles = ("group", "tasks", "A", "B", "only A", "only B", "95 % of A - B", "verdict")
+    head = "".join(f"<th>{title}</th>" for title in titles)
     return [
         f"<h2>Suite {escape(suite.suite)}</h2>",
         f'<p class="quiet">{escape(about)}</p>',
         bars("Scores out of 10", rows, top=10.0),
         intervals("Score of A less that of B, with its 95 % interval", apart, middle=0.0),
-        f"<table><tr>{head}</tr>{body}</table>", f'<p class="quiet">{escape(told.note)}</p>',
+        f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>', f'<p class="quiet">{escape(told.note)}</p>',
     ]  # fmt: skip
 
 
@@ -148,6 +151,7 @@ def _round(record: RoundRecord) -> list[str]:
     return [
         "<h2>Round</h2>", f'<p class="quiet">{escape(" · ".join(about))}</p>',
         f'<div class="prompt"><pre>{escape(prompt)}</pre></div>',
+        *([f"<p>The answers: {escape(record.apart)}</p>"] if record.apart else []),
         f'<div class="sides">{"".join(_sides(record.sides))}</div>',
     ]  # fmt: skip
 

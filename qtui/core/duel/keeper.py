@@ -6,8 +6,9 @@ A history that cannot be written stops no duel: the first reason is told, the re
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from qtui.core.duel.ballot import Vote
 from qtui.core.duel.conversation import Sampling
@@ -17,6 +18,7 @@ from qtui.core.duel.records import (
     SuiteRecord,
     new_id,
     round_sides,
+    round_token,
     sampling_json,
     without_text,
 )
@@ -26,11 +28,31 @@ from qtui.core.duel.suite.score import Result
 from qtui.core.duel.suite.task import Suite
 from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Engine
 from qtui.core.settings import Keep
 from qtui.core.text import clean_name
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must be the same for a suite's run to be taken up, beside files, suite and build."""
+
+    sampling: Sampling
+    system: str = ""
+    raw: bool = False
+    plans: Mapping[str, LoadPlan] = field(default_factory=dict)
+    """How each side is to be loaded."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the sampling as a record holds it, with what else was asked for."""
+        return {
+            **sampling_json(self.sampling),
+            **({"system": self.system} if self.system else {}),
+            **({"raw": True} if self.raw else {}),
+        }  # fmt: skip
 
 
 class Keeper:
@@ -72,7 +94,7 @@ class Keeper:
         return RoundRecord(
             new_id(), time.time(), ended.prompt, ended.mode.value, sampling_json(sampling), system or None,
             clean_name(" / ".join(names), 400), clean_name(" / ".join(builds), 400), round_sides(ended, digests), blind,
-            vote,
+            vote, round_token(ended),
         )  # fmt: skip
 
     async def keep(self, record: RoundRecord) -> bool:
@@ -90,17 +112,21 @@ class Keeper:
             rounds = self._rounds
             await self._try(lambda: rounds.keep_vote(round_id, vote))
 
-    async def begin_suite(self, suite: Suite, sides: dict[str, Variant], sampling: Sampling) -> SuiteRecord:
+    async def begin_suite(self, suite: Suite, sides: Mapping[str, Variant], conditions: Conditions) -> SuiteRecord:
         """Return the record of a suite's run: the last one that was not complete, where all is as it was, or a new one.
 
         Results of the old one that could not be judged are left out: they are asked for again.
         """
+        wanted = {side: plan.as_json() for side, plan in conditions.plans.items()}
         parties = tuple(
-            [Party.of(side, variant, await self._hashes.hash(variant)) for side, variant in sorted(sides.items())]
+            [
+                Party.of(side, variant, await self._hashes.hash(variant), wanted.get(side))
+                for side, variant in sorted(sides.items())
+            ]
         )
         info = await self._engine.info()
         fresh = SuiteRecord(
-            new_id(), time.time(), suite.name, suite.digest, len(suite.tasks), sampling_json(sampling), info.name,
+            new_id(), time.time(), suite.name, suite.digest, len(suite.tasks), conditions.as_json(), info.name,
             info.build, parties,
         )  # fmt: skip
         if self._rounds is None:

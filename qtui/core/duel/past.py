@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from qtui.core.duel.export import Report
-from qtui.core.duel.records import Party, RoundRecord
+from qtui.core.duel.records import Party, RoundRecord, SuiteRecord
 from qtui.core.duel.storage import Rounds
 from qtui.core.errors import QtuiError
 from qtui.core.library.variant import Variant
@@ -42,6 +42,10 @@ class PastRounds:
     async def find(self, search: str = "") -> Sequence[RoundRecord]:
         """Return the newest rounds that hold all words, newest first."""
         return await self.rounds.rounds(MOST, search)
+
+    async def suites(self) -> Sequence[SuiteRecord]:
+        """Return the newest runs of suites, newest first."""
+        return await self.rounds.suites(MOST)
 
     async def delete(self, record: RoundRecord) -> None:
         """Delete one round, what was written in it and the vote on it."""

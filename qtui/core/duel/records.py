@@ -14,6 +14,8 @@ from typing import Any
 from qtui.core.duel.ballot import Vote
 from qtui.core.duel.conversation import Sampling
 from qtui.core.duel.degeneration import degeneration
+from qtui.core.duel.difference import Difference, DifferentToken, difference
+from qtui.core.duel.report import round_difference
 from qtui.core.duel.run import RoundEnded
 from qtui.core.duel.side import SideResult
 from qtui.core.duel.suite.score import Result, SuiteScore, score
@@ -33,7 +35,7 @@ class Party:
     hash: str
     """`sha256:…` of the file, `partial:…` of its size and ends where it is large; empty: not known."""
     plan: dict[str, Any] = field(default_factory=dict)
-    """As it was used; empty where nothing was loaded."""
+    """As it was used, or for a suite's run as it was wanted; empty where nothing was loaded."""
 
     @staticmethod
     def of(side: str, variant: Variant, digest: str, plan: dict[str, Any] | None = None) -> Party:
@@ -108,6 +110,23 @@ class RoundRecord:
     sides: tuple[SideRecord, ...]
     blind: bool = False
     vote: Vote | None = None
+    token: DifferentToken | None = None
+    """The first one that the answers do not share; None: they share all, or it is not known."""
+
+    @property
+    def difference(self) -> Difference | None:
+        """Return how far both answers are apart; None unless two texts are kept."""
+        texts = [side.text for side in self.sides if side.text is not None]
+        if len(texts) != 2 or len(self.sides) != 2:
+            return None
+        return difference(texts[0], texts[1], self.token)
+
+    @property
+    def apart(self) -> str:
+        """Return how far both answers are apart as a line; empty where that is not known."""
+        if self.difference is not None:
+            return self.difference.sentence
+        return f"differ from token {self.token.place}" if self.token else ""
 
     @property
     def pair(self) -> str:
@@ -120,6 +139,8 @@ class RoundRecord:
             "id": self.id, "time": self.time, "prompt": self.prompt, "mode": self.mode, "sampling": self.sampling,
             "system": self.system, "engine": self.engine, "build": self.build, "blind": self.blind,
             "vote": self.vote.value if self.vote else None, "sides": [side.as_json() for side in self.sides],
+            "difference": self.difference.as_json() if self.difference else None,
+            "first_differing_token": self.token.as_json() if self.token else None,
         }  # fmt: skip
 
 
@@ -143,7 +164,7 @@ class SuiteRecord:
     @property
     def key(self) -> str:
         """Return what must be the same for a run to be taken up again."""
-        parties = "|".join(f"{party.side}={party.identity}" for party in self.parties)
+        parties = "|".join(f"{party.side}={party.identity}{sorted(party.plan.items())!r}" for party in self.parties)
         return f"{self.suite}|{self.digest}|{self.build}|{sorted(self.sampling.items())!r}|{parties}"
 
     @property
@@ -201,7 +222,14 @@ def round_sides(ended: RoundEnded, digests: dict[str, str]) -> tuple[SideRecord,
     return tuple(side_record(side, ended.prompt, digests.get(side.side, "")) for side in ended.sides)
 
 
+def round_token(ended: RoundEnded) -> DifferentToken | None:
+    """Return the first token that two answers do not share."""
+    apart = round_difference(ended)
+    return apart.token if apart else None
+
+
 def without_text(record: RoundRecord) -> RoundRecord:
     """Return a round without anything that was written in it."""
     sides = tuple(replace(side, text=None, thinking=None) for side in record.sides)
-    return replace(record, prompt=None, system=None, sides=sides)
+    token = DifferentToken(record.token.place, None, None) if record.token else None
+    return replace(record, prompt=None, system=None, sides=sides, token=token)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from qtui.core.duel.conversation import Answer
 from qtui.core.duel.degeneration import Degeneration, degeneration
-from qtui.core.duel.difference import Difference, difference
+from qtui.core.duel.difference import Difference, difference, first_different
 from qtui.core.duel.run import RoundEnded
 from qtui.core.duel.side import SideResult
 from qtui.core.errors import Failure
@@ -74,8 +75,15 @@ def failure_report(failure: Failure) -> dict[str, Any]:
 
 def round_difference(ended: RoundEnded) -> Difference | None:
     """Return how far two answers are apart, None unless exactly two sides answered."""
-    texts = [side.answer.text for side in ended.sides if side.answer]
-    return difference(*texts) if len(texts) == 2 and len(ended.sides) == 2 else None
+    answers = [side.answer for side in ended.sides if side.answer]
+    if len(answers) != 2 or len(ended.sides) != 2:
+        return None
+    return answer_difference(*answers)
+
+
+def answer_difference(first: Answer, second: Answer) -> Difference:
+    """Return how far two answers are apart, by words and by tokens."""
+    return difference(first.text, second.text, first_different(first.pieces, second.pieces))
 
 
 def side_differences(side: SideResult) -> tuple[PoolDifference, ...]:

@@ -8,8 +8,8 @@ is chosen by itself when both do not fit.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Collection, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -147,6 +147,19 @@ class Duel:
         side = self._sides.pop(label, None)
         if side:
             await side.unload()
+
+    @contextmanager
+    def aside(self, sampling: Sampling) -> Iterator[None]:
+        """Ask other things within than the conversation, without its system prompt; it goes on after that as it was."""
+        before = self.sampling, self.system, self.mode
+        talks = {label: (side.transcript, side.asked, side.before) for label, side in self._sides.items()}
+        self.sampling, self.system, self.mode = sampling, "", None
+        try:
+            yield
+        finally:
+            self.sampling, self.system, self.mode = before
+            for label, side in self._sides.items():
+                side.transcript, side.asked, side.before = talks.get(label, ((), "", ()))
 
     def clear(self) -> None:
         """Begin a new conversation on the loaded sessions."""

@@ -2,16 +2,20 @@
 
 All of it works on counts, so it needs no library. Sources: the sign test and McNemar's exact test are the two-sided
 binomial test with p = 1/2 (Siegel 1956; McNemar 1947); the interval of a proportion is Wilson's (1927); the interval of
-a difference of paired proportions is method 10 of Newcombe, Statistics in Medicine 17 (1998), 2635-2650.
+a difference of paired proportions is method 10 of Newcombe, Statistics in Medicine 17 (1998), 2635-2650; several
+tests at once are Holm's (Scandinavian Journal of Statistics 6, 1979) with Tarone's correction (Biometrics 46, 1990).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEVEL = 0.05
 """A difference that chance alone brings less often than this is shown as one."""
+SUM_LEVEL = 0.04
+"""Of the test over several groups together; what is left of `LEVEL` is for the groups."""
 Z = 1.959963984540054
 """The standard normal's 97.5 % point."""
 
@@ -41,6 +45,45 @@ def sign_test(wins: int, losses: int) -> float:
 def mcnemar(only_first: int, only_second: int) -> float:
     """Return McNemar's exact two-sided p: tasks that only one of two solved are as likely to be either's."""
     return sign_test(only_first, only_second)
+
+
+def levels(counts: Sequence[tuple[int, int]], level: float = LEVEL) -> tuple[float, ...]:
+    """Return the p below which each of several sign tests shows a difference; the chance of any wrong one is `level`.
+
+    Holm's steps: what is shown makes room for the rest. A test whose counts are so few that not even a clean sweep
+    could show anything cannot be wrong, and takes nothing from the others (Tarone). Each has the level of the step in
+    which it was shown, those that are not shown that of the last one. `counts` are wins and losses of each.
+    """
+    ps = [sign_test(*pair) for pair in counts]
+    found: dict[int, float] = {}
+    while True:
+        left = [place for place in range(len(counts)) if place not in found]
+        step = _tarone([sum(counts[place]) for place in left], level)
+        shown = [place for place in left if ps[place] < step]
+        if not shown:
+            return tuple(found.get(place, step) for place in range(len(counts)))
+        found.update(dict.fromkeys(shown, step))
+
+
+def levels_with_sum(counts: Sequence[tuple[int, int]]) -> tuple[tuple[float, ...], float]:
+    """Return the levels of several sign tests, and that of the one over their sum; all together are wrong at `LEVEL`.
+
+    The sum is what is asked for, and has most of it: `SUM_LEVEL`. The parts share the rest, or all of it once the sum
+    shows a difference (Bretz and others, Statistics in Medicine 28, 2009). Where all counts are in one part, that and
+    the sum are one test.
+    """
+    if sum(pair != (0, 0) for pair in counts) <= 1:
+        return (LEVEL,) * len(counts), LEVEL
+    shown = sign_test(sum(wins for wins, _ in counts), sum(losses for _, losses in counts)) < SUM_LEVEL
+    return levels(counts, LEVEL if shown else LEVEL - SUM_LEVEL), SUM_LEVEL
+
+
+def _tarone(totals: Sequence[int], level: float) -> float:
+    """Return level / k, with the smallest k for which no more than k tests could come below that."""
+    for k in range(1, len(totals) + 1):
+        if sum(sign_test(total, 0) < level / k for total in totals) <= k:
+            return level / k
+    return level
 
 
 def wins_needed(total: int) -> int | None:

@@ -20,13 +20,14 @@ from qtui.core.duel.run import Duel, DuelEvent, DuelMode, ModeChosen, RoundEnded
 from qtui.core.duel.side import SideResult
 from qtui.core.duel.suite.checks import CHILDS, Check, Choice, Judge, Mark
 from qtui.core.duel.suite.judging import judge, opposite
-from qtui.core.duel.suite.needle import SAMPLE, Yardstick, document, sample_text
+from qtui.core.duel.suite.needle import SAMPLES, Yardstick, document, sample_text
 from qtui.core.duel.suite.score import Result, SuiteScore, score
 from qtui.core.duel.suite.task import Suite, Task, TaskKind
 from qtui.core.errors import Failure
 from qtui.core.events import Failed, Loaded, Scored
 
 NO_TEMPLATE = "the model has no chat template: only what continues a text can be asked"
+NO_YARDSTICK = "the document could not be made: the model counts no tokens of it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,10 @@ class SuiteRun:
     ) -> AsyncGenerator[SuiteEvent, None]:
         """Ask one or two questions, and judge the answers."""
         prompt = task.prompt
-        if task.kind is TaskKind.NEEDLE and self._yardstick is not None:
+        if task.kind is TaskKind.NEEDLE:
+            if self._yardstick is None:
+                marks.update({} if self._duel.stopped else dict.fromkeys(order, (Mark(None, NO_YARDSTICK), "")))
+                return
             prompt = document(task, self._yardstick)
         rounds: list[dict[str, SideResult]] = []
         for question in filter(None, (prompt, task.opposite)):
@@ -200,6 +204,8 @@ class SuiteRun:
             sides = [asked[label] for asked in rounds if label in asked]
             failure = next((side.failure for side in sides if side.failure), None)
             answers = [side.answer for side in sides if side.answer]
+            if failure and (self._duel.stopped or failure.kind == "cancelled"):
+                continue  # it is put again when the run is taken up
             if failure:
                 marks[label] = (Mark(None, f"not answered: {failure.message}"), "")
             elif len(answers) == len(rounds) and all(answer.finish_reason != "cancelled" for answer in answers):
@@ -252,7 +258,7 @@ class SuiteRun:
                     right = best == task.check.answer
                     marks[label] = (Mark(right, "" if right else f"finds “{chosen}” the likeliest"), chosen)
                     break
-                if not isinstance(last, Failed) or last.failure.kind == "cancelled":
+                if not isinstance(last, Failed) or last.failure.kind == "cancelled" or self._duel.stopped:
                     break
                 if last.fatal:
                     await self._duel.unload(label)
@@ -263,17 +269,20 @@ class SuiteRun:
 
     async def _measure(self, label: str) -> AsyncGenerator[SuiteEvent, None]:
         """Let a side count the tokens of the filler; all documents are made by what it says."""
-        ended: RoundEnded | None = None
         self._duel.sampling = replace(self._sampling, max_tokens=1)
-        self._duel.clear()
-        async with aclosing(self._duel.ask(sample_text(), raw=True, only=(label,))) as events:
-            async for event in events:
-                ended = event if isinstance(event, RoundEnded) else ended
-                self._note(event)
-                yield event
-        answer = ended.sides[0].answer if ended and ended.sides else None
-        if answer and self._contexts:
-            self._yardstick = Yardstick(answer.prompt_tokens / SAMPLE, min(self._contexts.values()))
+        for sentences in SAMPLES:  # a small context does not take many
+            ended: RoundEnded | None = None
+            self._duel.clear()
+            async with aclosing(self._duel.ask(sample_text(sentences), raw=True, only=(label,))) as events:
+                async for event in events:
+                    ended = event if isinstance(event, RoundEnded) else ended
+                    self._note(event)
+                    yield event
+            answer = ended.sides[0].answer if ended and ended.sides else None
+            if answer and self._contexts:
+                self._yardstick = Yardstick(answer.prompt_tokens / sentences, min(self._contexts.values()))
+            if answer or self._duel.stopped:
+                return
 
     async def _load(self, label: str) -> AsyncGenerator[DuelEvent, None]:
         async with aclosing(self._duel.load(label)) as events:

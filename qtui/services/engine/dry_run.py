@@ -103,7 +103,7 @@ class DryRunClient:
         if isinstance(answer, Refused):
             raise _refused(answer, prepared.title)
         beside = await asyncio.to_thread(side_files, plan)
-        beside.check(prepared.table.architecture, prepared.title)
+        beside.check(prepared.table.architecture, prepared.title, prepared.table.shapes if plan.lora else {})
         left_out = await self._left_out.by_card() if ready.gpus else {}
         return allocated_footprint(answer, prepared, plan, ready, beside=beside, left_out=left_out)
 

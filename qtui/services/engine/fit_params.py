@@ -138,7 +138,7 @@ class FitParamsClient:
         if any(device.origin is Origin.COMPUTED for device in devices):
             notes.append(f"{build} tells other weights or another context than computed: these are computed")
         beside = await asyncio.to_thread(side_files, plan)
-        beside.check(prepared.table.architecture, prepared.title)
+        beside.check(prepared.table.architecture, prepared.title, prepared.table.shapes if plan.lora else {})
         left_out = await self._left_out.by_card() if info.gpus else {}
         told = Told(devices, computed.plan, ready_of(info), (*computed.notes, *notes))
         return told_footprint(told, prepared, beside=beside, left_out=left_out)

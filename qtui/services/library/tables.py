@@ -8,7 +8,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from qtui.core.errors import BadFileError
-from qtui.core.gguf.reader import read_header
+from qtui.core.gguf.reader import Header, read_header
 from qtui.core.library.variant import Variant
 from qtui.core.memory.closed_form.table import ModelTable, model_table
 from qtui.core.memory.plan import LoadPlan
@@ -19,6 +19,7 @@ from qtui.services.library.source import FileSource, read_file_header
 KEPT = 256
 """A table of a thousand tensors takes some 300 KB."""
 ALIGNMENT = 32
+A, B, SKIPPED = ".lora_a", ".lora_b", "_norm.weight"
 
 Stamp = tuple[tuple[str, int, int], ...]
 """(path, size, mtime in ns) of every shard."""
@@ -66,12 +67,29 @@ def side_file(path: Path) -> SideFile:
         BadFileError: it is missing, not GGUF, or damaged.
     """
     header = read_file_header(path)
-    size = sum(-(-(tensor.size_bytes or 0) // ALIGNMENT) * ALIGNMENT for tensor in header.tensors)
+    # Norms of adapters are not loaded (llama-adapter.cpp).
+    loaded = [tensor for tensor in header.tensors if not tensor.name.endswith(SKIPPED) or not _is_adapter(header)]
+    size = sum(-(-(tensor.size_bytes or 0) // ALIGNMENT) * ALIGNMENT for tensor in loaded)
     kind, architecture, method = (
         clean_name(value) if isinstance(value := header.metadata.get(key), str) else ""
         for key in ("general.type", "general.architecture", "adapter.type")
     )
-    return SideFile(clean_name(path.name), size, kind, architecture, method)
+    return SideFile(clean_name(path.name), size, kind, architecture, method, _changes(header))
+
+
+def _is_adapter(header: Header) -> bool:
+    return header.metadata.get("general.type") == "adapter"
+
+
+def _changes(header: Header) -> tuple[tuple[str, int, int], ...]:
+    """Return the tensors that pairs of an adapter change: A has the columns, B the rows."""
+    shapes = {tensor.name: tensor.shape for tensor in header.tensors}
+    pairs = ((name.removesuffix(A), shapes[name], shapes.get(f"{name.removesuffix(A)}{B}")) for name in shapes)
+    return tuple(
+        (clean_name(name), a[0], b[1])
+        for name, a, b in pairs
+        if f"{name}{A}" in shapes and b is not None and len(a) > 0 and len(b) > 1
+    )
 
 
 def side_files(plan: LoadPlan) -> SideFiles:

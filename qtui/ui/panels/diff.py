@@ -12,6 +12,7 @@ from textual.types import CSSPathType
 from textual.widgets import Static
 
 from qtui.core.duel.degeneration import degeneration
+from qtui.core.duel.report import answer_difference
 from qtui.core.duel.run import RoundEnded
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings
@@ -41,7 +42,7 @@ class DiffPanel(Panel[None]):
         with VerticalScroll(classes="box") as box:
             box.border_title = Content("Where the answers differ")
             box.border_subtitle = "esc closes"
-            yield Static(summary(*texts), classes="both")
+            yield Static(summary(answer_difference(*(answer for _, answer in self._sides))), classes="both")
             with Horizontal(classes="columns"):
                 for (side, answer), text in zip(self._sides, columns(*texts), strict=True):
                     head = Content.assemble((side.side, "bold $text-accent"), " ") + name(side.variant.title, "bold")

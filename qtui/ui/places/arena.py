@@ -16,7 +16,7 @@ from qtui.ui.messages import ChooseForSide
 from qtui.ui.panels.diff import DiffPanel
 from qtui.ui.panels.sampling import SamplingPanel
 from qtui.ui.places.operations import Placing
-from qtui.ui.places.stepping_place import SteppingPlace
+from qtui.ui.places.suite_place import SuitePlace
 from qtui.ui.widgets.answer_parts import AnswerParts
 from qtui.ui.widgets.panes import LABELS
 from qtui.ui.widgets.prompt_field import PromptField
@@ -27,7 +27,7 @@ CONFIRM_S = 5.0
 """A key that is wanted twice is wanted again within these seconds."""
 
 
-class ArenaPlace(SteppingPlace):
+class ArenaPlace(SuitePlace):
     """What can be done in the Arena."""
 
     NAME = "arena"

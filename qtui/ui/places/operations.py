@@ -10,10 +10,12 @@ from textual.message import Message
 
 from qtui.core.duel.conversation import Sampling
 from qtui.core.duel.run import Duel, DuelEvent
+from qtui.core.duel.suite_run import SuiteEvent
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import LoadPlan
 from qtui.ui.messages import DuelBroke, DuelHappened, DuelRested, SidePut
+from qtui.ui.suite_messages import SuiteHappened
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,18 @@ class Operations:
             if self._stopped < number:
                 self._duel.sampling, self._duel.system = sampling, system
                 await self._pass_on(self._duel.ask(prompt, timed=timed, only=only))
+            self._post(DuelRested(number))
+
+    async def suite(self, number: int, sampling: Sampling, events: AsyncIterator[SuiteEvent]) -> None:
+        """Put the tasks of a suite to the sides; the conversation is afterwards what it was."""
+        async with self._turn:
+            if self._stopped < number:
+                with self._duel.aside(sampling):
+                    try:
+                        async for event in events:
+                            self._post(SuiteHappened(event))
+                    except QtuiError as error:
+                        self._post(DuelBroke(Failure.of(error)))
             self._post(DuelRested(number))
 
     async def stop(self) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from textual.content import Content
 
 from qtui.core.duel.conversation import Answer, Sampling
-from qtui.core.duel.difference import difference
+from qtui.core.duel.difference import Difference, difference, first_different
 from qtui.core.duel.run import ModeChosen
 from qtui.core.duel.sampling import FIELDS, Choice
 from qtui.core.errors import Failure
@@ -145,15 +145,20 @@ def both_line(sides: Sequence[Side], asked: Round, plan: LoadPlan, width: int) -
     live = [side for side in sides if side.variant]
     kind = "duel" if len(live) > 1 else "chat"
     words = ("yours",) if asked.choice.values else (f"{kind} defaults", kind)
-    lines = [Content(" ") + joined(_both_parts(live, asked, plan, whose)) for whose in words]
+    ways = [*((whose, False) for whose in words), (words[-1], True)]
+    lines = [Content(" ") + joined(_both_parts(live, asked, plan, whose, brief=brief)) for whose, brief in ways]
     return next((line for line in lines if line.cell_length <= width), lines[-1].truncate(width, ellipsis=True))
 
 
-def _both_parts(live: Sequence[Side], asked: Round, plan: LoadPlan, whose: str) -> list[Content | str]:
+def _both_parts(
+    live: Sequence[Side], asked: Round, plan: LoadPlan, whose: str, *, brief: bool
+) -> list[Content | str]:  # fmt: skip
     parts: list[Content | str] = []
-    texts = [side.answer.text for side in live if side.answer and side.phase is not Phase.STOPPED]
-    if len(live) == 2 and len(texts) == 2:
-        parts.append(Content.styled(_apart(*texts), "bold"))
+    answers = [side.answer for side in live if side.answer and side.phase is not Phase.STOPPED]
+    if len(live) == 2 and len(answers) == 2:
+        one, two = ((answer.text, answer.pieces) for answer in answers)
+        apart = _apart(one, two)
+        parts.append(Content.styled(apart.brief if brief else apart.sentence, "bold"))
     if len(live) == 2 and asked.mode is not None:
         because = " (both do not fit at once)" if asked.mode.reason else ""
         parts.append(MODES.get(asked.mode.mode.value, asked.mode.mode.value) + because)
@@ -173,8 +178,8 @@ def _both_parts(live: Sequence[Side], asked: Round, plan: LoadPlan, whose: str) 
 
 
 @lru_cache(maxsize=4)
-def _apart(first: str, second: str) -> str:
-    return difference(first, second).sentence
+def _apart(first: tuple[str, tuple[str, ...]], second: tuple[str, tuple[str, ...]]) -> Difference:
+    return difference(first[0], second[0], first_different(first[1], second[1]))
 
 
 def sampling_text(sampling: Sampling, choice: Choice, seed: int | None) -> str:

@@ -26,6 +26,11 @@ MONITOR = """Names, sizes and rates are hidden while a blind round is open.
     n        show names without a vote"""
 _SHOWING = {"arena.names": "show names"}
 _PLACED = {**_SHOWING, "arena.vote_a": "left better", "arena.vote_b": "right better"}
+_HELP = {
+    "arena.vote_a": "the last answer on the left is the better one",
+    "arena.vote_b": "the last answer on the right is the better one",
+    "arena.names": "show names and numbers, without a vote",
+}
 
 
 def covered_head(place: str, width: int) -> Content:
@@ -46,7 +51,7 @@ def covered_running(asked: bool) -> tuple[Running, ...]:
 
 def covered_commands(commands: Sequence[Command]) -> list[Command]:
     """Return commands in the words that hold while names are hidden."""
-    return _labelled(commands, _PLACED)
+    return [replace(command, help=_HELP.get(command.id, command.help)) for command in _labelled(commands, _PLACED)]
 
 
 def uncovering_commands(commands: Sequence[Command]) -> list[Command]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from qtui.core.duel.difference import difference
+from qtui.core.duel.difference import Difference
 from qtui.core.duel.hunks import HunkKind, hunks
 from qtui.core.text import clean
 from qtui.ui.present.words import prose
@@ -28,9 +28,9 @@ def columns(first: str, second: str) -> tuple[Content, Content]:
     return Content("").join(parts[0]), Content("").join(parts[1])
 
 
-def summary(first: str, second: str) -> Content:
+def summary(apart: Difference) -> Content:
     """Return the line over both."""
-    return Content.styled(difference(first, second).sentence, "bold")
+    return Content.styled(apart.sentence, "bold")
 
 
 def _marked(text: str, style: str) -> Content:

@@ -42,7 +42,8 @@ def round_text(record: RoundRecord, *, doomed: bool) -> Content:
     head = joined([name(fact, "bold", 80) for fact in facts if fact])
     question = Content.styled("x again: this round, its answers and its vote are deleted\n\n", "bold $text-warning")
     prompt = Content.styled("› ", "$text-accent") + _shown(record.prompt, "bold")
-    return (question if doomed else Content()) + head + Content("\n\n") + prompt
+    apart = Content("\n\n") + name(record.apart, "$foreground-muted", 200) if record.apart else Content()
+    return (question if doomed else Content()) + head + Content("\n\n") + prompt + apart
 
 
 def side_text(side: SideRecord) -> Content:

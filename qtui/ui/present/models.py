@@ -61,6 +61,16 @@ class Standing:
     """Tokens per second, measured in this run of qtui."""
     plans: Mapping[str, LoadPlan] = field(default_factory=dict)
     """What each side was loaded under."""
+    hidden: frozenset[Path] = frozenset()
+    """Variants of an open blind round: how fast they are is not told."""
+
+    def covered(self) -> Standing:
+        """Return what may be seen while a blind round is open: of no row whether it is on a side, loaded, how fast."""
+        return Standing(hidden=frozenset(variant.path for variant in self.sides.values()))
+
+    def pace(self, path: Path, predicted: Speed | None) -> Speed | None:
+        """Return a variant's predicted rate, or one that other runs measured, where it may be told."""
+        return None if path in self.hidden else predicted
 
     def mark(self, path: Path) -> str:
         """Return the sides that a variant stands on: ``, `A`, `B` or `AB`."""
@@ -120,6 +130,7 @@ def variant_cells(
         return (label, size, bpw, why, None, None, None, None, where)
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
     measured = standing.rates.get(variant.path)
+    pace = standing.pace(variant.path, pace)
     speed: Content | None = Content(rate(measured)) if measured is not None else paced(pace)
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None

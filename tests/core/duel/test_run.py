@@ -338,7 +338,10 @@ async def test_the_report_has_the_shape_that_other_programs_rely_on(world: World
     assert set(report) == {"prompt", "mode", "sides", "difference"}
     assert report["prompt"] == "Why?"
     assert report["mode"] == "alternating"
-    assert report["difference"] == {"identical": False, "first_differing_word": 3, "words_shared": 0.75}
+    assert report["difference"] == {
+        "identical": False, "first_differing_word": 3, "words_shared": 0.75,
+        "first_differing_token": {"place": 1, "a": "the ", "b": "hm"},
+    }  # fmt: skip
     first, second = report["sides"]
     assert {
         "file", "quant", "text", "thinking", "finish_reason", "prompt_tokens", "generated_tokens", "load_time",

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from qtui.core.duel.suite.checks import Choice, Code
+from qtui.core.duel.suite.shelf import ALL
 from qtui.core.duel.suite.task import Suite, Task, TaskKind
 from qtui.core.duel.suite_run import SuiteEnded, SuiteRun
 from qtui.core.library.variant import Variant
 from qtui.services.judging.judge import LocalJudge
-from qtui.services.suites import ALL, SuiteFiles
+from qtui.services.suites import SuiteFiles
 from tests.core.duel.suite.answers import MALFORMED, REFUSAL, right, wrong
 from tests.core.duel.test_run import BIG, SMALL, World
 from tests.core.duel.test_suite_run import PlainJudge

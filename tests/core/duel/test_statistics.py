@@ -8,7 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from qtui.core.duel.statistics import LEVEL, Interval, Pairs, mcnemar, paired_interval, sign_test, wilson, wins_needed
+from qtui.core.duel.statistics import (
+    LEVEL,
+    Interval,
+    Pairs,
+    levels,
+    levels_with_sum,
+    mcnemar,
+    paired_interval,
+    sign_test,
+    wilson,
+    wins_needed,
+)
 
 TABLE = Path(__file__).parent.parent.parent / "data" / "statistics.tsv"
 ROWS = [
@@ -79,3 +90,38 @@ def test_the_test_is_wrong_no_more_often_than_it_says() -> None:
     for total in range(1, 60):
         wrong = sum(math.comb(total, k) for k in range(total + 1) if sign_test(k, total - k) < LEVEL) / 2**total
         assert wrong < LEVEL
+
+
+def wrong_at_once(totals: tuple[int, ...], really: int = 0) -> float:
+    """Return the exact chance that any of several tests and the one of all their counts is wrong.
+
+    The first `really` of them differ for certain; the others do not.
+    """
+    wrong = 0.0
+    for wins in itertools.product(*(range(total + 1) for total in totals[really:])):
+        counts = [(total, 0) for total in totals[:really]]
+        counts += [(won, total - won) for won, total in zip(wins, totals[really:], strict=True)]
+        limits, whole = levels_with_sum(counts)
+        shown = [sign_test(*pair) < limit for pair, limit in zip(counts, limits, strict=True)]
+        together = sign_test(sum(one for one, _ in counts), sum(other for _, other in counts)) < whole
+        if any(shown[really:]) or (not really and together):
+            ways = (math.comb(total, won) for won, total in zip(wins, totals[really:], strict=True))
+            wrong += math.prod(ways) / 2 ** sum(totals[really:])
+    return wrong
+
+
+@pytest.mark.parametrize(
+    "totals", [(10,), (10, 10), (6, 7, 8), (1, 2, 20), (9, 9, 9), (3, 3, 3, 3, 3), (8, 5, 0, 12), (20, 20), (0, 0)]
+)
+def test_several_tests_at_once_are_wrong_no_more_often_than_one(totals: tuple[int, ...]) -> None:
+    assert wrong_at_once(totals) < LEVEL
+    for really in range(1, len(totals)):
+        assert wrong_at_once(totals, really) < LEVEL
+
+
+def test_the_steps_of_several_tests() -> None:
+    assert levels([]) == ()
+    assert levels([(9, 3)]) == (LEVEL,)
+    assert levels([(20, 20), (15, 15)]) == (LEVEL / 2,) * 2
+    assert levels([(20, 0), (15, 15)]) == (LEVEL / 2, LEVEL)  # what is shown makes room
+    assert levels([(2, 1), (3, 0), (15, 15)]) == (LEVEL,) * 3  # three and three can show nothing: they do not count

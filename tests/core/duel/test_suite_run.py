@@ -10,10 +10,12 @@ from qtui.core.duel.measured import REPEATS
 from qtui.core.duel.run import SideHappened
 from qtui.core.duel.suite.checks import Check, Choice, Exact, Mark, Number, Opposite, Pattern
 from qtui.core.duel.suite.judging import judge
+from qtui.core.duel.suite.needle import SAMPLES
 from qtui.core.duel.suite.score import Result
 from qtui.core.duel.suite.task import Needle, Suite, Task
 from qtui.core.duel.suite_run import (
     NO_TEMPLATE,
+    NO_YARDSTICK,
     SuiteBegins,
     SuiteEnded,
     SuiteEvent,
@@ -265,6 +267,47 @@ async def test_long_documents_are_made_for_the_smaller_context() -> None:
     # The scripted tokenizer has four characters a token, and the context is 4096.
     assert 0.45 < len(said) / 4 / 4096 < 0.55
     assert said == world.engine.sessions[1].requests[0].messages[0].content
+
+
+NEEDLE = Task("n", "long", "Which bird?", Exact(("heron",)), needle=Needle("The bird is a heron.", 0.5, 0.5))
+BEYOND = Failure("the prompt has 600 tokens and the context 512", "load it with more", "prompt")
+
+
+async def test_where_the_context_is_small_fewer_sentences_are_counted() -> None:
+    world = World()
+    world.engine.enqueue(Reply("", failure=BEYOND), Reply("x"), Reply("heron"), variant=BIG)
+    world.engine.enqueue(Reply("heron"), variant=SMALL)
+    events = await run(world, NEEDLE)
+    assert marks(events) == {("n", "A"): True, ("n", "B"): True}
+    counted = [str(request.raw).count(".") for request in world.engine.sessions[0].requests[:2]]
+    assert counted == list(SAMPLES)
+    assert "The bird is a heron." in world.engine.sessions[1].requests[0].messages[0].content
+
+
+async def test_a_document_that_cannot_be_made_is_not_asked_without() -> None:
+    world = World()
+    world.engine.enqueue(*[Reply("", failure=BEYOND)] * len(SAMPLES), variant=BIG)
+    events = await run(world, NEEDLE, SUM)
+    told = [result.mark for result in ended(events).results if result.task == "n"]
+    assert told == [Mark(None, NO_YARDSTICK)] * 2
+    assert set(marks(events)) == {("n", "A"), ("n", "B"), ("sum", "A"), ("sum", "B")}
+
+
+async def test_what_fails_while_it_is_stopped_is_left_for_later() -> None:
+    world = World()
+    await world.put()
+    hold = asyncio.Event()
+    world.engine.enqueue(Reply("4", hold=hold, failure=Failure("cut off", kind="cancelled")), variant=BIG)
+    world.engine.enqueue(Reply("4", hold=hold, failure=Failure("its pipe broke", kind="io")), variant=SMALL)
+    events: list[SuiteEvent] = []
+    async for event in SuiteRun(world.duel, PlainJudge()).run(suite(SUM)):
+        events.append(event)
+        if isinstance(event, SideHappened) and isinstance(event.event, TextArrived):
+            await world.duel.stop()
+            hold.set()
+    await world.duel.close()
+    assert ended(events).stopped
+    assert ended(events).results == ()
 
 
 async def test_what_may_loop_is_judged_elsewhere() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from qtui.core.errors import PlanRefusedError, UsageError
@@ -33,6 +35,17 @@ def test_what_does_not_is_refused_with_both_names(files: SideFiles, words: list[
         files.check("llama", "Tiny Q8_0")
     assert all(word in refused.value.message for word in words)
     assert refused.value.hint
+
+
+def test_an_adapter_of_another_model_of_the_architecture_is_refused() -> None:
+    changing = replace(GOOD, changes=(("blk.0.attn_q.weight", 64, 128), ("token_embd.weight", 8, 8)))
+    shapes = {"blk.0.attn_q.weight": (64, 128), "token_embd.weight": (64, 1000)}
+    SideFiles((changing,)).check("llama", "Tiny Q8_0", shapes)
+    SideFiles((changing,)).check("llama", "Tiny Q8_0")
+    with pytest.raises(PlanRefusedError, match=r"blk\.0\.attn_q\.weight of 64 x 128, and Tiny Q8_0 has it of 32 x 128"):
+        SideFiles((changing,)).check("llama", "Tiny Q8_0", {**shapes, "blk.0.attn_q.weight": (32, 128)})
+    with pytest.raises(PlanRefusedError, match="has no such tensor"):
+        SideFiles((changing,)).check("llama", "Tiny Q8_0", {"token_embd.weight": (64, 1000)})
 
 
 def test_several_adapters_are_counted_each() -> None:

@@ -159,7 +159,7 @@ async def test_adapters_and_projector_are_computed_beside_an_answer(
     metadata: dict[str, object] = {
         "general.type": "adapter", "general.architecture": "qwen3", "adapter.type": "lora",
     }  # fmt: skip
-    tensors = [Tensor("blk.0.attn_q.weight.lora_a", (64, 8)), Tensor("blk.0.attn_q.weight.lora_b", (8, 64))]
+    tensors = [Tensor("blk.0.attn_q.weight.lora_a", (256, 8)), Tensor("blk.0.attn_q.weight.lora_b", (8, 256))]
     adapter = build(metadata, tensors).write(tmp_path / "adapter.gguf")  # type: ignore[arg-type]
     projector = build({"general.architecture": "clip"}, [Tensor("v.patch_embd.weight", (100, 3))]).write(
         tmp_path / "mmproj.gguf"
@@ -170,7 +170,7 @@ async def test_adapters_and_projector_are_computed_beside_an_answer(
     for told in (await asking.footprint(model, plan), await next_start.recall(model, plan)):
         assert told is not None
         items = {item.item: item.bytes for item in told.extra}
-        assert items["adapter adapter.gguf"] == 2 * 64 * 8 * 4
+        assert items["adapter adapter.gguf"] == 2 * 256 * 8 * 4
         assert items["projector"] == 1216  # 1 200, padded to 32
         assert told.devices == plain.devices
         beside = items["adapter adapter.gguf"] + items["projector"] + items["projector compute"]

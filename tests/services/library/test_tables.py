@@ -62,3 +62,14 @@ async def test_the_tensors_of_an_adapter_are_padded_and_added_up(tmp_path: Path)
     path = build(metadata, [Tensor("a", (9,)), Tensor("b", (16, 2))]).write(tmp_path / "a.gguf")
     told = await LocalTables().side_file(str(path))
     assert told == SideFile("a.gguf", 64 + 128, "adapter", "llama", "lora\N{REPLACEMENT CHARACTER}")
+
+
+async def test_what_an_adapter_changes_is_told_and_norms_are_not_counted(tmp_path: Path) -> None:
+    metadata: dict[str, Typed | Scalar] = {"general.type": "adapter"}
+    tensors = [
+        Tensor("blk.0.q.weight.lora_a", (64, 4)), Tensor("blk.0.q.weight.lora_b", (4, 96)),
+        Tensor("blk.0.attn_norm.weight", (64,)), Tensor("blk.1.q.weight.lora_a", (64, 4)),
+    ]  # fmt: skip
+    told = await LocalTables().side_file(str(build(metadata, tensors).write(tmp_path / "a.gguf")))
+    assert told.changes == (("blk.0.q.weight", 64, 96),)
+    assert told.tensor_bytes == 4 * (64 * 4 + 4 * 96 + 64 * 4)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from qtui.core.duel.suite.task import Task
 
-SAMPLE = 40
-"""Sentences whose tokens are counted."""
+SAMPLES = (40, 8)
+"""Sentences whose tokens are counted; the next count where the context does not take the first."""
 RESERVE = 160
 """Tokens for question and template, beside those of the answer."""
 _WHO = ("the keeper", "a clerk", "the night porter", "a visitor", "the gardener", "an apprentice", "the archivist")
@@ -39,9 +39,9 @@ def sentence(number: int) -> str:
     return f"{who.capitalize()} {did} {number % 97 + 2} {what} {where} {when}."
 
 
-def sample_text() -> str:
-    """Return the text whose tokens are counted."""
-    return " ".join(map(sentence, range(SAMPLE)))
+def sample_text(sentences: int) -> str:
+    """Return a text whose tokens are counted."""
+    return " ".join(map(sentence, range(sentences)))
 
 
 def document(task: Task, yardstick: Yardstick) -> str:

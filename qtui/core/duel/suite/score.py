@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtui.core.duel.statistics import LEVEL, Interval, Pairs, paired_interval
+from qtui.core.duel.statistics import LEVEL, SUM_LEVEL, Interval, Pairs, levels_with_sum, paired_interval
 from qtui.core.duel.suite.checks import Mark
 
 EASY, HARD = 9.0, 1.0
@@ -59,6 +59,11 @@ class GroupScore:
         return paired_interval(self.pairs)
 
     @property
+    def interval_text(self) -> str:
+        """Return the interval in points of the score, as `+0.5 to +1.7`."""
+        return f"{10 * self.interval.low:+.1f} to {10 * self.interval.high:+.1f}"
+
+    @property
     def shown(self) -> bool:
         """Tell whether a difference is shown."""
         return self.pairs.p < self.level
@@ -84,7 +89,8 @@ class GroupScore:
             "group": self.group, "tasks": pairs.total, "not_judged": self.not_judged,
             "scores": list(scores) if scores else None,
             "both": pairs.both, "only_a": pairs.only_first, "only_b": pairs.only_second, "neither": pairs.neither,
-            "p": pairs.p, "interval": self.interval.as_json(), "shown": self.shown, "sentence": self.sentence,
+            "p": pairs.p, "level": self.level, "interval": self.interval.as_json(), "shown": self.shown,
+            "sentence": self.sentence,
         }  # fmt: skip
 
 
@@ -98,12 +104,13 @@ class SuiteScore:
     @property
     def note(self) -> str:
         """Return how to read it."""
-        count = len(self.groups)
-        strict = (
-            f"; in a group p must be below {LEVEL / count:.3g}, since {count} groups are looked at at once"
-            if count > 1
-            else ""
-        )
+        strict = ""
+        if len(self.groups) > 1:
+            strict = (
+                f": p below {SUM_LEVEL:g} for all groups, and in single ones with Holm's correction, so that chance "
+                f"alone shows a difference in any of these {len(self.groups) + 1} lines in at most "
+                f"{LEVEL * 100:.0f} % of runs"
+            )
         return (
             f"scores out of 10 over the tasks that both sides were judged on; McNemar's exact test{strict}; "
             "the interval is of A less B (Newcombe, paired, 95 %)"
@@ -125,10 +132,13 @@ def score(results: Iterable[Result], sides: Sequence[str] = ("A", "B")) -> Suite
         found = _pair(marks, sides)
         pairs[group] = pairs.get(group, Pairs()) + (found or Pairs())
         missing[group] = missing.get(group, 0) + (found is None)
-    level = LEVEL / max(1, len(pairs))
-    groups = tuple(GroupScore(group, counted, missing[group], level) for group, counted in pairs.items())
-    total = GroupScore("all", sum(pairs.values(), Pairs()), sum(missing.values()))
-    return SuiteScore(groups, total)
+    together = sum(pairs.values(), Pairs())
+    limits, whole = levels_with_sum([(counted.only_first, counted.only_second) for counted in pairs.values()])
+    groups = tuple(
+        GroupScore(group, counted, missing[group], limit)
+        for (group, counted), limit in zip(pairs.items(), limits, strict=True)
+    )
+    return SuiteScore(groups, GroupScore("all", together, sum(missing.values()), whole))
 
 
 def _pair(marks: Mapping[str, Mark], sides: Sequence[str]) -> Pairs | None:

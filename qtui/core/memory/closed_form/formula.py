@@ -198,7 +198,7 @@ class ClosedForm:
         table = await self._tables.table(variant)
         adapters = tuple([await self._tables.side_file(path) for path, _ in plan.lora])
         beside = SideFiles(adapters, await self._tables.side_file(plan.mmproj) if plan.mmproj else None)
-        beside.check(table.architecture, variant.title)
+        beside.check(table.architecture, variant.title, table.shapes if plan.lora else {})
         left_out = await self._left_out.by_card() if info.gpus else {}
         return Bound(table, info, beside, left_out, variant.title)
 

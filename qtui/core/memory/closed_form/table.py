@@ -90,6 +90,11 @@ class ModelTable:
     """Tensors of types whose size is not known; they count as 0 bytes."""
 
     @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Return columns and rows of every tensor, by name."""
+        return {row.name: (row.row, row.rows) for row in self.rows}
+
+    @property
     def layers(self) -> int:
         """Return all blocks, the one with the highest number deciding where the header does not tell."""
         if self.hyper is not None:

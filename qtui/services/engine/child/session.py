@@ -174,6 +174,7 @@ class Session:
             seed=seed,
             memory=own_memory(),
             prompt=clean(prompt.text),
+            pieces=stream.pieces,
         )
 
     def _write(self, ready: _Ready, request: Request, prompt: Prompt, seed: int, stream: TextStream) -> Written:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 
+from qtui.core.duel.difference import MOST_PIECES
 from qtui.core.events import TextArrived
 from qtui.core.text import clean
 from qtui.services.engine.child.stops import Stops
@@ -27,6 +28,7 @@ class TextStream:
         self._sent_at = float("-inf")
         self._text: list[str] = []
         self._thought: list[str] = []
+        self._pieces: list[bytes] = []
 
     @property
     def text(self) -> str:
@@ -39,12 +41,19 @@ class TextStream:
         return "".join(self._thought)
 
     @property
+    def pieces(self) -> tuple[str, ...]:
+        """Return the texts of the first tokens, clean; bytes of characters that are not whole stand as `\\xe2`."""
+        return tuple(clean(piece.decode("utf-8", "backslashreplace")) for piece in self._pieces)
+
+    @property
     def stopped(self) -> bool:
         """Tell whether a stop string has appeared."""
         return self._stops.hit
 
     def add(self, piece: bytes, now: float, tokens: int) -> None:
         """Take a token's bytes at a time in seconds; `tokens` is its number in the answer."""
+        if len(self._pieces) < MOST_PIECES:
+            self._pieces.append(piece)
         text = self._decode(piece)
         if text:
             self._take(self._stops.feed(text))

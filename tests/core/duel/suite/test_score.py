@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
+import pytest
+
+from qtui.core.duel.statistics import LEVEL
 from qtui.core.duel.suite.checks import Exact, Mark
-from qtui.core.duel.suite.needle import SAMPLE, Yardstick, document, sample_text, sentence
+from qtui.core.duel.suite.needle import SAMPLES, Yardstick, document, sample_text, sentence
 from qtui.core.duel.suite.score import Result, score
 from qtui.core.duel.suite.task import Needle, Task
 
@@ -42,13 +47,42 @@ def test_what_is_too_easy_or_too_hard_tells_nothing() -> None:
     assert score(results("g", "?", "+")).total.sentence == "nothing could be judged"
 
 
-def test_more_groups_make_each_of_them_stricter_and_not_the_whole() -> None:
-    many = [*results("one", "+" * 6, "-" * 6), *(r for g in ("two", "three") for r in results(g, "+-" * 3, "+-" * 3))]
+def test_more_lines_make_each_of_them_stricter() -> None:
+    alike = results("other", "+-" * 3, "+-" * 3)
+    one = score([*results("one", "+" * 6, "-" * 6), *alike])
+    assert [group.shown for group in one.groups] == [True, False]  # the others have nothing to be wrong with
+    assert one.total.shown
+    two = score([*results("one", "+" * 6, "-" * 6), *results("two", "+++---", "---+++"), *alike])
+    assert [line.shown for line in (*two.groups, two.total)] == [False] * 4
+    assert two.total.level < LEVEL
+    assert "Holm" in two.note
+    assert "Holm" not in score(results("one", "+" * 6, "-" * 6)).note
+
+
+def test_what_is_shown_makes_room_for_the_rest() -> None:
+    # The whole shows a difference, so that groups have all of 5 %: a fourth of it for one, a half then for two.
+    counts = {"one": (12, 0), "two": (9, 1), "three": (2, 1), "four": (4, 7)}
+    many = [r for name, (a, b) in counts.items() for r in results(name, "+" * a + "-" * b, "-" * a + "+" * b)]
     told = score(many)
-    assert [group.shown for group in told.groups] == [False, False, False]
+    assert [group.shown for group in told.groups] == [True, True, False, False]
     assert told.total.shown
-    assert "0.0167" in told.note
-    assert score(results("one", "+" * 6, "-" * 6)).groups[0].shown
+    assert told.groups[0].level < told.groups[1].level < LEVEL
+    assert told.as_json()["groups"][0]["level"] == told.groups[0].level
+
+
+@pytest.mark.parametrize("rates", [(0.3,), (0.3, 0.3), (0.1,) * 8, (0.5,) * 9, (0.02, 0.9, 0.4)])
+def test_a_file_against_itself_is_called_different_in_at_most_one_run_of_twenty(rates: tuple[float, ...]) -> None:
+    """Ten tasks a group, each of which only one side solves at such a rate, as likely the one as the other."""
+    drawn = random.Random(20)
+    runs, wrong = 800, 0
+    for _ in range(runs):
+        told = []
+        for number, rate in enumerate(rates):
+            sides = [drawn.choice(["+-", "-+"]) if drawn.random() < rate else "++" for _ in range(10)]
+            told += results(str(number), "".join(side[0] for side in sides), "".join(side[1] for side in sides))
+        found = score(told)
+        wrong += any(line.shown for line in (*found.groups, found.total))
+    assert wrong / runs < LEVEL + 2 * (LEVEL * (1 - LEVEL) / runs) ** 0.5
 
 
 def test_the_same_file_shows_no_difference() -> None:
@@ -79,4 +113,4 @@ def test_the_document_leaves_room_for_the_answer() -> None:
 
 def test_no_sentence_of_the_filler_comes_twice() -> None:
     assert len({sentence(number) for number in range(30_000)}) == 30_000
-    assert sample_text().count(".") == SAMPLE
+    assert [sample_text(count).count(".") for count in SAMPLES] == list(SAMPLES)

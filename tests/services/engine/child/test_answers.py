@@ -28,6 +28,8 @@ def test_greedy_text_is_what_llama_cpp_writes(child: Child, stories: Path) -> No
     answer = child.ask(raw("Once upon a time", 64))
     assert answer.text == STORY
     assert (answer.finish_reason, answer.generated_tokens) == ("length", 64)
+    assert len(answer.pieces) == 64
+    assert "".join(answer.pieces).strip() == STORY.strip()
 
 
 def test_the_demo_model_answers_a_sum_and_its_events_come_in_order(child: Child, demo_f16: Path) -> None:

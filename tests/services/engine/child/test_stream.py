@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qtui.core.duel.difference import MOST_PIECES
 from qtui.core.events import TextArrived
 from qtui.core.text import clean
 from qtui.services.engine.child.stops import Stops
@@ -21,6 +22,16 @@ class Out:
     def __call__(self, event: object) -> None:
         assert isinstance(event, TextArrived)
         self.events.append(event)
+
+
+def test_the_texts_of_tokens_are_kept_whole_or_as_bytes() -> None:
+    stream = TextStream(Out(), Stops(()), None)
+    for number, piece in enumerate((b"a", b"\xc3", b"\xa9", b"", b"\x1b[2J"), 1):
+        stream.add(piece, 1.0, number)
+    assert stream.pieces == ("a", "\\xc3", "\\xa9", "", clean("\x1b[2J"))
+    for number in range(MOST_PIECES):
+        stream.add(b"x", 1.0, number)
+    assert len(stream.pieces) == MOST_PIECES
 
 
 @given(
