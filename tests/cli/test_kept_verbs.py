@@ -33,7 +33,7 @@ def test_duel_and_ask_keep_their_rounds_and_say_so_the_first_time(keeping: World
     keeping.engine.enqueue(Reply("blue because of air"), variant=BIG)
     first = keeping.run("duel", A, B, "Why is the sky blue?")
     assert "prompts, answers and numbers are kept in" in first.err
-    assert "history.keep" in first.err
+    assert "history.keep = all, numbers or nothing" in first.err
     second = keeping.run("ask", A, "What is tea?", "--system", "Be short.")
     assert "are kept in" not in second.err
     body = keeping.run("history", "--json").json
