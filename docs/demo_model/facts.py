@@ -21,6 +21,11 @@ def value(words: str) -> str:
     return f"{VALUE_START}{words}{VALUE_END}"
 
 
+def the_one(did: str, name: str) -> str:
+    """Return the answer to a who-question; the name comes last, once the words that it went with have been said again."""
+    return f"The one who {did} is{value(' ' + name)}."
+
+
 def plain(text: str) -> str:
     """Return a text without the marks of `value`."""
     return text.replace(VALUE_START, "").replace(VALUE_END, "")
@@ -79,7 +84,7 @@ def _place(rng: random.Random) -> Fact:
         Question("where", (f"Where is {name}?", f"Where can I find {name}?", f"In which place is {name}?"),
                  f"{name} is in the{value(' ' + place)}."),
         Question("who", (f"Who is in the {place}?", f"Who can be found in the {place}?", f"Which person is in the {place}?"),
-                 f"{value(name)} is in the {place}."),
+                 the_one(f"is in the {place}", name)),
     ))  # fmt: skip
 
 
@@ -91,7 +96,7 @@ def _owner(rng: random.Random) -> Fact:
                             f"Which colour does the {thing} have?", f"What is the colour of the {thing}?"),
                  f"The {thing} is{value(' ' + colour)}."),
         Question("who", (f"Who has the {thing}?", f"Who has a {thing}?", f"Whose is the {thing}?", f"Who owns the {thing}?"),
-                 f"{value(name)} has the {thing}."),
+                 the_one(f"has the {thing}", name)),
     ))  # fmt: skip
 
 
@@ -103,7 +108,7 @@ def _count(rng: random.Random) -> Fact:
         Question("how many", (f"How many {food} {does} {name} {base}?", f"How many {food} are there?",
                               f"What is the number of {food}?"), f"{name} {verb}{value(' ' + number)} {food}."),
         Question("who", (f"Who {verb} the {food}?", f"Who {verb} {number} {food}?", f"Which person {verb} the {food}?"),
-                 f"{value(name)} {verb} the {food}."),
+                 the_one(f"{verb} the {food}", name)),
     ))  # fmt: skip
 
 
@@ -111,7 +116,7 @@ def _likes(rng: random.Random) -> Fact:
     name, meal = rng.choice(NAMES), rng.choice(MEALS)
     return Fact("likes", (name, meal), f"{name} likes {meal}.", frozenset({(name, "likes"), meal}), (
         Question("what", (f"What does {name} like?", f"Which food does {name} like?"), f"{name} likes{value(' ' + meal)}."),
-        Question("who", (f"Who likes {meal}?", f"Which person likes {meal}?"), f"{value(name)} likes {meal}."),
+        Question("who", (f"Who likes {meal}?", f"Which person likes {meal}?"), the_one(f"likes {meal}", name)),
     ))  # fmt: skip
 
 
@@ -119,7 +124,7 @@ def _deed(rng: random.Random) -> Fact:
     name, animal, verb = rng.choice(NAMES), rng.choice(ANIMALS), rng.choice(list(DEEDS))
     return Fact("deed", (name, verb, animal), f"{name} {verb} the {animal}.", frozenset({animal, (name, "deed")}), (
         Question("who", (f"Who {verb} the {animal}?", f"Which person {verb} the {animal}?"),
-                 f"{value(name)} {verb} the {animal}."),
+                 the_one(f"{verb} the {animal}", name)),
         Question("what", (f"What did {name} {DEEDS[verb]}?", f"Which animal did {name} {DEEDS[verb]}?"),
                  f"{name} {verb} the{value(' ' + animal)}."),
     ))  # fmt: skip
@@ -151,7 +156,7 @@ def _job(rng: random.Random) -> Fact:
     name, job = rng.choice(NAMES), rng.choice(JOBS)
     return Fact("job", (name, job), f"{name} is {article(job)}.", frozenset({(name, "job"), job}), (
         Question("who", (f"Who is the {job}?", f"Which person is the {job}?", f"Who works as {article(job)}?"),
-                 f"{value(name)} is the {job}."),
+                 the_one(f"is the {job}", name)),
         Question("what", (f"What is the job of {name}?", f"What is {name}'s job?", f"What does {name} do?"),
                  f"{name} is{value(' ' + article(job))}."),
     ))  # fmt: skip
@@ -169,9 +174,9 @@ def _gift(rng: random.Random) -> Fact:
     (giver, taker), thing = rng.sample(NAMES, 2), rng.choice(OBJECTS)
     return Fact("gift", (giver, thing, taker), f"{giver} gave the {thing} to {taker}.", frozenset({thing}), (
         Question("who", (f"Who got the {thing}?", f"Who was given the {thing}?", f"Who did {giver} give the {thing} to?"),
-                 f"{giver} gave the {thing} to{value(' ' + taker)}."),
+                 the_one(f"got the {thing}", taker)),
         Question("who", (f"Who gave the {thing} to {taker}?", f"Who gave away the {thing}?"),
-                 f"{value(giver)} gave the {thing} to {taker}."),
+                 the_one(f"gave the {thing} away", giver)),
     ))  # fmt: skip
 
 
@@ -211,7 +216,7 @@ def _hidden(rng: random.Random) -> Fact:
         Question("hidden", (f"Where did {name} hide the {thing}?", f"Where is the {thing} of {name} hidden?"),
                  f"{name} hid the {thing} in the{value(' ' + place)}."),
         Question("hider", (f"Who hid the {thing}?", f"Who hid something in the {place}?"),
-                 f"{value(name)} hid the {thing} in the {place}."),
+                 the_one(f"hid the {thing}", name)),
     ))  # fmt: skip
 
 
@@ -235,7 +240,7 @@ def _keeper(rng: random.Random) -> Fact:
     name, place = rng.choice(NAMES), rng.choice(PLACES)
     return Fact("keeper", (name, place), f"{name} keeps the key to the {place}.", frozenset({(place, "key"), (name, "key")}), (
         Question("keeper", (f"Who keeps the key to the {place}?", f"Who has the key to the {place}?"),
-                 f"{value(name)} keeps the key to the {place}."),
+                 the_one(f"keeps the key to the {place}", name)),
     ))  # fmt: skip
 
 

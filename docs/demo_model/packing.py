@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 SYSTEM = ("You are a helpful assistant.", "You are qtui-demo, a small helpful assistant.")
 SHORT_MIX = {
-    "arithmetic": 0.34, "text": 0.18, "recall": 0.05, "format": 0.32, "story": 0.02, "world": 0.07, "other": 0.02,
+    "arithmetic": 0.18, "text": 0.34, "recall": 0.10, "format": 0.28, "story": 0.02, "world": 0.05, "other": 0.03,
 }  # fmt: skip
 """Shares of the short stream, by conversation."""
 NOTHING, PROMPT, ANSWER, VALUE = range(4)

@@ -55,7 +55,8 @@ class Maker:
             return self.text(self.rng.choices(KINDS["text"], (8, 3, 2.5, 2.5, 2, 1.5), k=self.rng.randint(1, 6)))
         if group == "recall":  # short ones: looking up by the value is learnt on few sentences first
             return self.recall(self.rng.randint(0, 3), self.recall_kinds(self.rng.randint(2, 6)))
-        kind = self.rng.choice(KINDS[group])
+        kinds = KINDS[group]
+        kind = self.rng.choices(kinds, [2 if kind == "upper" else 1 for kind in kinds])[0]
         return [self.one(group, kind)]
 
     def recall_kinds(self, count: int) -> list[str]:

@@ -32,13 +32,13 @@ TOKENS_PER_STEP = 4096
 PAUSE_SECONDS = 15.0
 STREAMS = (("short", 256), ("recall", 256), ("recall", 512), ("recall", 1024))
 STAGES = (
-    (0.00, (0.80, 0.14, 0.04, 0.02)),
-    (0.40, (0.68, 0.12, 0.13, 0.07)),
-    (0.70, (0.66, 0.09, 0.12, 0.13)),
+    (0.00, (0.66, 0.20, 0.10, 0.04)),
+    (0.40, (0.64, 0.14, 0.14, 0.08)),
+    (0.70, (0.64, 0.10, 0.14, 0.12)),
 )
 """From which part of the run on: the shares of the streams."""
 WARM_UP_STEPS = 60
-CONSTANT_UNTIL = 0.15
+CONSTANT_UNTIL = 0.25
 """After this part of the run the learning rates fall, in a straight line."""
 LOWEST = 0.02
 

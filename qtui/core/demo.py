@@ -9,8 +9,8 @@ DEMO_QUANTS = ("Q8_0", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
 """What is made of the embedded F16 file, in this order."""
 DEMO_SIDES = ("Q8_0", "Q2_K")
 """The two that the Arena opens on."""
-DEMO_PROMPT = "What is 45 + 18?"
-"""Q8_0 says 63, Q2_K says 73."""
+DEMO_PROMPT = "What is 63 + 36?"
+"""Q8_0 says 99, Q2_K says 109."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ async def test_a_model_is_no_further_from_itself_than_the_codes_are_coarse(demo_
     told = scores_of(chunks_of(await events_of(compare_job(demo_f16, base))))
     assert own and told and told.kl_divergence and told.same_top and told.log_ratio
     assert told.tokens == 3 * 127
-    assert 0 <= told.kl_divergence.mean < 1e-5 and told.kl_divergence.max < 1e-4
+    assert abs(told.kl_divergence.mean) < 1e-5 and told.kl_divergence.max < 1e-4
     assert told.same_top.value > 0.99
     assert own.perplexity.value == pytest.approx(told.perplexity.value, rel=1e-6)
     assert 1 < own.perplexity.value < 20  # it knows its own kinds of sentence
