@@ -408,7 +408,11 @@ class FakeSessions:
 
     async def list(self) -> Sequence[SessionSeen]:
         """Return what runs."""
-        return tuple(self.seen)
+        return tuple(seen for seen in self.seen if seen.record.state is not SessionState.CRASHED)
+
+    async def crashed(self) -> Sequence[SessionSeen]:
+        """Return what has crashed."""
+        return tuple(seen for seen in self.seen if seen.record.state is SessionState.CRASHED)
 
     async def stop(self, session_id: str) -> None:
         """Take one away, or raise what was scripted."""

@@ -106,6 +106,13 @@ JSON = {
     '"only_b", "neither", "p", "level", "interval", "shown", "sentence"}], "total", "note"}, "stopped"}`; '
     "`right` is null where it could not be judged, `interval` is of the shares from 0 to 1, A less B. A side has "
     "`error` only when it failed; `words_shared` is from 0 to 1.",
+    "measure": '`{"reference", "reference_is": "variant|stored logits", "reference_scores", "text": {"name", "sha256", '
+    '"tokens"}, "n_ctx", "chunks", "results": [{"id", "file", "model", "quant", "size", "share_of_reference", "hash", '
+    '"bits_per_weight", "chunks", "complete", "tokens", "perplexity": {"value", "stderr"}, "reference_perplexity", '
+    '"log_ratio", "kl_divergence": {"mean", "stderr", "median", "p99", "p999", "max"}, "same_top_token": {"value", '
+    '"stderr"}, "rms_probability_change", "band", "rate", "peak_rss", "engine", "build"}], "complete", "notes"}`; '
+    'shares are from 0 to 1, `tokens` of a result are those that were scored; one that failed has `"error"` '
+    'instead. With `--clean` `{"freed"}`.',
     "bench": '`{"results": [{"file", "test": "pp512|tg128", "depth", "rate": {"mean", "stdev", "samples"}}], '
     '"method", "plans"}`; a result has `error` only when it failed. With `--parallel` `{"results": [{"parallel", '
     '"file", "test": "load", "requests", "answered", "errors": [{"message", "count"}], "time_to_first_token": {"p50", '
@@ -136,7 +143,8 @@ JSON = {
     '"finish_reason", "remark", "prompt_tokens", "generated_tokens", "load_time", "time_to_first_token", '
     '"prompt_rate", "generation_rate", "peak_rss", "failure"}]}], "suites": [{"id", "time", "suite", "digest", '
     '"tasks", "sampling", "engine", "build", "complete", "sides", "results", "score"}], "standings": [{"a", "b", '
-    '"rounds", "time", "ballot"}]}`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
+    '"rounds", "time", "ballot"}], "measurements": [..]}`, these as the results of `measure` with `reference`, `text` '
+    'and `time`; with `--delete` `{"deleted"}`. A text that is not kept is null; `hash` begins '
     "with `sha256:`, or with `partial:` where only size and ends of a large file were read.",
     "preset": '`{"presets": [{"name", "about", "match", "built_in", "options", "server"}], "problems"}`, one of them '
     'with show and save. import: `{"file", "presets", "notes"}`, export: `{"file", "sections": [{"name", '

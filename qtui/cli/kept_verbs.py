@@ -10,6 +10,8 @@ from qtui.core.duel.export import Report, report_kind, when
 from qtui.core.duel.records import RoundRecord, SuiteRecord
 from qtui.core.duel.standing import Standing, standings
 from qtui.core.errors import QtuiError, UsageError
+from qtui.core.measure.records import MeasureRecord
+from qtui.core.measure.words import measured_numbers
 from qtui.core.text import clean_name, rate
 
 MOST = 100_000
@@ -30,15 +32,18 @@ async def history(context: Context) -> int:
     limit = MOST if everything else options.limit
     rounds = await store.rounds(limit, search=options.search)
     suites = [] if options.search else await store.suites(limit)
-    report = Report.of("qtui history", rounds, suites)
+    measures = context.services.measures
+    measured = await measures.measurements.records(limit, options.search) if measures is not None else []
+    report = Report.of("qtui history", rounds, suites, measurements=measured)
     console.json({**report.as_json(), "place": store.place})
     if options.export is not None:
         await context.services.write_report(options.export, report)
-        console.print(f"{len(rounds)} rounds and {len(suites)} suite runs are in {clean_name(options.export)}")
+        what = f"{len(rounds)} rounds, {len(suites)} suite runs and {len(measured)} measurements"
+        console.print(f"{what} are in {clean_name(options.export)}")
     elif options.standings:
         _standings(context, standings(rounds))
     else:
-        _list(context, rounds, suites)
+        _list(context, rounds, suites, measured)
     return 0
 
 
@@ -48,15 +53,21 @@ async def _delete(context: Context) -> int:
     Raises:
         UsageError: an id names nothing, or more than one thing; or all is to go without --yes.
     """
-    options, store = context.options, context.services.rounds
+    options, store, measures = context.options, context.services.rounds, context.services.measures
     assert store is not None
     if options.delete_all and not options.yes:
-        raise UsageError("--delete-all removes every round and suite run", "give --yes as well; --export keeps a copy")
+        raise UsageError(
+            "--delete-all removes every round, suite run and measurement", "give --yes as well; --export keeps a copy"
+        )
     ids: list[str] | None = None
     if not options.delete_all:
         known = [record.id for record in await store.rounds(MOST)] + [run.id for run in await store.suites(MOST)]
+        if measures is not None:
+            known += [record.id for record in await measures.measurements.records(MOST)]
         ids = [_whole(known, begun) for begun in options.delete]
     count = await store.delete(ids)
+    if measures is not None:
+        count += await measures.measurements.delete(ids)
     context.console.json({"deleted": count})
     context.console.print(f"{count} deleted")
     return 0
@@ -70,11 +81,13 @@ def _whole(known: Sequence[str], begun: str) -> str:
     return found[0]
 
 
-def _list(context: Context, rounds: Sequence[RoundRecord], suites: Sequence[SuiteRecord]) -> None:
+def _list(
+    context: Context, rounds: Sequence[RoundRecord], suites: Sequence[SuiteRecord], measured: Sequence[MeasureRecord]
+) -> None:
     console = context.console
-    if not rounds and not suites:
+    if not rounds and not suites and not measured:
         searched = bool(context.options.search)
-        console.print("nothing found" if searched else "nothing kept yet: ask, duel and the Arena keep theirs")
+        console.print("nothing found" if searched else "nothing kept yet: ask, duel, measure and the Arena keep theirs")
         return
     if rounds:
         table = Table(("ID", "WHEN", "VARIANTS", "PROMPT", ">T/S", "VOTE"), flexible=3)
@@ -89,6 +102,21 @@ def _list(context: Context, rounds: Sequence[RoundRecord], suites: Sequence[Suit
             table.add(*_suite_row(run))
         for line in table.lines(console.width):
             console.print(line)
+    if measured:
+        console.print()
+        table = Table(("ID", "WHEN", "MEASURED", ">PPL", ">KLD", ">SAME TOP %", "WHICH IS", "HOW"), flexible=7)
+        for one in measured:
+            table.add(*_measured_row(one))
+        for line in table.lines(console.width):
+            console.print(line)
+
+
+def _measured_row(record: MeasureRecord) -> Sequence[str]:
+    told = measured_numbers(record)
+    return (
+        record.id[:8], when(record.time), record.subject.title, told.perplexity, told.kld, told.same_top, told.verdict,
+        record.method,
+    )  # fmt: skip
 
 
 def _round_row(record: RoundRecord) -> Sequence[str]:

@@ -9,6 +9,7 @@ from typing import Any
 from qtui import __version__
 from qtui.cli.running import Context
 from qtui.cli.services import Services
+from qtui.core.engines import untrusted, untrusted_hosts
 from qtui.core.errors import QtuiError
 from qtui.core.hardware import EngineInfo, Gpu, Hardware, MemorySample
 from qtui.core.text import size
@@ -131,6 +132,9 @@ def _problems(engines: Sequence[EngineInfo], sample: MemorySample) -> list[str]:
 def _settings_problems(services: Services) -> list[str]:
     """Return what is wrong with the user's settings, presets and themes."""
     problems = [problem.text for problem in services.settings_problems()]
+    risk = untrusted_hosts(services.settings.rpc)
+    problems += [f"{risk}; only in a network that you trust"] if risk else []
+    problems += [f"engine: {told}" for told in filter(None, (untrusted(services.settings.engine),))]
     own = [file for file in services.theme_files() if not file.shipped]
     if own:
         from qtui.ui.themes import load_themes

@@ -9,6 +9,7 @@ from pathlib import Path
 from qtui.cli import options
 from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
 from qtui.cli.making_parser import add_imatrix, add_quantise
+from qtui.cli.measure_parser import add_measure
 from qtui.cli.preset_parser import add_preset
 from qtui.core.advice.wishes import Prefer, Use
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
@@ -27,6 +28,7 @@ def build_parser() -> ArgumentParser:
     _memory(verbs)
     _advice(verbs)
     _answers(verbs)
+    _measured(verbs)
     _serve(verbs)
     _making(verbs)
     _machine(verbs)
@@ -264,6 +266,20 @@ def _serve(verbs: _Verbs[QtuiParser]) -> None:
     options.add_sampling(serve, Sampling())
 
 
+def _measured(verbs: _Verbs[QtuiParser]) -> None:
+    measure = _verb(
+        verbs, "measure", "measure_verb:measure",
+        "measure perplexity and KL divergence of variants against a reference of the same model",
+        "Paired on the same tokens, as llama-perplexity computes them. Ctrl-C keeps what is done: the same command "
+        "goes on from there.",
+    )  # fmt: skip
+    measure.add_argument("variants", metavar="VARIANT", nargs="*", help=VARIANT)
+    add_measure(measure)
+    add_folders(measure)
+    options.add_force(measure)
+    options.add_plan(measure, skip=("ctx-size", "parallel", "batch-size"))
+
+
 def _answering(parser: ArgumentParser, default: Sampling) -> None:
     parser.add_argument("--raw", action="store_true", help="continue the text, without the chat template")
     add_folders(parser)
@@ -308,10 +324,12 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
         "How much is kept is the setting history.keep.",
     )  # fmt: skip
     history.add_argument("search", metavar="TEXT", nargs="?", default="", help="words of prompt, answers or names")
-    history.add_argument("--limit", metavar="N", type=options.whole(1, 10_000), default=30, help="rounds (default: 30)")
+    history.add_argument(
+        "--limit", metavar="N", type=options.whole(1, 10_000), default=30, help="of each kind (default: 30)"
+    )
     history.add_argument("--standings", action="store_true", help="how each two variants stand, over all votes")
     history.add_argument("--export", metavar="FILE", help="write all of it, or what is found: .html, .md or .json")
-    history.add_argument("--delete", metavar="ID", action="append", help="delete a round or a suite run (repeatable)")
+    history.add_argument("--delete", metavar="ID", action="append", help="delete one, whatever it is (repeatable)")
     history.add_argument("--delete-all", action="store_true", help="delete all of it; needs --yes")
     history.add_argument("--yes", action="store_true", help="do not ask")
     preset = _verb(

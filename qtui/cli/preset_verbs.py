@@ -165,7 +165,7 @@ async def _export(context: Context) -> int:
     shown = clean_name(options.name, 400)
     sections = [{"name": section.name, "keys": dict(section.keys)} for section in made.sections]
     context.console.json({"file": shown, "sections": sections, "notes": list(made.notes)})
-    _say(context, made.notes, f"{len(made.sections)} sections are in {shown}")
+    _say(context, made.notes, f"sections in {shown}: {len(made.sections)}")
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from qtui.core.advice.evidence import Evidence
-from qtui.core.advice.loss import Losses, Measured, nothing_measured
+from qtui.core.advice.loss import Losses
 from qtui.core.compare import no_date
 from qtui.core.demo import DemoProgress
 from qtui.core.downloads.ports import Checksums, Downloads
@@ -28,6 +28,9 @@ from qtui.core.help_pages import HelpPage
 from qtui.core.history import rate_under
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
+from qtui.core.measure.ports import MeasureParts
+from qtui.core.measure.quality import Qualities
+from qtui.core.measure.run import Means
 from qtui.core.memory.actual import Estimate
 from qtui.core.memory.by_engine import DryRunByEngine, FormulaByEngine
 from qtui.core.memory.closed_form.formula import ClosedForm
@@ -58,7 +61,7 @@ from qtui.core.presets import starting_plan
 from qtui.core.quantise.ports import Workshop
 from qtui.core.recording import Recorder, RecordingEngine
 from qtui.core.serving.ports import Endpoints
-from qtui.core.settings import BUILT_IN_ENGINE, Problem, Settings
+from qtui.core.settings import BUILT_IN_ENGINE, Keep, Problem, Settings
 from qtui.core.themes import ThemeFile
 
 
@@ -172,8 +175,6 @@ class Services:
     """Reads the published figures of quality, the user's own too; and what of those cannot be used."""
     help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
     """Reads the help pages."""
-    measured: Measured = nothing_measured
-    """Tells what quality was measured here."""
     history: History | None = None
     """Past runs; None: nothing is recorded."""
     rounds: Rounds | None = None
@@ -192,6 +193,8 @@ class Services:
     """Fetches files; None: nothing is downloaded."""
     checksums: Checksums | None = None
     """Reads files to verify them; None: nothing is verified."""
+    measures: MeasureParts | None = None
+    """What measures variants; None: nothing does, and nothing was measured."""
     endpoint: str = ""
     """The address under which this process answers other programs; empty: it does not."""
     workshop: Workshop | None = None
@@ -334,7 +337,7 @@ class Services:
 
     def losses(self, evidence: Evidence) -> Losses:
         """Return what tells how much variants lose: as measured here, else as published."""
-        return Losses(evidence, self.measured)
+        return Losses(evidence, self.qualities.of)
 
     def estimate(self, variant: Variant, plan: LoadPlan) -> Estimate | None:
         """Return what a variant was said to need under a resolved plan, None where nobody asked."""
@@ -353,6 +356,20 @@ class Services:
     def past(self) -> PastRounds | None:
         """Return what can be done with the rounds that are kept; None where nothing is."""
         return PastRounds(self.rounds, self.library, self.keep_report) if self.rounds is not None else None
+
+    @property
+    def measuring(self) -> Means | None:
+        """Return what measures variants; None where nothing does."""
+        it = self.measures
+        if it is None:
+            return None
+        kept = None if self.settings.keep is Keep.NOTHING else it.measurements
+        return Means(it.measurer, it.workspace, self.guard, self.engine, self.hashes, kept)
+
+    @property
+    def qualities(self) -> Qualities:
+        """Return what tells the quality of variants."""
+        return Qualities(self.measures.measurements if self.measures else None, self.hashes)
 
     async def close(self) -> None:
         """End every child process, once what was run is on record."""

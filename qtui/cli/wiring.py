@@ -10,6 +10,7 @@ from qtui.cli.advice_wiring import read_evidence, read_help
 from qtui.cli.engine_wiring import engine_services, known_engines
 from qtui.cli.hub_wiring import hub_services
 from qtui.cli.making_wiring import local_workshop
+from qtui.cli.measure_wiring import measure_parts
 from qtui.cli.services import Services
 from qtui.cli.serving_wiring import local_endpoints
 from qtui.core.hardware import EngineInfo
@@ -119,6 +120,7 @@ def local_services(options: Namespace) -> Services:
         hub=hub,
         downloads=downloads,
         checksums=FileChecksums(library),
+        measures=measure_parts(past),
         workshop=local_workshop(),
     )
     return services

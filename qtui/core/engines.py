@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -80,3 +81,11 @@ def untrusted(engine: str) -> str:
     if not engine.startswith("http://") or not leaves_machine(engine):
         return ""
     return "prompts, answers and the key go over the network as plain text: use https, or a tunnel (ssh -L)"
+
+
+def untrusted_hosts(hosts: Iterable[str]) -> str:
+    """Return what is risky about RPC hosts, as `host:port`; empty where all of them are this machine."""
+    beyond = [clean_name(host, 120) for host in dict.fromkeys(hosts) if leaves_machine(host)]
+    if not beyond:
+        return ""
+    return f"{' and '.join(beyond)}: the RPC protocol knows no key and no encryption"

@@ -294,8 +294,12 @@ class Sessions(Protocol):
         """Return the sessions that run now, oldest first; none where nothing is recorded."""
         ...
 
+    async def crashed(self) -> Sequence[SessionSeen]:
+        """Return the sessions that have crashed not long ago, oldest first; their processes are gone."""
+        ...
+
     async def stop(self, session_id: str) -> None:
-        """End a session, of this process or of another, and wait until it is gone.
+        """End a session, of this process or of another, and wait until it is gone; forget one that has crashed.
 
         Raises:
             UsageError: there is no such session (any more).

@@ -24,6 +24,8 @@ class SessionState(StrEnum):
     READY = "ready"
     ANSWERING = "answering"
     """From the request on; while it reads the prompt, the record tells its progress."""
+    CRASHED = "crashed"
+    """Its process is gone, and nobody wanted that: the record tells why, for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,12 @@ class SessionRecord:
     """Tokens in the context."""
     log: str = ""
     """The path of the engine's log."""
+    reason: str = ""
+    """Why it crashed; clean."""
+    crashed: float = 0.0
+    """When, in seconds since the epoch; 0: it did not."""
+    parent_started: int | None = None
+    """When the qtui that it belongs to started, as `pid_started`."""
     endpoint: str = ""
     """The address under which other programs are answered; empty: there is none."""
     elsewhere: bool = False
@@ -146,6 +154,8 @@ def plausible(record: SessionRecord) -> SessionRecord:
         record,
         title=clean_name(record.title),
         engine=clean_name(record.engine),
+        reason=clean_name(record.reason, 1000),
+        crashed=_number(record.crashed) or 0.0,
         endpoint=record.endpoint if _ENDPOINT.fullmatch(record.endpoint) else "",
         since=_number(record.since) or 0.0,
         progress=None if record.progress is None else min(1.0, _number(record.progress) or 0.0),

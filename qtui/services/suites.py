@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import qtui
@@ -57,7 +58,8 @@ class SuiteFiles:
     def _find(self, name: str) -> Suite:
         if name == ALL:
             files = [path for path in self._files(SHIPPED) if path.stem not in NOT_IN_ALL]
-            return joined_suites((self._read(path) for path in sorted(files)), ALL)
+            joined = joined_suites((self._read(path) for path in sorted(files)), ALL)
+            return replace(joined, title=f"All of these but {' and '.join(NOT_IN_ALL)}")
         if "/" in name or "\\" in name or name.endswith((".toml", ".jsonl")):
             return self._read(Path(name).expanduser())
         for folder in (self.own, SHIPPED):

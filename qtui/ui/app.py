@@ -40,6 +40,9 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 
 log = logging.getLogger(__name__)
 
+KEEPING_S = 20.0
+"""How long it stands there what is kept: it is said only once."""
+
 
 class QtuiApp(Making):
     """qtui in the terminal. Its sessions end with it, however it ends."""
@@ -78,6 +81,8 @@ class QtuiApp(Making):
         from qtui.ui.present.models import Standing
 
         self._duel = Duel(self._parts.engine, self._parts.guard)
+        if self._parts.keeper is not None:
+            self._parts.keeper.tell = self._tell_keeping
         self._standing = Standing(sides=dict(self._start.sides))
         self.start_planning(self._show_plan)
         self.add_mode("models", self._built("models", self._build_models))
@@ -102,6 +107,10 @@ class QtuiApp(Making):
         if self._duel is not None:
             await self._duel.close()
 
+    def _tell_keeping(self, line: str) -> None:
+        """Say what is kept, and where, when that is done for the first time; or why it is not."""
+        self.notify(f"{line[:1].upper()}{line[1:]}.", timeout=KEEPING_S, markup=False)
+
     # Places
 
     def places(self) -> Sequence[Place]:
@@ -123,7 +132,7 @@ class QtuiApp(Making):
         self._models = ModelsPlace(
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._seen_standing(), dated=parts.dated,
-            forecast=parts.forecast, keeping=parts.keeping,
+            forecast=parts.forecast, keeping=parts.keeping, losses=parts.losses,
         )  # fmt: skip
         return self._models
 

@@ -5,11 +5,12 @@ A keystroke in the filter goes through thousands of rows, so everything here is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from qtui.core.advice.loss import Loss
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.library.filter import EVERYTHING, LibraryRow
 from qtui.core.library.filter_text import ParsedFilter, parse_filter
@@ -49,6 +50,7 @@ class Shelf:
         self.filter = ParsedFilter(EVERYTHING)
         self._weighings: dict[Path, Weighing] = {}
         self._speeds: dict[Path, Speed] = {}
+        self._losses: dict[Path, Loss] = {}
         self._known: dict[Path, LibraryRow] = {}
         self._sections: tuple[Section, ...] | None = None
         self._models = 0
@@ -97,6 +99,15 @@ class Shelf:
             self._speeds[path] = speed
             self._known.pop(path, None)
             self._rows.pop(path, None)
+
+    def loss(self, path: Path) -> Loss | None:
+        """Return what a variant loses against the whole model, None while that is not known."""
+        return self._losses.get(path)
+
+    def lose(self, losses: Mapping[Path, Loss]) -> None:
+        """Take what variants lose."""
+        self._losses.update(losses)
+        self._rows.clear()
 
     def plan_by(self, current: CurrentPlan) -> None:
         """Take another plan; what all variants need under the old one is dropped."""
@@ -226,7 +237,10 @@ class Shelf:
 
     def _cells(self, variant: Variant) -> Cells:
         weighing = self._weighings.get(variant.path)
-        return variant_cells(variant, weighing, self.standing, self._preset(variant), self._speeds.get(variant.path))
+        return variant_cells(
+            variant, weighing, self.standing, self._preset(variant), self._speeds.get(variant.path),
+            loss=self._losses.get(variant.path),
+        )  # fmt: skip
 
     def _preset(self, variant: Variant) -> str:
         """Return the name of the preset that a variant has of its own."""
@@ -236,5 +250,5 @@ class Shelf:
         return self._presets[variant.path]
 
     def _forget(self, path: Path) -> None:
-        for known in (self._weighings, self._speeds, self._known, self._presets, self._rows):
+        for known in (self._weighings, self._speeds, self._losses, self._known, self._presets, self._rows):
             known.pop(path, None)

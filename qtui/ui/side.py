@@ -11,6 +11,7 @@ from qtui.core.errors import Failure
 from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, TextArrived
 from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Weighing
+from qtui.core.settings import BUILT_IN_ENGINE
 
 
 class Phase(StrEnum):
@@ -67,6 +68,14 @@ class Side:
     def refused(self) -> bool:
         """Tell whether it was not loaded for want of memory."""
         return self.phase is Phase.DIED and self.failure is not None and self.failure.kind == "memory"
+
+    @property
+    def remediable(self) -> bool:
+        """Tell whether another plan may load it: a smaller one, or one with the built-in engine."""
+        if self.refused:
+            return True
+        unable = self.phase is Phase.DIED and self.failure is not None and self.failure.kind == "plan_refused"
+        return unable and self.weighing is not None and self.weighing.plan.engine != BUILT_IN_ENGINE
 
     def put(self, variant: Variant | None) -> Side:
         """Return the side with another variant on it."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.downloads.download import Download
     from qtui.core.hardware import EngineInfo, MemorySample
     from qtui.core.monitor.alarms import Alarm
+    from qtui.core.sessions import SessionSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Vitals:
     """The queue of downloads, in its order."""
     history: History = field(default_factory=History)
     """The last minutes of machine and sessions."""
+    crashed: tuple[SessionSeen, ...] = ()
+    """Sessions that have crashed not long ago."""
     alarms: tuple[Alarm, ...] = ()
     """What is wrong now, the newest first."""
     covered: bool = False

@@ -45,7 +45,8 @@ class Watching(Planning):
         async for sample in self._parts.machine.samples():
             sessions = await self._parts.sessions.list()
             self._alarms.learn(sessions)
-            self.post_message(MachineSampled(sample, sessions))
+            crashed = await self._parts.sessions.crashed()
+            self.post_message(MachineSampled(sample, (*sessions, *crashed)))
 
     @work(group="engine")
     async def _ask_engine(self) -> None:
@@ -57,9 +58,12 @@ class Watching(Planning):
     @on(MachineSampled)
     def note_sample(self, event: MachineSampled) -> None:
         """Show a new sample everywhere."""
-        history = self._vitals.history.add(Moment(event.sample, tuple(event.sessions)))
+        crashed = tuple(seen for seen in event.sessions if seen.record.crashed)
+        running = tuple(seen for seen in event.sessions if not seen.record.crashed)
+        history = self._vitals.history.add(Moment(event.sample, running))
         alarms = self._alarms.look(history, self.settings.margins)
-        self.show_vitals(replace(self._vitals, sample=event.sample, history=history, alarms=alarms))
+        vitals = replace(self._vitals, sample=event.sample, history=history, alarms=alarms, crashed=crashed)
+        self.show_vitals(vitals)
 
     @on(EngineAnswered)
     def note_engine(self, event: EngineAnswered) -> None:

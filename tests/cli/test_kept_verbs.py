@@ -33,7 +33,7 @@ def test_duel_and_ask_keep_their_rounds_and_say_so_the_first_time(keeping: World
     keeping.engine.enqueue(Reply("blue because of air"), variant=BIG)
     first = keeping.run("duel", A, B, "Why is the sky blue?")
     assert "prompts, answers and numbers are kept in" in first.err
-    assert "history.keep" in first.err
+    assert "history.keep = all, numbers or nothing" in first.err
     second = keeping.run("ask", A, "What is tea?", "--system", "Be short.")
     assert "are kept in" not in second.err
     body = keeping.run("history", "--json").json
@@ -124,7 +124,7 @@ def test_it_is_exported_whole(keeping: World, tmp_path: Path, kind: str) -> None
     keeping.run("duel", A, B, "Why?")
     out = tmp_path / f"all{kind}"
     ran = keeping.run("history", "--export", str(out))
-    assert "1 rounds and 0 suite runs are in" in ran.out
+    assert "1 rounds, 0 suite runs and 0 measurements are in" in ran.out
     text = out.read_text()
     assert "Tiny" in text
     if kind == ".html":

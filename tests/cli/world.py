@@ -23,6 +23,7 @@ from qtui.core.gguf.reader import read_header
 from qtui.core.hardware import EngineInfo
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Variant
+from qtui.core.measure.ports import MeasureParts
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Described, DryRun, Remover, Tables
 from qtui.core.settings import Settings
@@ -140,6 +141,8 @@ class World:
     """Deletes variants; None: nothing does."""
     kept: Path | None = None
     """The history's file; None: nothing is kept."""
+    measures: MeasureParts | None = None
+    """What measures; None: nothing does."""
     own_suites: Path = Path("/nowhere")
     own_figures: Path = Path("/nowhere")
     closed: int = 0
@@ -165,7 +168,7 @@ class World:
             keep_report=keep_report, endpoints=LocalEndpoints(str), evidence=EvidenceFiles(self.own_figures).load,
             rounds=RoundsFile(HistoryFile(self.kept)) if self.kept else None,
             settings=store.load() if store else Settings(), settings_store=store, tables=self.tables,
-            remover=self.remover,
+            remover=self.remover, measures=self.measures,
             presets=PresetsFile(self.config) if self.config else None,
             preset_ini=PresetIniFiles(ServerBuilds()) if self.config else None,
             hub=self.hub() if self.hub else None,

@@ -284,7 +284,7 @@ async def test_the_table_of_models_is_behind_the_panel_on_wide_screens() -> None
     async with stage_of().app().run_test(size=(120, 36)) as pilot:
         await opened(pilot)
         box = panel(pilot).query_one(".box").region
-        assert (box.x, box.right) == (48, 120)
+        assert (box.x, box.right) == (41, 120)
         await pilot.resize_terminal(119, 36)
         await wait_until(pilot, lambda: panel(pilot).query_one(".box").region.width == 119)
         await pilot.press("escape")

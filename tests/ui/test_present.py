@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from textual.content import Content
 
+from qtui.core.advice.loss import Loss
 from qtui.core.duel.conversation import DUEL_SAMPLING, Answer, Sampling
 from qtui.core.duel.run import DuelMode, ModeChosen
 from qtui.core.duel.sampling import Choice
@@ -20,6 +21,7 @@ from qtui.core.memory.verdict import Fit, Headroom, Verdict, judge
 from qtui.core.origin import Origin
 from qtui.core.text import GIB, MIB
 from qtui.ui.present import arena, detail, models, plan, top_line
+from qtui.ui.present.detail import mix_line
 from qtui.ui.present.table import Column, lay_out, widths
 from qtui.ui.present.words import bar, between, gib, name, prose
 from qtui.ui.side import Phase, Side
@@ -90,11 +92,13 @@ def test_a_row_says_what_is_known_and_no_more() -> None:
         "asking…",
         "?",
         "?",
+        "?",
         "4096",
         "/models",
     ]
     standing = models.Standing({"A": SMALL, "B": SMALL}, frozenset({"B"}), {SMALL.path: 41.23})
-    known = models.variant_cells(SMALL, weighed(SMALL), standing)
+    told = Loss(Origin.PUBLISHED, 0.033, words="Other-8B")
+    known = models.variant_cells(SMALL, weighed(SMALL), standing, loss=told)
     assert [str(cell) for cell in known] == [
         "Q4_K_M",
         "1.00",
@@ -102,11 +106,20 @@ def test_a_row_says_what_is_known_and_no_more() -> None:
         "1.06",
         "loaded",
         "41.2",
+        "°0.033",
         "5.94",
         "4096",
         "/models",
     ]
     assert standing.mark(SMALL.path) == "AB"
+
+
+def test_what_a_variant_loses_is_said_with_where_it_was_measured() -> None:
+    here, elsewhere = Loss(Origin.MEASURED, 0.0021), Loss(Origin.PUBLISHED, 0.2)
+    assert mix_line(SMALL, None, here).plain.startswith("KLD 0.0021: no measurable difference · ")
+    assert mix_line(SMALL, None, elsewhere).plain.startswith("KLD °0.200: strong loss (another model's) · ")
+    assert "KLD" not in mix_line(SMALL, None, Loss()).plain
+    assert str(models.loss_cell(Loss())) == "?"
 
 
 def test_needs_carry_the_sign_of_their_origin() -> None:
@@ -155,8 +168,8 @@ def test_the_sorted_column_is_marked() -> None:
     [
         (60, ["VARIANT", "SIZE GiB", "NEEDS", "FIT", "T/S"]),
         (80, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "WHERE"]),
-        (100, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "TRAINED", "WHERE"]),
-        (120, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "SPARE", "TRAINED", "WHERE"]),
+        (100, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "KLD", "TRAINED", "WHERE"]),
+        (120, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "KLD", "SPARE", "TRAINED", "WHERE"]),
     ],
 )
 def test_wider_screens_show_more_columns(width: int, shown: list[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qtui.core.advice.candidate import Candidate
-from qtui.core.advice.loss import kld_text
+from qtui.core.measure.words import kld_text
 from qtui.core.origin import Origin
 from qtui.core.text import rate, size
 

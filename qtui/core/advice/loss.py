@@ -14,6 +14,7 @@ from qtui.core.gguf.names import parse_name
 from qtui.core.library.variant import Variant
 from qtui.core.measure.bands import Band, band_of
 from qtui.core.measure.quality import Quality
+from qtui.core.measure.words import kld_text
 from qtui.core.origin import Origin
 
 KLD, SAME_TOP = "kl_divergence", "same_top_token"
@@ -102,11 +103,6 @@ Measured = Callable[[Sequence[Variant]], Awaitable[Mapping[Path, Quality]]]
 async def nothing_measured(_variants: Sequence[Variant]) -> Mapping[Path, Quality]:
     """Tell that nothing was measured."""
     return {}
-
-
-def kld_text(value: float) -> str:
-    """Return a KL divergence with as many digits as it deserves."""
-    return f"{value:.4f}" if value < 0.01 else f"{value:.3f}" if value < 1 else f"{value:.2f}"
 
 
 class Losses:

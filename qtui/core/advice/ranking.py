@@ -118,9 +118,11 @@ def advise_on(candidates: Sequence[Candidate], wishes: Wishes) -> Advice:
     judged = [_judged(candidate, situation) for candidate in candidates]
     placed = [_beside(each, judged) for each in judged]
     comparable = len({each.candidate.quality.against for each in judged if each.band is not None}) <= 1
+    # A rate with a note was measured while something else computed: then none of them sorts.
+    steady = not any(candidate.speed.rate and candidate.speed.note for candidate in candidates)
     running = sorted(
         (each for each in placed if not each.out and each.candidate.fit in LOADS),
-        key=lambda each: _key(each, wishes, comparable=comparable),
+        key=lambda each: _key(each, wishes, comparable=comparable, steady=steady),
     )
     others = sorted((each for each in placed if each not in running), key=_nearness)
     told = tuple(_told(each, placed) for each in running)
@@ -172,10 +174,10 @@ def _beside(each: Advised, judged: Sequence[Advised]) -> Advised:
     return replace(each, band=Band.LAST) if known else each
 
 
-def _key(each: Advised, wishes: Wishes, *, comparable: bool) -> tuple[float, ...]:
+def _key(each: Advised, wishes: Wishes, *, comparable: bool, steady: bool) -> tuple[float, ...]:
     """Return what candidates that run are sorted by, the best first.
 
-    `comparable`: their qualities were measured in one way, and tell within a band too.
+    `comparable`: their qualities were measured in one way, and tell within a band too. `steady`: their rates tell.
     """
     candidate = each.candidate
     fit = LOADS.index(candidate.fit)
@@ -187,19 +189,19 @@ def _key(each: Advised, wishes: Wishes, *, comparable: bool) -> tuple[float, ...
         return (fit, candidate.short_by, size)
     if wishes.prefer is Prefer.SPEED:
         refused = max(0, band - BANDS.index(ACCEPTED))
-        return (fit, refused, *_pace(candidate, size, slower=each.moved(Effect.SLOWER)), ahead, level, size)
+        rate = candidate.speed.rate if steady else None
+        return (fit, refused, *_pace(rate, size, slower=each.moved(Effect.SLOWER)), ahead, level, size)
     larger = -int(any(rule.name == "larger model first" for rule in each.rules))
     if band == 0:
         return (fit, larger, band, ahead, size)
     return (fit, larger, band, ahead, level, -size)
 
 
-def _pace(candidate: Candidate, size: float, *, slower: bool) -> tuple[float, ...]:
+def _pace(rate: float | None, size: float, *, slower: bool) -> tuple[float, ...]:
     """Return what a rate counts for: those within a step are as fast.
 
     Unknown ones come last, and among them the smaller first: of about one size those that no rule calls slower.
     """
-    rate = candidate.speed.rate
     if rate:
         return (0.0, -_step(rate), 0.0)
     return (1.0, _step(max(1.0, size)), float(slower))

@@ -9,7 +9,7 @@ from pathlib import Path
 from qtui.core.advice.candidate import LOADS, Candidate
 from qtui.core.advice.loss import Losses
 from qtui.core.advice.ranking import Advice, advise_on
-from qtui.core.advice.wishes import Wishes
+from qtui.core.advice.wishes import Prefer, Wishes
 from qtui.core.errors import QtuiError
 from qtui.core.forecast import Forecast
 from qtui.core.gguf.facts import Facts
@@ -98,7 +98,7 @@ async def advise(
         yield Considering("timing", candidates[at].variant, number, len(running))
         speed = await _speed(sources.forecast, candidates[at].variant, candidates[at].weighing)
         candidates[at] = replace(candidates[at], speed=speed)
-        if number % TOLD_EVERY == 0:
+        if number % TOLD_EVERY == 0 and wishes.prefer is Prefer.QUALITY:  # by half the rates nothing can be sorted
             yield AdviceGiven(advise_on(candidates, wishes), settled=False)
     yield AdviceGiven(advise_on(candidates, wishes), settled=True)
 

@@ -56,7 +56,8 @@ def speed_words(candidate: Candidate) -> str:
     speed = candidate.speed
     if speed.rate is None:
         return "how fast is not known"
-    return f"{speed.origin.sign}{rate(speed.rate)} t/s {speed.origin.value}"
+    note = f" ({speed.note})" if speed.note else ""
+    return f"{speed.origin.sign}{rate(speed.rate)} t/s {speed.origin.value}{note}"
 
 
 def next_words(candidate: Candidate, following: Candidate) -> str:

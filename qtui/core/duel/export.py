@@ -11,9 +11,12 @@ from qtui.core.duel.measured import Measured
 from qtui.core.duel.records import RoundRecord, SideRecord, SuiteRecord
 from qtui.core.duel.standing import Standing, standings
 from qtui.core.errors import UsageError
+from qtui.core.measure.records import MeasureRecord
+from qtui.core.measure.words import measured_numbers
 from qtui.core.text import clean_name, duration, gib, rate
 
 KINDS = (".html", ".md", ".json")
+MEASURED_HEADS = ("variant", "PPL", "±", "KLD", "±", "same top %", "which is", "how", "hash")
 NOT_KEPT = "(the text is not kept)"
 
 
@@ -27,15 +30,17 @@ class Report:
     suites: tuple[SuiteRecord, ...] = ()
     measured: Measured | None = None
     standings: tuple[Standing, ...] = field(default=())
+    measurements: tuple[MeasureRecord, ...] = ()
+    """Newest first."""
 
     @staticmethod
     def of(
         title: str, rounds: Sequence[RoundRecord] = (), suites: Sequence[SuiteRecord] = (),
-        measured: Measured | None = None,
+        measured: Measured | None = None, measurements: Sequence[MeasureRecord] = (),
     ) -> Report:  # fmt: skip
         """Put a report together, with the standings that follow from its rounds."""
         voted = tuple(standing for standing in standings(rounds) if standing.ballot.rounds)
-        return Report(title, tuple(rounds), tuple(suites), measured, voted)
+        return Report(title, tuple(rounds), tuple(suites), measured, voted, tuple(measurements))
 
     def as_json(self) -> dict[str, Any]:
         """Return it as an object."""
@@ -44,6 +49,7 @@ class Report:
             "suites": [record.as_json() for record in self.suites],
             "standings": [standing.as_json() for standing in self.standings],
             "measured": self.measured.as_json() if self.measured else None,
+            "measurements": [record.as_json() for record in self.measurements],
         }  # fmt: skip
 
 
@@ -67,6 +73,8 @@ def markdown(report: Report) -> str:
         parts += [f"- {line(_pair(standing))}: {line(standing.sentence)}" for standing in report.standings]
     if report.measured:
         parts += ["## Measured", *_measured(report.measured)]
+    if report.measurements:
+        parts += ["## Measurements", _measurements(report.measurements)]
     for suite in report.suites:
         parts += _suite(suite)
     for record in report.rounds:
@@ -153,6 +161,19 @@ def _measured(told: Measured) -> list[str]:
         rows.append(f"| {side.side} {line(side.variant.title)} | {cells} |")
     lines = [*told.outliers, *([told.ratio.sentence] if told.ratio else []), told.method]
     return ["\n".join(rows), *map(line, lines)]
+
+
+def measured_cells(record: MeasureRecord) -> list[str]:
+    """Return the cells of a measurement under `MEASURED_HEADS`."""
+    told = measured_numbers(record)
+    how = f"{record.method}, {when(record.time)}, llama.cpp {record.build}"
+    return [record.subject.title, *told.cells[:5], told.verdict, how, record.subject.hash or "?"]
+
+
+def _measurements(records: Sequence[MeasureRecord]) -> str:
+    rows = [f"| {' | '.join(MEASURED_HEADS)} |", "|---|---:|---:|---:|---:|---:|---|---|---|"]
+    rows += [f"| {' | '.join(map(line, measured_cells(record)))} |" for record in records]
+    return "\n".join(rows)
 
 
 def _s(value: float | None) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from html import escape
 
 from qtui.core.duel.charts import Bar, Dot, bars, dots, intervals
-from qtui.core.duel.export import NOT_KEPT, Report, numbers, when
+from qtui.core.duel.export import MEASURED_HEADS, NOT_KEPT, Report, measured_cells, numbers, when
 from qtui.core.duel.hunks import HunkKind, hunks
 from qtui.core.duel.measured import Measured
 from qtui.core.duel.records import RoundRecord, SideRecord, SuiteRecord
+from qtui.core.measure.records import MeasureRecord
 from qtui.core.text import rate
 
 MOST_ROUNDS = 500
@@ -48,6 +49,8 @@ def html_report(report: Report) -> str:
             parts.append(f"<p><b>{escape(names)}</b>: {escape(standing.sentence)}</p>")
     if report.measured and report.measured.sides:
         parts += _measured(report.measured)
+    if report.measurements:
+        parts += ["<h2>Measurements</h2>", _measurements(report.measurements)]
     for suite in report.suites:
         parts += _suite(suite)
     if len(report.rounds) > 1:
@@ -85,6 +88,12 @@ def _measured(told: Measured) -> list[str]:
         )
     lines = [*told.outliers, *([told.ratio.sentence] if told.ratio else []), told.method]
     return [*parts, *(f"<p>{escape(text)}</p>" for text in lines)]
+
+
+def _measurements(records: Sequence[MeasureRecord]) -> str:
+    heads = "".join(f"<th>{escape(head)}</th>" for head in MEASURED_HEADS)
+    rows = ["".join(f"<td>{escape(cell)}</td>" for cell in measured_cells(record)) for record in records]
+    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
 
 
 def _suite(suite: SuiteRecord) -> list[str]:

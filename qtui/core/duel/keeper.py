@@ -72,7 +72,8 @@ class Keeper:
         self._hashes = hashes
         self._engine = engine
         self._keep = keep
-        self._tell = tell
+        self.tell = tell
+        """Whom to tell; the app takes the place of the terminal."""
         self._told = False
         self.problem = ""
         """Why nothing is kept; empty while it is."""
@@ -159,7 +160,10 @@ class Keeper:
         empty = await self._try(rounds.empty)
         if empty:
             what = "prompts, answers and numbers" if self._keep is Keep.ALL else "numbers, without any text,"
-            self._tell(f"{what} are kept in {rounds.place}; the setting history.keep changes that")
+            self.tell(
+                f"{what} are kept in {rounds.place}; the setting history.keep = all, numbers or nothing says how much, "
+                "and qtui history --delete-all removes it"
+            )
 
     async def _try(self, work: Callable[[], Awaitable[T]]) -> T | None:
         if self.problem:
@@ -168,5 +172,5 @@ class Keeper:
             return await work()
         except QtuiError as error:
             self.problem = f"this is not kept: {error.message}"
-            self._tell(self.problem)
+            self.tell(self.problem)
             return None

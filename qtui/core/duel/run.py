@@ -24,6 +24,7 @@ from qtui.core.memory.guard import Guard, Weighing, refusal
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Fit
 from qtui.core.ports import Engine, Session
+from qtui.core.settings import BUILT_IN_ENGINE
 
 
 class DuelMode(StrEnum):
@@ -223,10 +224,18 @@ class Duel:
         yield RoundEnded(prompt, chosen.mode, tuple(side.result for side in by_label if side.result))
 
     async def remedy(self, label: str) -> Weighing | None:
-        """Return the best plan under which a refused side would be loaded, None where there is none."""
+        """Return the best plan under which a refused side would be loaded, None where there is none.
+
+        What another program cannot load the built-in engine may.
+        """
         side = self._sides.get(label)
         if side is None or side.weighing is None:
             return None
+        asked, failure = side.weighing.plan, side.outcome.failure
+        if failure is not None and failure.kind == "plan_refused" and asked.engine != BUILT_IN_ENGINE:
+            plan = replace(asked, engine=BUILT_IN_ENGINE, extra="")
+            weighing = await self._guard.weigh(side.variant, plan, giving_back=self._held())
+            return None if refusal(side.variant, weighing) else weighing
         return await plan_that_fits(self._guard, side.variant, side.weighing, giving_back=self._held())
 
     async def weigh(self, variant: Variant, plan: LoadPlan) -> Weighing:

@@ -1,9 +1,9 @@
-"""The quality of a variant, by what is known of it: measured here, else published, else unknown."""
+"""The quality of a variant as it was measured here. What was published comes second: `core/advice/loss.py`."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,14 @@ class Quality:
     """How far a variant is from its reference, and how that is known."""
 
     origin: Origin = Origin.UNKNOWN
-    """MEASURED here, PUBLISHED of another file, or UNKNOWN."""
+    """MEASURED or UNKNOWN."""
     kld: float | None = None
     """Mean KL divergence in nats."""
     stderr: float | None = None
     same_top: float | None = None
     """Share of tokens, from 0 to 1."""
     source: str = ""
-    """Against what, on which text; of a published figure whose, and of which model."""
+    """Against what, on which text."""
     ground: str = ""
     """Only numbers that share it may be compared; empty: none."""
     record: MeasureRecord | None = None
@@ -43,25 +43,17 @@ class Quality:
 
 
 UNKNOWN = Quality()
-Published = Callable[[Variant], Quality]
-"""Tells what was published of a variant's quant; `UNKNOWN` where nothing was."""
-
-
-def no_figures(_variant: Variant) -> Quality:
-    """Know of no published figure."""
-    return UNKNOWN
 
 
 class Qualities:
     """Answers what the quality of variants is. A measurement counts for the same bytes only, told by their hash."""
 
-    def __init__(self, measurements: Measurements | None, hashes: Hashes, published: Published = no_figures) -> None:
+    def __init__(self, measurements: Measurements | None, hashes: Hashes) -> None:
         self._measurements = measurements
         self._hashes = hashes
-        self._published = published
 
     async def of(self, variants: Sequence[Variant]) -> Mapping[Path, Quality]:
-        """Return the quality of each variant, by path: measured, else published, else unknown.
+        """Return the quality of each variant as it was measured, by path; `UNKNOWN` of what was not.
 
         Of several measurements of a file the one counts whose ground most variants of its model share, then the one of
         most tokens, then the newest. Only files of a size that was measured are hashed.
@@ -89,7 +81,7 @@ class Qualities:
         return {
             variant.path: measured_quality(_best(found[variant.path], variant.model, shared))
             if variant.path in found
-            else self._published(variant)
+            else UNKNOWN
             for variant in variants
         }
 

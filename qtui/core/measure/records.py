@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,3 +106,8 @@ class MeasureRecord:
             "engine": self.engine, "build": self.build, **self.scores.as_json(),
             "band": self.band.value if self.band else None, "rate": self.rate, "peak_rss": self.peak,
         }  # fmt: skip
+
+
+def record_id(key: str, name: str) -> str:
+    """Return the id of a measurement: the same, measured again, takes the place of the older one."""
+    return hashlib.sha256(f"{key} {name}".encode()).hexdigest()[:32]

@@ -41,6 +41,8 @@ class ChunkScores:
     """Tokens where both find the same token likeliest."""
     klds: tuple[float, ...] = ()
     """The divergence of each token; empty: there was no reference."""
+    peak: int | None = None
+    """Bytes resident at most by the end of the chunk."""
 
 
 @dataclass(frozen=True, slots=True)

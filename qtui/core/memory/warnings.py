@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from qtui.core.engines import untrusted, untrusted_hosts
 from qtui.core.hardware import EngineInfo, Hardware
 from qtui.core.library.variant import Variant
 from qtui.core.memory.builds import holes, missing_architecture
@@ -100,6 +101,20 @@ def _known_hole(around: Circumstances) -> PlanWarning | None:
         "known-hole", f"llama.cpp {clean_name(build, 60)} has a known hole: {newest.what} ({newest.name}{more})",
         f"update it to b{newest.fixed} or newer, and load only files that you trust until then", ("engine",),
     )  # fmt: skip
+
+
+def _plain_http(around: Circumstances) -> PlanWarning | None:
+    risk = untrusted(around.plan.engine)
+    return PlanWarning("plain-http", "the server is asked over plain http", risk, ("engine",)) if risk else None
+
+
+def _lent_devices(around: Circumstances) -> PlanWarning | None:
+    engine = around.engine
+    if engine is None or not around.plan.n_gpu_layers:
+        return None
+    hosts = [device.description for device in engine.devices if device.lent]
+    risk = untrusted_hosts(hosts)
+    return PlanWarning("lent-devices", risk, "only in a network that you trust", ("engine",)) if risk else None
 
 
 def _quantised_v(around: Circumstances) -> PlanWarning | None:
@@ -231,6 +246,7 @@ def _unused_projector(around: Circumstances) -> PlanWarning | None:
 
 
 RULES: tuple[Rule, ...] = (
+    _plain_http, _lent_devices,
     _no_engine, _old_build, _known_hole, _quantised_v, _not_mapped, _lock_limit, _lock_free, _lock_repacked,
     _beyond_training, _many_threads, _many_prompt_threads, _ubatch_above_batch, _further_options, _unused_projector,
 )  # fmt: skip

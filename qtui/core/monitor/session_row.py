@@ -9,6 +9,8 @@ from qtui.core.hardware import Gpu
 from qtui.core.sessions import SessionSeen, apart, session_vram
 from qtui.core.text import GIB, rate
 
+NOTHING = "–"
+
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
@@ -38,6 +40,11 @@ def session_row(seen: SessionSeen, cards: Sequence[Gpu]) -> SessionRow:
     record = seen.record
     difference = apart(seen, cards)
     used, size = record.context_used, record.context_size
+    if record.crashed:
+        return SessionRow(
+            record.id, record.title, record.engine, record.doing, str(record.pid), ram=NOTHING, vram=NOTHING,
+            needs=gib(record.estimate), apart=NOTHING, rate=NOTHING, context=NOTHING,
+        )  # fmt: skip
     return SessionRow(
         id=record.id,
         title=record.title,

@@ -104,5 +104,5 @@ def server_failure(status: int, log: Sequence[str], *, doing: str = "", gone: Se
             f"llama-server ended with status {status}{while_doing}{said}", "its log has the rest", "engine", tuple(log)
         )
     if status == 0:
-        return Failure(f"llama-server was ended from outside{while_doing}", "load it again", "engine", tuple(log))
+        return Failure(f"llama-server was ended from outside{while_doing}", "load it again", "ended", tuple(log))
     return None

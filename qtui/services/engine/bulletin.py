@@ -83,6 +83,12 @@ class Bulletin:
             case Scored() | Failed():
                 self.ready()
 
+    def crash(self, reason: str) -> None:
+        """Leave the record behind with the reason why its process is gone."""
+        gone = replace(self._record, state=SessionState.CRASHED, progress=None, rate=None, reason=reason)
+        self._put(replace(gone, crashed=time.time()))
+        self._ended = True
+
     def end(self) -> None:
         """Take the record away for good."""
         self._ended = True

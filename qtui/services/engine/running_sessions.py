@@ -34,6 +34,10 @@ class RunningSessions:
         """Return the sessions that run now, oldest first; none where nothing is recorded."""
         return await asyncio.to_thread(self._look)
 
+    async def crashed(self) -> Sequence[SessionSeen]:
+        """Return the sessions that have crashed not long ago, oldest first."""
+        return await asyncio.to_thread(self._look_back)
+
     def pids(self) -> tuple[int, ...]:
         """Return the process ids of the engines that run now."""
         return tuple(record.pid for record in self._registry.list())
@@ -43,13 +47,16 @@ class RunningSessions:
         return any(record.state is SessionState.LOADING for record in self._registry.list())
 
     async def stop(self, session_id: str) -> None:
-        """End a session, of this process or of another, and wait until it is gone.
+        """End a session, of this process or of another, and wait until it is gone; forget one that has crashed.
 
         Raises:
             UsageError: there is no such session (any more).
             QtuiError: it may not be ended, or does not go.
         """
         record = self._record(session_id)
+        if record.state is SessionState.CRASHED:
+            self._registry.drop(record.id)
+            return
         if record.pid == os.getpid():
             raise QtuiError("this record names qtui itself as the engine", "remove it from the runtime folder")
         for number in (signal.SIGTERM, signal.SIGKILL):
@@ -77,8 +84,13 @@ class RunningSessions:
             for record in self._registry.list()
         )
 
+    def _look_back(self) -> tuple[SessionSeen, ...]:
+        own = os.getpid()
+        found = self._registry.crashed()
+        return tuple(SessionSeen(plausible(record), ProcessMemory(), record.parent_pid == own) for record in found)
+
     def _record(self, session_id: str) -> SessionRecord:
-        for record in self._registry.list():
+        for record in (*self._registry.list(), *self._registry.crashed()):
             if record.id == session_id:
                 return record
         raise UsageError(f"there is no session {clean_name(session_id, 80)} (any more)", "qtui monitor shows them")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,12 @@ from qtui.services.engine.sessions import Registry, started
 from qtui.services.machine.process import process_memory
 
 EVENTS: tuple[type, ...] = (*get_args(SessionEvent), Started)
+CRASHES = ("engine", "memory", "rpc")
+"""Kinds of failures that a session leaves a record of; the others are told where it was wanted."""
+WISHED = frozenset(
+    status for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) for status in (-number, 128 + number)
+)
+"""How a session ends that somebody ended from outside by a signal, or whose guard saw that."""
 _CANCELLED = Failure("loading was cancelled", kind="cancelled")
 _CLOSED = Failure("the session was closed", kind="cancelled")
 
@@ -105,6 +112,8 @@ class ChildSession:
         self._ended: Failure | None = None
         self._estimate = means.estimate
         self._bulletin: Bulletin | None = None
+        self._status: int | None = None
+        """How the child ended."""
         self._engine_pid: int | None = None
         """Of an engine that is not the child itself; 0: it runs on another machine."""
 
@@ -244,6 +253,7 @@ class ChildSession:
             estimated_ram=said.pools.ram if said else None, estimated_vram=sum(said.pools.vram) if said else None,
             estimated_reclaimable=said.reclaimable if said else None,
             estimated_context=said.context if said else None, engine=self.plan.engine,
+            parent_started=started(os.getpid()),
             log=str(self._log.path) if self._log and self._log.path else "",
         )  # fmt: skip
 
@@ -337,10 +347,14 @@ class ChildSession:
         if self._ended is None:
             self._ended = why
             if self._bulletin is not None:
-                self._bulletin.end()
+                if why.kind in CRASHES and self._closing is None and self._status not in WISHED:
+                    self._bulletin.crash(why.message)
+                else:
+                    self._bulletin.end()
         self._finish(Failed(self._ended, fatal=True))
 
     def _why(self, status: int | None) -> Failure:
+        self._status = status
         if self._killed_for is not None:
             return self._killed_for
         log = self._log.tail() if self._log else ()

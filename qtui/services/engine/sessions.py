@@ -9,15 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from qtui.core.errors import QtuiError
-from qtui.core.sessions import SessionRecord
+from qtui.core.sessions import SessionRecord, SessionState
 from qtui.core.wire import decode, encode
 from qtui.services.paths import runtime_dir
 
+CRASHED_S = 600.0
+"""So long a crashed session stays on record, and no longer than the qtui that it belonged to."""
 MAX_RECORD = 1 << 20
 _SAFE_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -49,6 +52,13 @@ class Registry:
 
     def list(self) -> tuple[SessionRecord, ...]:
         """Return the sessions that run now, oldest first, and remove the records of those that do not."""
+        return tuple(record for record in self._records() if record.state is not SessionState.CRASHED)
+
+    def crashed(self) -> tuple[SessionRecord, ...]:
+        """Return the sessions that have crashed not long ago, oldest first."""
+        return tuple(record for record in self._records() if record.state is SessionState.CRASHED)
+
+    def _records(self) -> tuple[SessionRecord, ...]:
         records: list[SessionRecord] = []
         try:
             paths = sorted(self._folder().glob("session-*.json"))
@@ -58,7 +68,7 @@ class Registry:
             record = _read(path)
             if record is None:
                 continue
-            if alive(record):
+            if remembered(record) if record.state is SessionState.CRASHED else alive(record):
                 records.append(record)
             else:
                 with contextlib.suppress(OSError):
@@ -73,6 +83,12 @@ class Registry:
 def list_sessions() -> tuple[SessionRecord, ...]:
     """Return the sessions of all qtui processes of this user on this machine, oldest first."""
     return Registry().list()
+
+
+def remembered(record: SessionRecord) -> bool:
+    """Tell whether a crashed session is still to be shown."""
+    age = time.time() - record.crashed
+    return 0 <= age < CRASHED_S and started(record.parent_pid) == record.parent_started is not None
 
 
 def alive(record: SessionRecord) -> bool:

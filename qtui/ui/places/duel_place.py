@@ -270,7 +270,7 @@ class DuelPlace(Place, Ground):
         side = self.panes.sides[label]
         if isinstance(event, Answered) and event.answer.generation_rate is not None and side.variant:
             self._rates[side.variant.path] = event.answer.generation_rate
-        if isinstance(event, Failed) and side.refused:
+        if isinstance(event, Failed) and side.remediable:
             self._look_for_remedy(label)
             if not any(other.loaded for other in self.panes.sides.values()):
                 self._leave_field()  # what can be done about it are keys, and there is nobody to write to
@@ -281,7 +281,7 @@ class DuelPlace(Place, Ground):
     async def offer_remedy(self, event: RemedyFound) -> None:
         """Offer a plan that fits, if the side is still the one that was refused."""
         side = self.panes.sides[event.side]
-        if side.refused and side.weighing and side.weighing.plan != event.weighing.plan:
+        if side.remediable and side.weighing and side.weighing.plan != event.weighing.plan:
             self._talk.offers[event.side] = Offer(event.weighing)
             await self.panes[event.side].offer(plan_offer(event.weighing, side.weighing.plan))
             self.refresh_keys()

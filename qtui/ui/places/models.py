@@ -31,7 +31,7 @@ from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
 from qtui.ui.panels.verify import VerifyPanel
 from qtui.ui.parts import Keeping
-from qtui.ui.places.library_place import LibraryPlace
+from qtui.ui.places.losing_place import LosingPlace, ReadLosses
 from qtui.ui.present.detail import detail_lines
 from qtui.ui.present.models import (
     MARK_WIDTH,
@@ -54,7 +54,7 @@ _OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify 
 NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW.split())
 
 
-class ModelsPlace(LibraryPlace):
+class ModelsPlace(LosingPlace):
     """The library with footprints and verdicts under the current plan."""
 
     NAME = "models"
@@ -65,17 +65,17 @@ class ModelsPlace(LibraryPlace):
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
         folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
-        forecast: Forecast | None = None, keeping: Keeping | None = None,
+        forecast: Forecast | None = None, keeping: Keeping | None = None, losses: ReadLosses | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals,
-            forecast=forecast,
+            forecast=forecast, losses=losses,
         )  # fmt: skip
         self.shelf.stand(standing)
         self._dated = dated
         self._keeping = keeping
         self._words = ""
-        self._detailed: tuple[object, ...] = (object(),) * 7
+        self._detailed: tuple[object, ...] = (object(),) * 8
         """What the detail was drawn of."""
         self._choosing = ""
 
@@ -359,7 +359,7 @@ class ModelsPlace(LibraryPlace):
         path = variant.path if variant else Path()
         known = (
             variant, self.shelf.weighing(path), self.facts.get(path), self.suggestions.get(path),
-            self.current, self.shelf.standing, self.copies.get(path),
+            self.current, self.shelf.standing, self.copies.get(path), self.loss(path),
         )  # fmt: skip
         if any(new is not old for new, old in zip(known, self._detailed, strict=True)):
             self._detailed = known
@@ -392,6 +392,6 @@ class ModelsPlace(LibraryPlace):
         lines = detail_lines(
             variant, self.shelf.weighing(path), width - 2,
             facts=self.facts.get(path), suggestion=self.suggestions.get(path), kept=kept,
-            copy=self.copies.get(path),
+            copy=self.copies.get(path), loss=self.loss(path),
         )  # fmt: skip
         return [Content(" ") + line for line in lines]

@@ -157,7 +157,7 @@ class MonitorPlace(Place):
         seen = self._under_cursor()
         if seen is None or seen.record.id in self._stopping:
             return
-        if self._asking == seen.record.id:
+        if self._asking == seen.record.id or seen.record.crashed:
             self._stopping |= {seen.record.id}
             self._ask("")
             self._draw()
@@ -305,7 +305,7 @@ class MonitorPlace(Place):
 
     def _take_vitals(self) -> None:
         latest = self.vitals.history.latest
-        self._seen = latest.sessions if latest else ()
+        self._seen = (*(latest.sessions if latest else ()), *self.vitals.crashed)
         if self.vitals.covered:
             self._ask("")
             self.query_one(HistoryLines).show_chart(False)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from qtui.core.advice.candidate import Candidate
-from qtui.core.advice.loss import Loss
 from qtui.core.advice.ranking import Advice, Advised
 from qtui.core.advice.wishes import Prefer, Use, Wishes
 from qtui.core.memory.verdict import Fit
 from qtui.core.text import rate, size
+from qtui.ui.present.models import loss_cell
 from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import gib, joined, key, name
 
@@ -90,11 +90,6 @@ def source_lines(candidates: Sequence[Candidate]) -> list[Content]:
             texts.append(f"° {loss.words}: {loss.source.line}")
         texts += [f"{figure.setting.words}: {figure.source.line}" for figure in loss.cited]
     return [name(text, "$foreground-muted", 600) for text in dict.fromkeys(texts)]
-
-
-def loss_cell(loss: Loss) -> Content:
-    """Return a KL divergence with the sign of its origin."""
-    return Content.styled(loss.cell, "" if loss.kl_divergence is not None else "$foreground-muted")
 
 
 def fit_cell(candidate: Candidate) -> Content:

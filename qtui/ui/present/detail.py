@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from qtui.core.advice.loss import Loss
 from qtui.core.gguf.facts import Facts, MixRow
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint
@@ -31,6 +32,7 @@ def detail_lines(
     suggestion: Suggestion | None = None,
     kept: Content | None = None,
     copy: Variant | None = None,
+    loss: Loss | None = None,
 ) -> list[Content]:
     """Return five lines for one variant: head, bar, verdict or what to do about it, mix, file.
 
@@ -40,7 +42,7 @@ def detail_lines(
     if variant is None:
         return []
     head = Content.assemble((clean_name(variant.quant), "bold"), " of ") + name(variant.model, "bold")
-    foot = [mix_line(variant, facts), file_line(variant, copy)]
+    foot = [mix_line(variant, facts, loss), file_line(variant, copy)]
     if not variant.loadable:
         role = ROLE_NAMES.get(variant.role, "")
         why = variant.problem or ("incomplete" if not variant.complete else f"{role}: it is not loaded by itself")
@@ -110,9 +112,12 @@ def footprint_bar(footprint: Footprint, width: int) -> Content:
     return Content(" ").join(parts).truncate(width)
 
 
-def mix_line(variant: Variant, facts: Facts | None) -> Content:
+def mix_line(variant: Variant, facts: Facts | None, loss: Loss | None = None) -> Content:
     """Return what the file is made of, and what it was made for, as far as its header was read."""
     parts: list[Content | str] = []
+    if loss is not None and loss.kl_divergence is not None and loss.band is not None:
+        measured = "" if loss.origin is Origin.MEASURED else " (another model's)"
+        parts.append(f"KLD {loss.cell}: {loss.band.value}{measured}")
     if facts is not None and facts.mix:
         parts.append(Content("mix ") + Content("  ").join(mix_parts(facts.mix)))
     if facts is not None and facts.experts is not None:

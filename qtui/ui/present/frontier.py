@@ -8,7 +8,8 @@ from textual.content import Content
 
 from qtui.core.advice.frontier import Point, apart
 from qtui.core.advice.scatter import legend, scatter
-from qtui.ui.present.advice import fit_cell, loss_cell, needs_cell, rate_cell
+from qtui.ui.present.advice import fit_cell, needs_cell, rate_cell
+from qtui.ui.present.models import loss_cell
 from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import name
 

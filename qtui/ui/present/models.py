@@ -8,6 +8,7 @@ from pathlib import Path
 
 from textual.content import Content
 
+from qtui.core.advice.loss import Loss
 from qtui.core.library.filter_text import TermProblem
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Model, Role, Variant
@@ -27,6 +28,7 @@ COLUMNS = (
     Column("NEEDS", 7, right=True),
     Column("FIT", 10),
     Column("T/S", 5, right=True, drop=1),
+    Column("KLD", 7, right=True, drop=6, at_least=100),
     Column("SPARE", 6, right=True, drop=5, at_least=120),
     Column("TRAINED", 8, right=True, drop=4, at_least=100),
     Column("WHERE", 10, grows=3, drop=3),
@@ -111,8 +113,9 @@ def other_heading() -> Content:
 
 
 def variant_cells(
-    variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "", pace: Speed | None = None
-) -> Cells:
+    variant: Variant, weighing: Weighing | None, standing: Standing, preset: str = "", pace: Speed | None = None,
+    *, loss: Loss | None = None,
+) -> Cells:  # fmt: skip
     """Return the cells of one variant's row; `preset` is one that it has of its own."""
     label = name(variant.quant)
     if variant.role is not Role.MODEL:
@@ -127,14 +130,20 @@ def variant_cells(
         why = Content.styled(role_name(variant), "$foreground-muted")
         if variant.problem or not variant.complete:
             why = name(variant.problem or "incomplete", "$text-error")
-        return (label, size, bpw, why, None, None, None, None, where)
+        return (label, size, bpw, why, None, None, None, None, None, where)
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
     measured = standing.rates.get(variant.path)
     pace = standing.pace(variant.path, pace)
     speed: Content | None = Content(rate(measured)) if measured is not None else paced(pace)
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
-    return (label, size, bpw, needs(weighing), fit, speed, spare_cell(weighing), trained, where)
+    lost = _muted("?") if loss is None else loss_cell(loss)
+    return (label, size, bpw, needs(weighing), fit, speed, lost, spare_cell(weighing), trained, where)
+
+
+def loss_cell(loss: Loss) -> Content:
+    """Return a KL divergence with the sign of its origin."""
+    return Content.styled(loss.cell, "" if loss.kl_divergence is not None else "$foreground-muted")
 
 
 def _folder(source: str) -> str:

@@ -18,7 +18,7 @@ from qtui.ui.present.words import bar, between, joined, name
 MARK_WIDTH = 4
 COLUMNS = (
     Column("SESSION", 16, grows=1),
-    Column("ENGINE", 8, drop=3),
+    Column("ENGINE", 12, drop=3),
     Column("STATE", 12),
     Column("RAM", 5, right=True),
     Column("VRAM", 5, right=True, drop=2),
@@ -42,8 +42,9 @@ def rows(
     for seen in sessions:
         row = session_row(seen, cards)
         state = "stopping…" if row.id in stopping else row.state
+        shown = Content.styled(state, "$text-error") if seen.record.crashed else Content(state)
         cells = (
-            name(row.title), name(row.engine), Content(state), Content(row.ram), Content(row.vram), Content(row.needs),
+            name(row.title), name(_short(row.engine)), shown, Content(row.ram), Content(row.vram), Content(row.needs),
             Content(row.apart), Content(row.rate), Content(row.context), Content(_owner(seen)),
         )  # fmt: skip
         result.append(Row(row.id, cells, mark=labels.get(row.id, "")[:2]))
@@ -84,6 +85,8 @@ def foreign_lines(one: Foreign, cards: Sequence[Gpu], width: int) -> list[Conten
 def detail_lines(seen: SessionSeen, cards: Sequence[Gpu], now: float, width: int) -> list[Content]:
     """Return who a session is, how it was loaded, and what it holds against what was estimated."""
     record = seen.record
+    if record.crashed:
+        return _crash_lines(seen, now, width)
     age = f"for {duration(max(0.0, now - record.since))}" if record.since else "for ?"
     who = joined([name(record.title, "bold"), f"id {clean_name(record.id, 64)}", f"pid {record.pid}", age])
     return [
@@ -91,6 +94,27 @@ def detail_lines(seen: SessionSeen, cards: Sequence[Gpu], now: float, width: int
         between(Content(plan_words(record.plan)), name(record.path, "$foreground-muted", 1000), width),
         _memory_line(seen, cards, width),
     ]
+
+
+def _crash_lines(seen: SessionSeen, now: float, width: int) -> list[Content]:
+    """Return which session has crashed, why, and what can be done about it."""
+    record = seen.record
+    ago = Content(f"crashed {duration(max(0.0, now - record.crashed))} ago")
+    who = joined([name(record.title, "bold"), f"id {clean_name(record.id, 64)}", f"pid {record.pid}"])
+    keys = Content.assemble(
+        ("enter", "bold $text-accent"), " its log   ", ("s", "bold $text-accent"), " take it off the list"
+    )
+    whose = Content("in the Arena, r loads it again" if seen.own else f"of {_owner(seen)}")
+    return [
+        between(who, ago, width),
+        name(record.reason, "$text-error", max(20, width)),
+        between(keys, Content.styled(whose.plain, "$foreground-muted"), width),
+    ]
+
+
+def _short(engine: str) -> str:
+    """Return an engine for a narrow column: a program by its name, an address by its host."""
+    return engine.partition("://")[2] or engine.rpartition("/")[2] or engine
 
 
 def question_lines(seen: SessionSeen) -> list[Content]:

@@ -31,13 +31,13 @@ GROUP_WIDTH = 13
 
 
 def suite_rows(listed: Iterable[Listed], state: SuiteState | None) -> list[Row]:
-    """Return one row per suite; `*` marks the user's, `▸` the one that runs."""
+    """Return one row per suite; `*` marks the user's, `>` the one that runs."""
     running = state.suite.name if state is not None and state.running else ""
     return [Row(one.name, _cells(one), mark=_mark(one, running)) for one in listed]
 
 
 def _mark(one: Listed, running: str) -> str:
-    return "▸" if running and one.name == running else "*" if one.own else ""
+    return ">" if running and one.name == running else "*" if one.own else ""
 
 
 def _cells(one: Listed) -> tuple[Content | None, ...]:

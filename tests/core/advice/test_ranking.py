@@ -45,6 +45,13 @@ def test_speed_first_takes_the_fastest_whose_loss_is_accepted() -> None:
     assert order(Wishes(prefer=Prefer.SPEED))[-1] == "Q2_K"  # the fastest of all, and only if nothing else fits
 
 
+def test_rates_that_were_measured_on_a_busy_machine_sort_nothing() -> None:
+    odd = replace(SHELF[2], speed=replace(SHELF[2].speed, rate=99.0, note="other programs computed"))
+    assert order(Wishes(prefer=Prefer.SPEED), *SHELF[:2], odd, *SHELF[3:])[:2] == ["Q4_K_M", "Q5_K_M"]
+    reason = advise_on([odd], Wishes()).ranking[0].reason
+    assert "~99.0 t/s computed (other programs computed)" in reason
+
+
 def test_what_it_is_for_moves_what_is_accepted() -> None:
     assert order(Wishes(Use.LONG, Prefer.SPEED))[0] == "Q5_K_M"
     bands = {each.candidate.label.text: each.band for each in advise_on(SHELF, Wishes(Use.MATHS)).ranking}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qtui.core.library.variant import Variant
 from qtui.core.measure.bands import Band
-from qtui.core.measure.quality import UNKNOWN, Qualities, Quality
+from qtui.core.measure.quality import UNKNOWN, Qualities
 from qtui.core.measure.records import MeasureRecord
 from qtui.core.origin import Origin
 from tests.core.measure.samples import F16, Q4, SCORES, record_of
@@ -61,14 +61,8 @@ async def test_a_measurement_counts_for_the_same_bytes_only() -> None:
     assert changed[Q4_FILE.path] is UNKNOWN
 
 
-async def test_what_was_published_comes_second() -> None:
-    def published(variant: Variant) -> Quality:
-        return Quality(Origin.PUBLISHED, 0.06, source=f"{variant.quant} of another model")
-
-    told = await Qualities(Kept(record_of()), Named(HASHES), published).of([Q4_FILE, Q2_FILE])
-    assert [told[one.path].origin for one in (Q4_FILE, Q2_FILE)] == [Origin.MEASURED, Origin.PUBLISHED]
-    nothing = await Qualities(None, Named({}), published).of([Q4_FILE])
-    assert nothing[Q4_FILE.path].origin is Origin.PUBLISHED
+async def test_without_a_history_nothing_is_known() -> None:
+    assert (await Qualities(None, Named({})).of([Q4_FILE]))[Q4_FILE.path] is UNKNOWN
 
 
 async def test_of_several_the_one_counts_that_its_model_can_be_compared_by() -> None:

@@ -47,6 +47,17 @@ async def test_a_plan_is_resolved_for_the_devices_of_its_engine() -> None:
     assert own.plan.ctx_size == weighing.plan.ctx_size  # as qtui starts it, not as the program does by itself
 
 
+async def test_what_goes_over_a_network_is_a_warning() -> None:
+    async def build_of(engine: str) -> EngineInfo | None:
+        return LENT if engine == SERVED.engine else None
+
+    guard = Guard(Footprints(FakeDryRun()), FakeMachine(), ScriptedEngine(), build_of=build_of)
+    told = {warning.id: warning for warning in (await guard.weigh(VARIANT, SERVED)).warnings}
+    assert "10.0.0.2:50052 and 10.0.0.3:50052" in told["lent-devices"].message
+    assert "lent-devices" not in {one.id for one in (await guard.weigh(VARIANT, LoadPlan())).warnings}
+    assert "plain-http" in {one.id for one in (await guard.weigh(VARIANT, ELSEWHERE)).warnings}
+
+
 async def test_each_engine_is_asked_about_its_own_devices() -> None:
     built_in, theirs = FakeDryRun(), FakeDryRun()
 

@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,15 @@ import pytest
 from qtui.core.duel.conversation import Answer, Message, Request, Sampling
 from qtui.core.errors import EngineError, Failure
 from qtui.core.events import Answered, Failed, Loaded, SessionEvent, TextArrived
+from qtui.core.hardware import ProcessMemory
 from qtui.core.memory.plan import FlashAttention, LoadMode, LoadPlan
+from qtui.core.sessions import SessionRecord, SessionState
+from qtui.services.engine.running_sessions import RunningSessions
 from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.engine.server_engine import ServerEngine
 from qtui.services.engine.session import ChildSession, Patience
-from qtui.services.engine.sessions import list_sessions
+from qtui.services.engine.sessions import list_sessions, remembered
+from qtui.services.engine.sessions import started as began
 from tests.conftest import HERE
 from tests.services.engine.scripts import all_of, failure_of, gone, until, variant
 
@@ -224,3 +230,39 @@ async def test_without_a_program_the_failure_says_what_to_do(monkeypatch: pytest
         ServerBuilds().program("llama-server")
     assert "on PATH" in error.value.message and "--engine" in error.value.hint
     assert ServerBuilds(lambda: "/opt/llama-server").program("llama-server") == Path("/opt/llama-server")
+
+
+async def test_a_crash_stays_on_record_for_a_while_and_can_be_taken_off(opens: Open) -> None:
+    session = opens("dies")
+    await all_of(session.load())
+    await all_of(session.ask(ASKED))
+    await session.close()
+    sessions = RunningSessions()
+    (seen,) = await sessions.crashed()
+    assert await sessions.list() == () and seen.own and seen.record.state is SessionState.CRASHED
+    assert seen.record.reason == "llama-server ended with status 3 while answering" and seen.record.crashed
+    assert seen.memory == ProcessMemory() and await sessions.log(session.id)
+    await sessions.stop(session.id)
+    assert await sessions.crashed() == ()
+
+
+async def test_what_is_ended_from_outside_or_refused_is_no_crash(opens: Open) -> None:
+    sessions = RunningSessions()
+    refused = opens("unknown architecture")
+    await all_of(refused.load())
+    ended = opens()
+    await all_of(ended.load())
+    await sessions.stop(ended.id)
+    await until(lambda: ended.pid is None)
+    assert await sessions.crashed() == ()
+
+
+def test_a_crash_is_forgotten_with_its_qtui_or_after_a_while() -> None:
+    mine = began(os.getpid())
+    record = SessionRecord("s", 7, 1, os.getpid(), "", "", state=SessionState.CRASHED, parent_started=mine)
+    now = time.time()
+    assert remembered(replace(record, crashed=now))
+    for when in (now - 601, now + 60, 0.0):
+        assert not remembered(replace(record, crashed=when))
+    for parent in (None, 1):
+        assert not remembered(replace(record, crashed=now, parent_started=parent))

@@ -89,12 +89,12 @@ def taken(plan: LoadPlan, proposed: LoadPlan, asked: LoadPlan) -> LoadPlan:
 
 def with_choices(plan: LoadPlan, proposed: LoadPlan) -> LoadPlan:
     """Return a plan with all that a search chose."""
-    return replace(plan, **{name: getattr(proposed, name) for name in CHOSEN}, preset="")
+    return replace(plan, **{name: getattr(proposed, name) for name in CHOSEN}, engine=proposed.engine, preset="")
 
 
 def difference_text(proposed: LoadPlan, asked: LoadPlan) -> str:
     """Return what a search chose otherwise than asked: `ctx 4096, KV q8_0, 28 layers on the GPU`; both resolved."""
-    parts = []
+    parts = [f"the {proposed.engine} engine"] if proposed.engine != asked.engine else []
     if proposed.ctx_size != asked.ctx_size:
         parts.append(f"ctx {proposed.ctx_size}")
     types = (proposed.cache_type_k, proposed.cache_type_v)

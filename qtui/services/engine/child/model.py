@@ -36,7 +36,8 @@ class CancelledError(QtuiError):
 class LoadedModel:
     """llama.cpp's model and context; everything that they point to lives as long as this object.
 
-    `progress` is called with a fraction after each tensor.
+    `progress` is called with a fraction after each tensor; `outputs` is the most rows of logits that are asked for at
+    once (`context_params`).
 
     Raises:
         CancelledError: the interrupt was set.
@@ -46,12 +47,14 @@ class LoadedModel:
     """
 
     def __init__(
-        self, native: Native, path: str, plan: LoadPlan, interrupt: Interrupt, progress: Callable[[float], None]
-    ) -> None:
+        self, native: Native, path: str, plan: LoadPlan, interrupt: Interrupt, progress: Callable[[float], None],
+        *, outputs: int = 1,
+    ) -> None:  # fmt: skip
         self._native = native
         self._api = native.api
         self._interrupt = interrupt
         self._path = path
+        self._outputs = outputs
         self._kept: list[Any] = []
         self._mark = native.log.count
         self._context: Any = None
@@ -155,7 +158,9 @@ class LoadedModel:
         if self._interrupt.is_set():
             raise CancelledError("loading was stopped")
         self._mark = self._native.log.count
-        context = self._api.llama_init_from_model(self._model, context_params(self._native, plan))
+        context = self._api.llama_init_from_model(
+            self._model, context_params(self._native, plan, n_outputs_max=self._outputs)
+        )
         if not context:
             raise self._refusal()
         self._interrupt.attach(self._native, context)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import os
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from pathlib import Path
 from typing import Any
 
 from qtui.core.errors import BadFileError
-from qtui.services.engine.child.native import Native
+from qtui.core.text import clean_name
+from qtui.services.engine.child.native import ERROR, Native
 
 NO_VOCABULARY = 0
 """LLAMA_VOCAB_TYPE_NONE: asking such a vocabulary for tokens aborts the process."""
@@ -31,16 +36,34 @@ class Vocabulary:
         Raises:
             BadFileError: the file has no tokenizer.
         """
+        return self.tokens_of(text.encode("utf-8", "replace"), add_special=add_special, parse_special=True)
+
+    def tokens_of(self, data: bytes, *, add_special: bool = True, parse_special: bool = False) -> list[int]:
+        """Return the tokens of bytes; the names of control tokens are those tokens only with `parse_special`.
+
+        Raises:
+            BadFileError: the file has no tokenizer.
+        """
         if not self.exists:
             raise BadFileError("the file has no tokenizer: it can be measured, not asked")
-        data = text.encode("utf-8", "replace")
         room = len(data) + 16
         while True:
             found = (ctypes.c_int32 * room)()
-            count = self._api.llama_tokenize(self._vocab, data, len(data), found, room, add_special, True)
+            count = self._api.llama_tokenize(self._vocab, data, len(data), found, room, add_special, parse_special)
             if count >= 0:
                 return list(found[:count])
             room = -count
+
+    @property
+    def beginning(self) -> int | None:
+        """Return the token that begins a text, None where texts begin without one."""
+        found = int(self._api.llama_vocab_bos(self._vocab))
+        return found if self.exists and found >= 0 and self._api.llama_vocab_get_add_bos(self._vocab) else None
+
+    @property
+    def adds_end(self) -> bool:
+        """Tell whether its tokenizer ends every text with a token."""
+        return bool(self.exists and self._api.llama_vocab_get_add_eos(self._vocab))
 
     def is_end(self, token: int) -> bool:
         """Tell whether a token ends an answer."""
@@ -64,3 +87,24 @@ class Vocabulary:
         if token < 0 or not self.exists:
             return ""
         return (self._api.llama_vocab_get_text(self._vocab, token) or b"").decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
+def vocabulary_only(native: Native, path: str) -> Iterator[Vocabulary]:
+    """Give the tokens of a model that is loaded without its weights.
+
+    Raises:
+        BadFileError: llama.cpp cannot read it.
+    """
+    parameters = native.api.llama_model_default_params()
+    parameters.vocab_only = True
+    model = native.api.llama_model_load_from_file(os.fsencode(path), parameters)
+    if not model:
+        native.log.flush()
+        reason = next(iter(native.log.since(0, ERROR)[-1:]), "")
+        name = clean_name(Path(path).name)
+        raise BadFileError(f"{name} cannot be read as a model{': ' + reason if reason else ''}", "check the file")
+    try:
+        yield Vocabulary(native, model)
+    finally:
+        native.api.llama_model_free(model)

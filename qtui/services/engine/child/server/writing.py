@@ -14,6 +14,10 @@ from qtui.services.engine.child.server.cut import Cut
 from qtui.services.engine.child.server.http import BrokenOffError, Http
 from qtui.services.engine.child.stream import TextStream
 
+GREEDY = ("top_k",)
+"""Of one token."""
+DRAWN = ("top_k", "top_p", "min_p", "temperature")
+
 
 @dataclass(slots=True)
 class Written:
@@ -101,7 +105,11 @@ class Writing:
 
 
 def _body(order: Order, seed: int) -> dict[str, Any]:
-    """Return what `/completion` is asked: what is not named here is llama.cpp's default, which changes nothing."""
+    """Return what `/completion` is asked: what is not named here is llama.cpp's default, which changes nothing.
+
+    The samplers are those of the built-in engine's chain, in its order: the others of a server's chain do nothing
+    here, but take time for every token.
+    """
     request, sampling = order.request, order.request.sampling
     greedy = sampling.temperature <= 0
     return {
@@ -110,8 +118,9 @@ def _body(order: Order, seed: int) -> dict[str, Any]:
         "return_progress": True,
         "cache_prompt": request.reuse_prefix,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
+        "samplers": [*(["penalties"] if sampling.repeat_penalty != 1.0 else []), *(GREEDY if greedy else DRAWN)],
         "temperature": 0.0 if greedy else sampling.temperature,
-        "top_k": sampling.top_k,
+        "top_k": 1 if greedy else sampling.top_k,
         "top_p": sampling.top_p,
         "min_p": sampling.min_p,
         "repeat_penalty": sampling.repeat_penalty,
