@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtui.cli.crash import crash_report
+from qtui.cli.making_wiring import made_measuring
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.core.errors import UsageError
 from qtui.core.settings import LogLevel, Problem
@@ -88,7 +89,7 @@ def _parts(context: Context) -> Parts:
         models_dirs=tuple(getattr(context.options, "models_dir", ())), dated=services.dated, apply=services.apply,
         forecast=services.forecast, remover=services.remover, checksums=services.checksums, hub=services.hub,
         keeper=services.keeper(services.note), past=services.past, losses=losses, help_pages=services.help_pages,
-        workshop=services.workshop,
+        workshop=services.workshop, made_measuring=made_measuring(services),
         suites=services.suites, judge=services.judge,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip

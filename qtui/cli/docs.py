@@ -123,9 +123,10 @@ JSON = {
     "quantize": '`{"file", "files", "source", "target", "type", "recipe", "predicted_size", "size", "bits_per_weight", '
     '"free", "tensor_types": {TYPE: {"tensors", "bytes"}}, "fallbacks": [{"wanted", "made", "tensors"}], "imatrix": '
     '{"entries", "used", "lacking", "unknown", "experts", "experts_seen", "datasets", "chunks"}, "needs_imatrix", '
-    '"requantised_from", "remarks", "refused", "gathered", "elapsed"}`; `imatrix` is how the matrix meets the model, '
-    "null without one. With `--dry-run` nothing is made, and `refused` says what stands against it; with IN alone it "
-    'is `{"source", "types": [..]}`, the same for each type.',
+    '"requantised_from", "remarks", "refused", "gathered", "elapsed", "measured"}`; `imatrix` is how the matrix meets '
+    "the model, null without one; `measured`, with `--measure`, is one of `results` of `measure`. With `--dry-run` "
+    "nothing is made, and `refused` says what stands against it; with IN alone it is "
+    '`{"source", "types": [..]}`, the same for each type.',
     "imatrix": '`{"file", "source", "text": {"name", "tokens"}, "chunks", "resumed", "tokens", "entries", "experts": '
     '{"total", "seen", "scarce"}, "elapsed"}`; `resumed` chunks were gathered by an interrupted run.',
     "monitor": 'with `--once` `{"time", "ram": {"total", "available", "cgroup_limit", "cgroup_used", "anonymous", '

@@ -43,6 +43,12 @@ def add_quantise(parser: ArgumentParser) -> None:
         help="take a source that is quantised already; loses more, and the result records it",
     )  # fmt: skip
     recipe.add_argument("--keep-split", action="store_true", help="as many shards as IN has")
+    measure = parser.add_argument_group("measuring", "afterwards, so that qtui advise --frontier has its point")
+    measure.add_argument("--measure", action="store_true", help="measure it against IN, or --reference")
+    measure.add_argument("--reference", metavar="VARIANT", default="", help="measure it against this one")
+    measure.add_argument(
+        "--measure-chunks", metavar="N", type=options.whole(1, 1 << 24), default=0, help="at most (default: all)"
+    )
     gather = parser.add_argument_group("matrix", "gather an importance matrix first; it is kept beside OUT")
     gather.add_argument("--imatrix-text", metavar="FILE", type=Path, help="the text to gather it over")
     _add_text(gather)

@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from qtui.cli.measure_made import measure_made, wanted_measuring
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.downloads.rate import RateMeter, left_text
@@ -50,6 +51,8 @@ async def quantize(context: Context) -> int:
     if not options.type:
         raise UsageError("which type?", f"one of {' '.join(made.name for made in OFFERED)}")
     order = _order(context, source, options.target)
+    measuring = wanted_measuring(context)
+    reference = await context.services.library.find(options.reference) if options.reference else variant
     if options.dry_run:
         return await _dry(context, workshop, order)
     made: Made | None = None
@@ -68,6 +71,8 @@ async def quantize(context: Context) -> int:
         "file": result.files[0], "files": list(result.files), "size": result.size, "elapsed": result.elapsed,
         "gathered": None if gathered is None else asdict(gathered),
     }  # fmt: skip
+    if measuring is not None:
+        report["measured"] = await measure_made(context, measuring, Path(result.files[0]), reference)
     context.console.json(report)
     for file in result.files:
         context.console.print(file)

@@ -222,6 +222,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("past.down", "down", "leave_search", "", _W.HISTORY_SEARCH, "to the rounds that were found"),
     _C("past.clear", "escape", "clear_search", "clear", _W.HISTORY_SEARCH, "clear the search"),
     _C("quantise.make", "enter", "make", "make", _W.QUANTISE, "make the type under the cursor"),
+    _C("quantise.measure", "M", "measure", "measure it", _W.QUANTISE, "measure what was made against its source"),
     _C("quantise.matrix", "m", "matrix", "matrix", _W.QUANTISE, "use an importance matrix: its file"),
     _C("quantise.text", "t", "text", "gather one", _W.QUANTISE, "gather an importance matrix first: over which text"),
     _C("quantise.into", "i", "into", "into", _W.QUANTISE, "the name of the result"),

@@ -40,7 +40,8 @@ class Making(Advising):
                 self._models.look_again()
 
         weigh = weigher(self._parts.guard, event.variant)
-        self.push_screen(QuantisePanel(event.variant, workshop, self._folder_for(event.variant), weigh), closed)
+        folder, measuring = self._folder_for(event.variant), self._parts.made_measuring
+        self.push_screen(QuantisePanel(event.variant, workshop, folder, weigh, measuring), closed)
 
     @work(group="clear")
     async def clear_leftovers(self) -> None:

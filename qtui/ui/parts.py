@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.memory.plan import LoadPlan
     from qtui.core.ports import Engine, Library, Machine, PresetStore, Remover, Sessions
     from qtui.core.presets import Preset
+    from qtui.core.quantise.measuring import MadeMeasuring
     from qtui.core.quantise.ports import Workshop
 
 
@@ -114,6 +115,8 @@ class Parts:
     """Reads the published figures, and what tells losses by them; blocks."""
     help_pages: Callable[[], Sequence[HelpPage]] = _no_pages
     """Reads the help pages; blocks."""
+    made_measuring: MadeMeasuring | None = None
+    """Measures what was made; None: nothing does."""
     workshop: Workshop | None = None
     """Makes quants; None: nothing is made."""
     apply: Callable[[Settings], None] = _unmoved

@@ -10,6 +10,7 @@ from textual.message import Message
 if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.errors import Failure
     from qtui.core.library.variant import Variant
+    from qtui.core.measure.events import MeasureRunEvent
     from qtui.core.quantise.run import Foretold, MakeEvent
 
 
@@ -27,6 +28,13 @@ class TypeForetold(Message):
     round: int
     """Of the questions: others were asked since when it is not the last."""
     told: Foretold | Failure
+
+
+@dataclass(eq=False, repr=False)
+class MadeMeasured(Message):
+    """What was made is being measured, or cannot be; None: that was stopped, or is over."""
+
+    event: MeasureRunEvent | Failure | None
 
 
 @dataclass(eq=False, repr=False)

@@ -37,6 +37,15 @@ def test_a_quant_is_made_as_it_was_told(tmp_path: Path) -> None:
     assert refused["requantised_from"] == ["Q8_0"] and "--allow-requantize" in refused["refused"]["hint"]
 
 
+def test_what_was_made_is_measured_against_its_source(tmp_path: Path) -> None:
+    target = tmp_path / "demo-Q4_0.gguf"
+    made = answered("quantize", str(DEMO_F16), str(target), "Q4_0", "--measure", "--measure-chunks", "2")
+    measured = made["measured"]
+    assert measured["file"] == str(target) and measured["chunks"] == 2
+    assert 0 < measured["kl_divergence"]["mean"] < 1
+    assert measured["reference"]["quant"] == "F16"
+
+
 def test_a_source_alone_shows_every_type(tmp_path: Path) -> None:
     lines = qtui("quantize", str(DEMO_F16)).stdout.splitlines()
     assert lines[0].split() == ["TYPE", "SIZE", "BPW", "MATRIX", "FOR"]

@@ -22,6 +22,7 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library, Remover
+from qtui.core.quantise.measuring import MadeMeasuring
 from qtui.core.quantise.ports import Workshop
 from qtui.core.settings import Settings
 from qtui.core.text import GIB
@@ -76,6 +77,7 @@ class Stage:
     judge: Callable[[], Judge] | None = None
     keeper: Keeper | None = None
     workshop: Workshop | None = None
+    made_measuring: MadeMeasuring | None = None
     real_library: Library | None = None
     """Takes the place of the fake one."""
     library: FakeLibrary = field(init=False)
@@ -96,6 +98,7 @@ class Stage:
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
             remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past, workshop=self.workshop,
+            made_measuring=self.made_measuring,
             suites=self.suites, judge=self.judge, keeper=self.keeper,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip

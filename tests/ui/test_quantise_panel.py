@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
 
-from qtui.core.errors import BadFileError
+from qtui.core.errors import BadFileError, MemoryRefusedError, QtuiError
 from qtui.core.library.owner import Owner
+from qtui.core.library.variant import Variant
+from qtui.core.measure.events import MeasureRunEvent, PassAdvanced, VariantMeasured
 from qtui.core.quantise.messages import Fallback, MatrixFit, QuantisePlanned, TypeShare
 from qtui.core.quantise.ports import Leftover
 from qtui.core.quantise.recipe import Recipe
@@ -21,6 +24,7 @@ from qtui.ui.panels.quantise import QuantisePanel
 from qtui.ui.places.models import ModelsPlace
 from qtui.ui.present.quantise import default_target
 from qtui.ui.widgets.grouped_table import GroupedTable
+from tests.core.measure.samples import SCORES, record_of
 from tests.core.quantise.fake_workshop import FakeWorkshop
 from tests.fakes import make_variant
 from tests.ui.readable import hard_to_read, mixed_colours
@@ -81,6 +85,43 @@ async def test_what_is_made_is_followed_and_told(tmp_path: Path) -> None:
         shop.hold.set()
         await sees(pilot, "made ")
         assert shop.done[-1] == "quantise " and panel.running() == ()
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ModelsPlace))
+
+
+@dataclass
+class FakeMeasuring:
+    """Measures in one step, or fails."""
+
+    failure: QtuiError | None = None
+    asked: list[tuple[Path, str]] = field(default_factory=list)
+
+    async def run(self, made: Path, reference: Variant, chunks: int = 0) -> AsyncGenerator[MeasureRunEvent]:
+        self.asked.append((made, reference.quant))
+        if self.failure is not None:
+            raise self.failure
+        yield PassAdvanced(reference, False, 1, 2, SCORES, 9.0)
+        yield VariantMeasured(reference, record_of(kld=0.031))
+
+
+@pytest.mark.parametrize(
+    ("failure", "shown"), [(None, "KLD 0.031"), (MemoryRefusedError("needs 9 GiB", "close something"), "needs 9 GiB")]
+)
+async def test_what_was_made_is_measured_if_the_user_agrees(
+    tmp_path: Path, failure: QtuiError | None, shown: str
+) -> None:
+    measuring = FakeMeasuring(failure)
+    one = stage(tmp_path)
+    one.made_measuring = measuring  # type: ignore[assignment]
+    async with one.app().run_test(size=(120, 36)) as pilot:
+        await opened(pilot)
+        assert "measure it" not in screen_text(pilot)
+        await pilot.press("enter")
+        await sees(pilot, "M measures it against its source")
+        assert measuring.asked == []
+        await pilot.press("M")
+        await sees(pilot, shown)
+        assert measuring.asked == [(tmp_path / "Alpha-Q4_K_M.gguf", "F16")]
         await pilot.press("escape")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, ModelsPlace))
 

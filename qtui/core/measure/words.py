@@ -66,8 +66,8 @@ def clipped_words(ended: MeasureEnded) -> tuple[str, ...]:
         return ()
     return (
         f"llama.cpp's stored logits are cut off 16 below the highest: by them the reference's perplexity would be "
-        f"{figure(first.value)}, not {figure(own)}. This text is foreign to the model; ratios of perplexity are off by "
-        "that, KL divergence is not",
+        f"{figure(first.value)}, not {figure(own)}, since it takes some tokens of this text for next to "
+        "impossible; log_ratio is off by that, KL divergence is not",
     )
 
 

@@ -20,7 +20,7 @@ READ_LIMIT = 1 << 22
 """What asyncio buffers before it makes the child wait."""
 MAX_LINE = 64 << 20
 """Longer lines are no messages of ours (an answer with its prompt has a few MB) and are passed over."""
-SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "QTUI_API_KEY", "LLAMA_API_KEY")
+SECRETS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "QTUI_API_KEY", "QTUI_ENGINE_KEY", "LLAMA_API_KEY")
 """What no child needs to know."""
 
 

@@ -18,13 +18,13 @@ from textual.worker import Worker
 
 from qtui.core.errors import Failure, QtuiError
 from qtui.core.library.variant import Variant
-from qtui.core.quantise.gathering import GatherStarted
+from qtui.core.measure.events import PassAdvanced, VariantFailed, VariantMeasured
+from qtui.core.quantise.measuring import MadeMeasuring
 from qtui.core.quantise.ports import Workshop
 from qtui.core.quantise.recipe import Recipe, override
-from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, Swept, make, predict
+from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, make, predict
 from qtui.core.quantise.types import OFFERED
 from qtui.core.quantise.weighing import Weigh
-from qtui.core.text import size
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.panels.panel import Panel
@@ -35,13 +35,14 @@ from qtui.ui.present.quantise import (
     Work,
     about_text,
     default_target,
+    notes_of,
     tensor_types,
     type_rows,
     waived,
     work_text,
 )
 from qtui.ui.present.words import name
-from qtui.ui.quantise_messages import MakingHappened, TypeForetold
+from qtui.ui.quantise_messages import MadeMeasured, MakingHappened, TypeForetold
 from qtui.ui.running import Running
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
@@ -62,12 +63,16 @@ class QuantisePanel(Panel[bool]):
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "quantise.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.QUANTISE)
 
-    def __init__(self, variant: Variant, workshop: Workshop, folder: Path, weigh: Weigh | None = None) -> None:
+    def __init__(
+        self, variant: Variant, workshop: Workshop, folder: Path, weigh: Weigh | None = None,
+        measuring: MadeMeasuring | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self._variant = variant
         self._workshop = workshop
         self._folder = folder
         self._weigh = weigh
+        self._measuring = measuring
         self._recipe = Recipe(FIRST)
         self._text = ""
         self._named: Path | None = None
@@ -102,8 +107,10 @@ class QuantisePanel(Panel[bool]):
 
     def running(self) -> Sequence[Running]:
         """Return what quitting would do to what is being made."""
-        if self._work is None or self._work.over:
+        if self._work is None or (self._work.over and not self._work.measuring):
             return ()
+        if self._work.measuring:
+            return (Running(f"{self._choice().target.name} is being measured", "what was measured is kept"),)
         gathering = bool(self._text) and self._work.gathered is None
         return (
             Running(
@@ -114,6 +121,8 @@ class QuantisePanel(Panel[bool]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to the line while it is open, and let nothing be chosen while something is made."""
+        if action == "measure":
+            return self._work is not None and self._work.measurable
         return not self._typing and (self._work is None or action == "leave")
 
     def draw_keys(self) -> None:
@@ -121,11 +130,12 @@ class QuantisePanel(Panel[bool]):
         if self._typing:
             commands = shown([Where.PLAN_FIELD])
         elif self._work is not None:
-            commands = [command for command in shown([Where.QUANTISE]) if command.id == "quantise.close"]
-            if not self._work.over:
+            wanted = {"quantise.close"} | ({"quantise.measure"} if self._work.measurable else set())
+            commands = [command for command in shown([Where.QUANTISE]) if command.id in wanted]
+            if not self._work.over or self._work.measuring:
                 commands = [replace(command, label="stop") for command in commands]
         else:
-            commands = shown([Where.QUANTISE])
+            commands = shown([Where.QUANTISE], frozenset({"quantise.measure"}))
         self.query_one(KeyLine).show_commands(commands)
 
     # What can be done
@@ -185,6 +195,15 @@ class QuantisePanel(Panel[bool]):
         self.draw_keys()
         self._making = self._make(order)
 
+    def action_measure(self) -> None:
+        """Measure what was made."""
+        if self._work is not None and self._work.made is not None and self._work.measurable:
+            made = Path(self._work.made.result.files[0])
+            self._work = replace(self._work, measurable=False, measuring=True)
+            self._making = self._measure(made)
+            self._draw()
+            self.draw_keys()
+
     def action_leave(self) -> None:
         """Stop what is made; else go back to the types; else close."""
         if self._work is None:
@@ -193,6 +212,9 @@ class QuantisePanel(Panel[bool]):
             if self._making is not None:
                 self._making.cancel()
             self.post_message(MakingHappened(None))
+        elif self._work.measuring and self._making is not None:
+            self._making.cancel()
+            self.post_message(MadeMeasured(None))
         elif self._made:
             self.dismiss(True)
         else:
@@ -292,6 +314,36 @@ class QuantisePanel(Panel[bool]):
         except QtuiError as error:
             self.post_message(MakingHappened(Failure.of(error)))
 
+    @work(group="measure")
+    async def _measure(self, made: Path) -> None:
+        assert self._measuring is not None
+        try:
+            async with aclosing(self._measuring.run(made, self._variant)) as events:
+                async for event in events:
+                    self.post_message(MadeMeasured(event))
+        except QtuiError as error:
+            self.post_message(MadeMeasured(Failure.of(error)))
+        self.post_message(MadeMeasured(None))
+
+    @on(MadeMeasured)
+    def take_measured(self, event: MadeMeasured) -> None:
+        """Show how far the measuring is, and what it found."""
+        event.stop()
+        told = event.event
+        if self._work is None or not self._work.measuring:
+            return
+        if told is None:
+            self._work = replace(self._work, measuring=False)
+        elif isinstance(told, Failure | VariantFailed):
+            failure = told.failure if isinstance(told, VariantFailed) else told
+            self._work = replace(self._work, unmeasured=failure)
+        elif isinstance(told, PassAdvanced):
+            self._work = replace(self._work, pace=told)
+        elif isinstance(told, VariantMeasured):
+            self._work = replace(self._work, measured=told.record)
+        self._draw()
+        self.draw_keys()
+
     @on(MakingHappened)
     def take_happened(self, event: MakingHappened) -> None:
         """Show how far the work is."""
@@ -316,8 +368,8 @@ class QuantisePanel(Panel[bool]):
         if isinstance(told, MatrixGathered):
             return replace(done, gathered=told.gathered, step=None)
         if isinstance(told, Made):
-            return replace(done, made=told)
-        return replace(done, notes=(*done.notes, *_notes(told)))
+            return replace(done, made=told, measurable=self._measuring is not None)
+        return replace(done, notes=(*done.notes, *notes_of(told)))
 
     # Drawing
 
@@ -340,10 +392,3 @@ class QuantisePanel(Panel[bool]):
         if rows != list(table.rows):
             table.show(rows)
         self.query_one(".about", Static).update(about_text(self._chosen(), choice))
-
-
-def _notes(event: Swept | GatherStarted) -> list[str]:
-    if isinstance(event, Swept):
-        return [f"removed what a killed run had left: {one.path.name} ({size(one.size)})" for one in event.leftovers]
-    notes = [event.note] if event.note else []
-    return [*notes, *([f"{event.resumed} of {event.chunks} chunks were gathered before"] if event.resumed else [])]

@@ -11,11 +11,14 @@ from textual.content import Content
 from qtui.core.downloads.rate import left_text
 from qtui.core.errors import Failure
 from qtui.core.gguf.names import split_part
-from qtui.core.quantise.gathering import Gathered
+from qtui.core.measure.events import PassAdvanced
+from qtui.core.measure.records import MeasureRecord
+from qtui.core.measure.words import measured_numbers, progress_words
+from qtui.core.quantise.gathering import Gathered, GatherStarted
 from qtui.core.quantise.messages import QuantisePlanned
 from qtui.core.quantise.obstacles import assurances
 from qtui.core.quantise.recipe import Recipe
-from qtui.core.quantise.run import Advanced, Foretold, Made, Phase
+from qtui.core.quantise.run import Advanced, Foretold, Made, Phase, Swept
 from qtui.core.quantise.types import OFFERED, MatrixUse, made_type
 from qtui.core.text import clean_name, duration, size
 from qtui.ui.present.table import Column, Row
@@ -59,6 +62,13 @@ class Work:
     made: Made | None = None
     failure: Failure | None = None
     stopped: bool = False
+    measurable: bool = False
+    """What was made can be measured."""
+    measuring: bool = False
+    pace: PassAdvanced | None = None
+    """How far the measuring is."""
+    measured: MeasureRecord | None = None
+    unmeasured: Failure | None = None
 
     @property
     def over(self) -> bool:
@@ -204,7 +214,7 @@ def work_text(work: Work, choice: Choice) -> Content:
         lines.append(_gathered_line(work.gathered))
     lines.append(Content())
     if work.made is not None:
-        lines += _made_lines(work.made)
+        lines += [*_made_lines(work.made), Content(), *_measured_lines(work)]
     elif work.failure is not None:
         lines += [name(work.failure.message, _ERROR, 400), name(work.failure.hint, _MUTED, 400)]
     elif work.stopped:
@@ -247,6 +257,33 @@ def _made_lines(made: Made) -> list[Content]:
     ]
 
 
+def _measured_lines(work: Work) -> list[Content]:
+    if work.measured is not None:
+        numbers = measured_numbers(work.measured)
+        told = (
+            f"KLD {numbers.kld} ± {numbers.kld_error}, perplexity {numbers.perplexity}, same top {numbers.same_top} %"
+        )
+        return [joined([told, Content.styled(numbers.verdict, "bold")]), name(work.measured.method, _MUTED)]
+    if work.unmeasured is not None:
+        return [name(work.unmeasured.message, _ERROR, 400), name(work.unmeasured.hint, _MUTED, 400)]
+    if work.measuring:
+        pace = work.pace
+        if pace is None:
+            return [Content.styled("loading, to measure it…", _MUTED)]
+        what = "the source's logits" if pace.reference else "against its source"
+        drawn = Content.styled(bar(pace.done / pace.chunks, BAR), "$text-accent")
+        return [Content(f"measuring, {what}"), drawn, name(progress_words(pace), limit=200)]
+    return [key("M", "measures it against its source: the frontier has its point then")] if work.measurable else []
+
+
 def tensor_types(recipe: Recipe) -> str:
     """Return the overrides of a recipe as they are typed."""
     return " ".join(f"{pattern}={kind.lower()}" for pattern, kind in recipe.tensor_type)
+
+
+def notes_of(event: Swept | GatherStarted) -> list[str]:
+    """Return what was found before the work began."""
+    if isinstance(event, Swept):
+        return [f"removed what a killed run had left: {one.path.name} ({size(one.size)})" for one in event.leftovers]
+    notes = [event.note] if event.note else []
+    return [*notes, *([f"{event.resumed} of {event.chunks} chunks were gathered before"] if event.resumed else [])]

@@ -391,3 +391,16 @@ async def test_a_side_that_was_unloaded_is_loaded_by_the_next_prompt(world: Worl
     assert world.duel.session("A") is None
     await events_of(world.duel)
     assert world.computing().count("load Q8_0") == 2
+
+
+async def test_what_a_server_cannot_load_is_offered_to_the_built_in_engine(world: World) -> None:
+    refusal = Failure("this llama-server does not know the architecture new", "update it", "plan_refused")
+    world.engine.loads[BIG.path] = LoadScript(failure=refusal)
+    await world.duel.put("A", BIG, LoadPlan(engine="llama-server", extra="--cache-reuse 256"))
+    await events_of(world.duel)
+    offered = await world.duel.remedy("A")
+    assert offered is not None and offered.plan.engine == "built-in" and offered.plan.extra == ""
+    await world.duel.put("A", BIG, LoadPlan())
+    await events_of(world.duel)
+    again = await world.duel.remedy("A")  # it is no other program's fault
+    assert again is None or again.plan.engine == "built-in"

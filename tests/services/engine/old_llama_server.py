@@ -103,7 +103,7 @@ def main(arguments: list[str]) -> int:
         if word.startswith("-") and word not in known:
             print(f"error: invalid argument: {word}", file=sys.stderr)
             return 1
-    environment = {key: value for key, value in os.environ.items() if "LLAMA" in key or "TOKEN" in key}
+    environment = {key: value for key, value in os.environ.items() if "LLAMA" in key or "TOKEN" in key or "QTUI" in key}
     (HERE / "argv.json").write_text(json.dumps({"arguments": arguments, "environment": environment}))
     if MODE == "unknown architecture":
         print("llama_model_load: error loading model: unknown model architecture: 'new\033[31m'", file=sys.stderr)

@@ -23,7 +23,7 @@ from qtui.core.memory.plan import FlashAttention, LoadMode, LoadPlan
 from qtui.core.sessions import SessionRecord, SessionState
 from qtui.services.engine.running_sessions import RunningSessions
 from qtui.services.engine.server_builds import ServerBuilds
-from qtui.services.engine.server_engine import ServerEngine
+from qtui.services.engine.server_engine import KEY_VARIABLE, ServerEngine
 from qtui.services.engine.session import ChildSession, Patience
 from qtui.services.engine.sessions import list_sessions, remembered
 from qtui.services.engine.sessions import started as began
@@ -92,6 +92,7 @@ async def test_an_old_build_gets_its_old_flags_and_answers(
     opens: Open, old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv(KEY_VARIABLE, "a key of another server")
     monkeypatch.setenv("LLAMA_ARG_PORT", "1")
     session = opens(load_mode=LoadMode.MLOCK.value, flash_attn=FlashAttention.ON.value, cpu_moe=True, swa_full=True)
     loaded = (await all_of(session.load()))[-1]

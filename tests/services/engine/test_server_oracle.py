@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import subprocess
@@ -15,7 +14,16 @@ from pathlib import Path
 import pytest
 
 from qtui.core.duel.conversation import Message, Request, Sampling
-from qtui.core.events import Answered, Failed, Loaded, LoadProgressed, PromptProgressed, Scored
+from qtui.core.events import (
+    Answered,
+    Failed,
+    Loaded,
+    LoadProgressed,
+    PromptProgressed,
+    Scored,
+    SessionEvent,
+    TextArrived,
+)
 from qtui.core.hardware import ProcessMemory
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import MIB
@@ -23,6 +31,7 @@ from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.engines import Engines
 from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.engine.server_engine import KEY_VARIABLE, ServerEngine
+from qtui.services.engine.session import ChildSession
 from qtui.services.engine.sessions import list_sessions
 from tests.services.engine.scripts import all_of, answer_of, failure_of, gone, until, variant
 
@@ -89,6 +98,16 @@ def lend(oracle: Path) -> Iterator[Callable[[], tuple[str, subprocess.Popen[byte
         process.wait()
 
 
+async def last_after(session: ChildSession, process: subprocess.Popen[bytes]) -> SessionEvent | None:
+    """Return how a long answer ends of which a process that it needs is killed at the first words."""
+    last: SessionEvent | None = None
+    async for event in session.ask(LONG):
+        if isinstance(event, TextArrived):
+            process.kill()
+        last = event
+    return last
+
+
 def allocated(loaded: Loaded) -> tuple[int, int, int]:
     """Return weights, context and compute over all buffers."""
     rows = loaded.buffers
@@ -135,7 +154,7 @@ async def test_a_session_tells_its_progress_and_its_own_memory(
     again = (await answer_of(session.ask(replace(long, reuse_prefix=True)))).answer
     assert again.cached_tokens > 500
     first = (await failure_of(session.ask(Request(raw="one two " * 2000)))).failure
-    assert first.kind == "prompt" and "the context 1024" in first.message
+    assert first.kind.startswith("prompt") and "the context 1024" in first.message
 
 
 async def test_an_answer_is_stopped_and_the_next_one_follows(
@@ -212,10 +231,7 @@ async def test_a_server_elsewhere_is_attached_to_and_left_running(
         assert server.poll() is None
         again = engines.open(variant(demo_f16), plan)
         await all_of(again.load())
-        asking = asyncio.create_task(all_of(again.ask(LONG)))
-        await until(lambda: any(record.context_used for record in list_sessions()))
-        server.kill()
-        failed = (await asking)[-1]
+        failed = await last_after(again, server)
         assert isinstance(failed, Failed) and f"127.0.0.1:{port}" in failed.failure.message
     finally:
         server.kill()
@@ -233,10 +249,7 @@ async def test_two_machines_hold_one_model_until_one_is_gone(
     holders = [name for name, held, _, _ in loaded.buffers if held]
     assert all(any(host in name for name in holders) for host in (first, second)), loaded.buffers
     assert (await answer_of(session.ask(SUM))).answer.text == "23 + 45 = 68."
-    asking = asyncio.create_task(all_of(session.ask(LONG)))
-    await until(lambda: any(record.context_used for record in list_sessions()))
-    process.kill()
-    failed = (await asking)[-1]
+    failed = await last_after(session, process)
     assert isinstance(failed, Failed) and failed.fatal and failed.failure.kind == "rpc"
     assert failed.failure.message == f"the RPC host {second} is gone while answering" and failed.failure.hint
     assert session.pid is None
