@@ -148,7 +148,7 @@ def test_duel_shows_both_answers_their_numbers_and_the_method(world: World) -> N
     assert [line.split() for line in ran.out.splitlines() if line.startswith("generated")] == [
         ["generated,", "t/s", "40.0", "55.5"]
     ]
-    assert "the answers: differ from word 5, share 80 % of words" in ran.out
+    assert "the answers: differ from word 5 (token 5: “68.” or “67.”), share 80 % of words" in ran.out
     assert "alternating · seed 42 · temp 0 · ctx 4096 · empty cache" in ran.out
 
 

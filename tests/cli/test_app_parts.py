@@ -30,7 +30,7 @@ async def test_problems_beyond_the_file_are_handed_over_and_those_of_the_file_ar
     context = await context_of()
     parts = _parts(context)
     await context.close()
-    assert {problem.key for problem in parts.problems} == {"preset", "engine"}
+    assert {problem.key for problem in parts.problems} == {"preset"}
 
 
 async def test_changed_settings_reach_library_and_guard(tmp_path: Path) -> None:

@@ -49,7 +49,6 @@ def test_version_and_help_end_with_0(world: World) -> None:
         ["ask", BIG.path.name],
         ["ask", BIG.path.name, "hi", "--nonsense"],
         ["ask", BIG.path.name, "hi", "--preset", "long"],
-        ["ask", BIG.path.name, "hi", "--mmproj", "file"],
         ["ask", BIG.path.name, "hi", "--ctx-size", "many"],
         ["ask", BIG.path.name, "hi", "--ctx", "12"],
         ["ask", BIG.path.name, "hi", "--temperature", "nan"],

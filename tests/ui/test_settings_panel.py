@@ -145,7 +145,7 @@ async def test_choosing_a_log_level() -> None:
         await wait_until(pilot, lambda: stage.settings.now.log_level is LogLevel.DEBUG)
 
 
-@pytest.mark.parametrize("line", ["engine", "keys"])
+@pytest.mark.parametrize("line", ["keys"])
 async def test_what_is_changed_in_the_file_says_so(line: str) -> None:
     stage = Stage()
     async with stage.app().run_test(size=(120, 36)) as pilot:
