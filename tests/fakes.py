@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from qtui.core.duel.conversation import Answer, Request
+from qtui.core.engines import EngineKind, engine_kind
 from qtui.core.errors import Failure, QtuiError, UsageError
 from qtui.core.events import (
     Answered,
@@ -116,6 +117,7 @@ class ScriptedSession:
         self._number = number
         self._alive = False
         self._was_loaded = False
+        self.lanes: list[ScriptedSession] = []
         self._cancelled = asyncio.Event()
 
     @property
@@ -132,6 +134,14 @@ class ScriptedSession:
     def ended(self) -> bool:
         """Tell whether it died or was closed."""
         return self._was_loaded and not self._alive
+
+    def lane(self) -> ScriptedSession | None:
+        """Return another way to the same model, where the plan names a llama-server."""
+        if engine_kind(self.plan.engine) is not EngineKind.SERVER:
+            return None
+        lane = ScriptedSession(self._engine, self.variant, self.plan, self._number)
+        self.lanes.append(lane)
+        return lane
 
     def die(self) -> None:
         """End by itself while nothing is asked."""
@@ -227,6 +237,8 @@ class ScriptedSession:
         if not self.closed:
             self._note("close")
         self.closed = True
+        for lane in self.lanes:
+            await lane.close()
         self._alive = False
         self._cancelled.set()
 

@@ -17,6 +17,7 @@ from qtui.core.events import LoadProgressed
 from qtui.core.serving.load_test import LoadEnded, LoadHappened, LoadSettings, LoadTest, ShotTaken
 from qtui.core.serving.run import Loading
 from qtui.core.serving.shot import LoadResult
+from qtui.core.serving.slots import answers_at_once
 from qtui.core.text import duration, rate
 
 PER_PROGRAM = 8
@@ -27,8 +28,9 @@ async def bench_load(context: Context) -> int:
     """Ask the variants from several programs at once and print what the answers kept to."""
     options, console, services = context.options, context.console, context.services
     settings = _settings(options)
-    # --parallel says how many ask; how many slots a plan has is another thing.
-    plan = replace(context.plan(), parallel=1)
+    plan = replace(context.plan(), parallel=settings.parallel)
+    if answers_at_once(plan) == 1:  # --parallel says how many ask; slots would only divide the context
+        plan = replace(plan, parallel=1)
     variants = [await services.library.find(name) for name in options.variants]
     run = LoadTest(services.engine, services.guard, services.endpoints, settings, force=options.force)
     ended: LoadEnded | None = None

@@ -109,7 +109,7 @@ def _announce(context: Context, serving: Serving, endpoint: Endpoint, key: Key) 
             f"warning: --host {options.host} lets other machines in, and what they send and get is not encrypted; "
             "whoever has the key can use this model"
         )
-    if serving.plan.parallel > 1:
+    if serving.plan.parallel > serving.line.at_once:
         console.note("note: --parallel only divides the context here: one answer is made at a time")
     body = json.dumps({"model": serving.name, "messages": [{"role": "user", "content": "Hello"}]})
     curl = (
@@ -123,11 +123,13 @@ def _announce(context: Context, serving: Serving, endpoint: Endpoint, key: Key) 
     console.print(f"endpoint  {endpoint.url}")
     console.print(f"key       {key.told}")
     console.print(f"try       {curl}")
-    console.print(f"one answer at a time, {WAITING} may wait; Ctrl-C ends it")
+    many = serving.line.at_once
+    said = f"{many} answers at a time, which share the context" if many > 1 else "one answer at a time"
+    console.print(f"{said}; {WAITING} may wait; Ctrl-C ends it")
     console.json({
         "endpoint": endpoint.url, "model": serving.name, "file": serving.variant.file, "key": key.text if key.made
         else None, "engine": serving.plan.engine, "plan": plan, "session": session.id if session else None,
-        "pid": session.pid if session else None, "curl": curl,
+        "pid": session.pid if session else None, "curl": curl, "at_once": many,
     })  # fmt: skip
 
 

@@ -51,6 +51,8 @@ class Started:
     """0: on another machine."""
     build: str = ""
     """llama.cpp's version as the server tells it."""
+    port: int = 0
+    """Of loopback, at which it answers; 0: not yet, or not ours."""
 
 
 @dataclass(frozen=True, slots=True)

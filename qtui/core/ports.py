@@ -45,6 +45,13 @@ class Session(Protocol):
         """Tell whether it is gone, also by itself: it answers no more, and another one must be opened."""
         ...
 
+    def lane(self) -> Session | None:
+        """Return another way to the same loaded model, to be loaded as a session is, which ends with this one.
+
+        It answers at the same time. None: the engine makes one answer at a time.
+        """
+        ...
+
     def load(self) -> AsyncIterator[SessionEvent]:
         """Start the child and load: LoadProgressed…, then Loaded or Failed."""
         ...

@@ -130,11 +130,20 @@ class RecordedSession:
         """Tell whether the session is gone."""
         return self._session.ended
 
+    def lane(self) -> RecordedSession | None:
+        """Return another way to the same model, whose answers belong to the same run."""
+        lane = self._session.lane()
+        if lane is None:
+            return None
+        recorded = RecordedSession(lane, self._engine, self._recorder, self._variant, self._plan)
+        recorded._run = self._run
+        return recorded
+
     async def load(self) -> AsyncIterator[SessionEvent]:
         """Load, and keep what the load told."""
         async with _closing(self._session.load()) as events:
             async for event in events:
-                if isinstance(event, Loaded):
+                if isinstance(event, Loaded) and self._run is None:  # a lane's run is that of its session
                     await self._loaded(event)
                 yield event
 

@@ -325,3 +325,21 @@ def test_bench_under_load_of_the_demo_model() -> None:
     rates = result["generation_rate"]
     assert rates["p50"] >= rates["p95"] == min(rates["samples"])
     assert result["throughput"] <= 1.5 * max(rates["samples"])
+
+
+@pytest.mark.oracle
+@pytest.mark.slow
+def test_llama_server_answers_in_its_slots(oracle: Path, tmp_path: Path) -> None:
+    engine = ("--engine", str(oracle / "llama-server"))
+    served = start(tmp_path, *engine, "--parallel", "2")
+    try:
+        assert (served.told["at_once"], served.told["plan"]["parallel"]) == (2, 2)
+        assert served.answer() == served.answer() == "23 + 45 = 68."
+    finally:
+        served.client.close()
+        status, _, err = end(served)
+    assert status == 130 and "Traceback" not in err
+    arguments = ("bench", str(DEMO_F16), "--parallel", "2", "--requests", "4", "--max-tokens", "8", *engine)
+    body = answered(*arguments)
+    assert "2 answers at a time in slots" in body["method"] and body["plans"][0]["parallel"] == 2
+    assert (body["results"][0]["answered"], body["results"][0]["errors"]) == (4, [])

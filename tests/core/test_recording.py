@@ -162,3 +162,16 @@ async def test_a_duel_records_both_sides_without_knowing_it(mode: DuelMode) -> N
     assert [side.answer and side.answer.actual for side in ended.sides] == [HELD, HELD]
     assert sorted(run.quant for run, _ in stage.history.kept) == ["Q2_K", "Q8_0"]
     assert {timing.alone for _, timing in stage.history.kept} == {mode is not DuelMode.TOGETHER}
+
+
+async def test_the_answers_of_a_lane_belong_to_the_run_of_its_session() -> None:
+    stage = Stage()
+    session = stage.engine.open(VARIANT, LoadPlan(ctx_size=1024, engine="llama-server", parallel=2))
+    assert [event async for event in session.load()]
+    lane = session.lane()
+    assert lane is not None and [event async for event in lane.load()]
+    for way in (session, lane):
+        assert [event async for event in way.ask(SHORT)]
+    await stage.recorder.settle()
+    assert len(stage.history.kept) == 2 and len({run.id for run, _ in stage.history.kept}) == 1
+    assert stage.engine.open(VARIANT, PLAN).lane() is None

@@ -24,6 +24,7 @@ from qtui.core.serving.line import WAITING
 from qtui.core.serving.ports import Client, Endpoint, Endpoints
 from qtui.core.serving.run import Serving, ServingEvent
 from qtui.core.serving.shot import LoadResult, Shot
+from qtui.core.serving.slots import answers_at_once
 
 PROMPTS = (
     "Name three rivers and say where each begins.",
@@ -157,7 +158,7 @@ class LoadTest:
             client.close()
             await asyncio.gather(*(_close(entry) for entry in self._entries))
         results = tuple(LoadResult(e.variant, tuple(e.shots), e.elapsed, e.failure) for e in self._entries)
-        told = method(settings, len(variants), in_turn=in_turn)
+        told = method(settings, len(variants), in_turn=in_turn, at_once=answers_at_once(plan))
         yield LoadEnded(results, told, tuple(entry.plan for entry in self._entries))
 
     async def stop(self) -> None:
@@ -247,7 +248,16 @@ async def _close(entry: _Entry) -> None:
     await entry.serving.unload()
 
 
-def method(settings: LoadSettings, files: int, *, in_turn: bool = False) -> str:
+def _waiting(programs: int, at_once: int) -> str:
+    """Return what the time to the first token holds beside the reading of the prompt."""
+    if at_once > 1:
+        return f"{at_once} answers at a time in slots that share the context: each slows the others"
+    if programs > 1:
+        return "one answer at a time: waiting for it is part of the time to the first token"
+    return "the time to the first token holds the reading of the prompt"
+
+
+def method(settings: LoadSettings, files: int, *, in_turn: bool = False, at_once: int = 1) -> str:
     """Return the sentence that says how it was measured."""
     many = settings.parallel
     programs = "one program" if many == 1 else f"{many} programs at once"
@@ -255,9 +265,7 @@ def method(settings: LoadSettings, files: int, *, in_turn: bool = False) -> str:
     parts = [
         f"{settings.requests} requests from {programs} over HTTP, each for {settings.max_tokens} tokens, greedy, from "
         "an empty cache; one more is asked first and discarded",
-        "one answer at a time: waiting for it is part of the time to the first token"
-        if many > 1
-        else "the time to the first token holds the reading of the prompt",
+        _waiting(many, at_once),
         "p95 is what 95 of 100 answers keep to: at most so many seconds, at least so many tokens per second of that "
         "answer alone, as the engine measured it from its first token on",
         "throughput: the tokens of all answers over the time that the file was asked",

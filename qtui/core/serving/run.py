@@ -22,6 +22,7 @@ from qtui.core.serving.asked import Defaults, Kind, Wanted
 from qtui.core.serving.line import WAITING, Line
 from qtui.core.serving.refusal import SERVER, Refusal, RefusedError, refusal_of
 from qtui.core.serving.replies import model_name
+from qtui.core.serving.slots import Slots, answers_at_once
 from qtui.core.text import clean_name
 
 STOPPING = Refusal(503, "the endpoint is ending", SERVER, code="shutting_down", retry_after=5)
@@ -89,11 +90,12 @@ class Serving:
         self._tell = tell
         self._loading: asyncio.Task[Failure | None] | None = None
         self._stopping = False
+        self._slots: Slots | None = None
         self.variant = variant
         self.plan = plan
         """As it was asked for; resolved once it is loaded."""
         self.defaults = defaults
-        self.line = Line(waiting=waiting)
+        self.line = Line(answers_at_once(plan), waiting)
         self.session: Session | None = None
         self.loaded: Loaded | None = None
         self.failure: Failure | None = None
@@ -113,7 +115,7 @@ class Serving:
 
     @property
     def _alive(self) -> bool:
-        return self.session is not None and not self.session.ended
+        return self._slots is not None and not self._slots.session.ended
 
     async def load(self) -> Failure | None:
         """Load the model, or wait for who does; return why that failed. Goes on when the caller is cancelled."""
@@ -133,12 +135,12 @@ class Serving:
         if self._stopping:
             raise RefusedError(STOPPING)
         async with self.line.turn():
-            session = await self._ready()
+            slots = await self._ready()
             try:
-                async with aclosing(_asked(session, wanted)) as events:
+                async with slots.one() as session, aclosing(_asked(session, wanted)) as events:
                     async for event in events:
                         if isinstance(event, Failed):
-                            raise await self._failed(session, event, wanted)
+                            raise await self._failed(slots, session, event, wanted)
                         if isinstance(event, Answered):
                             self._answered(wanted, event.answer)
                         yield event
@@ -161,7 +163,9 @@ class Serving:
     async def stop(self) -> None:
         """Take no more requests, and end what is answered or waits."""
         self._stopping = True
-        if self.session is not None:
+        if self._slots is not None:
+            await self._slots.cancel()
+        elif self.session is not None:
             await self.session.cancel()
 
     async def close(self) -> None:
@@ -176,8 +180,8 @@ class Serving:
             await asyncio.wait({self._loading})
         await self._drop()
 
-    async def _ready(self) -> Session:
-        """Return a session that is loaded.
+    async def _ready(self) -> Slots:
+        """Return the sessions that are loaded.
 
         Raises:
             RefusedError: it cannot be loaded, or the endpoint ends.
@@ -187,9 +191,9 @@ class Serving:
         failure = await self.load()
         if self._stopping:
             raise RefusedError(STOPPING)
-        if failure is not None or self.session is None:
+        if failure is not None or self._slots is None:
             raise RefusedError(refusal_of(failure or Failure("the model is not loaded")))
-        return self.session
+        return self._slots
 
     async def _load(self) -> Failure | None:
         """Weigh and load; return why that failed."""
@@ -218,6 +222,8 @@ class Serving:
                 self.loaded = event
             elif isinstance(event, Failed):
                 self.failure = event.failure
+        if self.failure is None:
+            self._slots = await Slots.open(self.session, self.line.at_once)
 
     def _answered(self, wanted: Wanted, answer: Answer) -> None:
         """Tell of an answer.
@@ -229,16 +235,16 @@ class Serving:
             raise RefusedError(STOPPING)
         self._tell(Done(wanted.kind, answer))
 
-    async def _failed(self, session: Session, event: Failed, wanted: Wanted) -> RefusedError:
-        """Return what to say of a failure; a session that is gone is dropped."""
-        if event.fatal or session.ended:
+    async def _failed(self, slots: Slots, session: Session, event: Failed, wanted: Wanted) -> RefusedError:
+        """Return what to say of a failure; an engine that is gone is dropped, once."""
+        if await slots.lost(session, event) and self._slots is slots:
             self.failure = event.failure
             self._tell(Lost(event.failure))
             await self._drop()
         return RefusedError(refusal_of(event.failure, "messages" if wanted.kind is Kind.CHAT else "prompt"))
 
     async def _drop(self) -> None:
-        session, self.session, self.loaded = self.session, None, None
+        session, self.session, self._slots, self.loaded = self.session, None, None, None
         if session is not None:
             await session.close()
 

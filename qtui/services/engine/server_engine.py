@@ -22,6 +22,7 @@ from qtui.services.engine.discovery import plain_environment
 from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.engine.session import ChildSession, Means, Patience
 from qtui.services.engine.sessions import Registry
+from qtui.services.engine.slot_session import SlotSession
 from qtui.services.paths import log_dir
 
 ANSWER = "qtui.services.engine.child.server.answer"
@@ -58,7 +59,7 @@ class ServerEngine:
 
     def open(self, variant: Variant, plan: LoadPlan) -> ChildSession:
         """Return a session that is not started yet."""
-        return ChildSession(variant, plan, self._means)
+        return SlotSession(variant, plan, self._means)
 
     async def _order(self, variant: Variant, plan: LoadPlan) -> Serve:
         """Return what a session's child is told first.

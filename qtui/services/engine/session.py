@@ -139,6 +139,10 @@ class ChildSession:
         """Return where the child's log lies, None before it started, or when it goes nowhere."""
         return self._log.path if self._log else None
 
+    def lane(self) -> ChildSession | None:
+        """Return None: the built-in engine makes one answer at a time."""
+        return None
+
     async def load(self) -> AsyncIterator[SessionEvent]:
         """Start the child and load: LoadProgressed…, then Loaded or Failed.
 

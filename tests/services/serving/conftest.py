@@ -79,7 +79,7 @@ class Stages:
         notes: list[str] = []
         guard = Guard(Footprints(FakeDryRun()), FakeMachine(), engine)
         serving = Serving(
-            engine, guard, VARIANT, LoadPlan(ctx_size=512), tell=told.append,
+            engine, guard, VARIANT, options.pop("plan", LoadPlan(ctx_size=512)), tell=told.append,
             **{"defaults": Defaults(), **options},
         )  # fmt: skip
         assert await serving.load() is None

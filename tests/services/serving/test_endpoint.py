@@ -15,7 +15,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from qtui.core.duel.conversation import Sampling
 from qtui.core.errors import Failure, QtuiError, UsageError
-from qtui.core.memory.plan import LoadMode
+from qtui.core.memory.plan import LoadMode, LoadPlan
 from qtui.core.serving.asked import Defaults
 from qtui.core.serving.load_test import PROMPTS
 from qtui.core.serving.run import Done, Lost, State
@@ -129,6 +129,27 @@ async def test_one_at_a_time_and_a_full_line_says_when_to_try_again(stages: Stag
     assert sorted(answer.choices[0].message.content for answer in answers) == ["answer 0", "answer 1", "answer 2"]
     asked = [what for what, _ in stage.engine.journal if what in ("ask", "answered")]
     assert asked == ["ask", "answered"] * 3
+
+
+async def test_a_llama_server_answers_in_all_its_slots_and_the_rest_waits(stages: Stages) -> None:
+    stage = await stages(waiting=2, plan=LoadPlan(ctx_size=512, engine="llama-server", parallel=2))
+    hold = asyncio.Event()
+    stage.engine.enqueue(*(Reply(f"answer {n}", hold=hold) for n in range(4)))
+    (session,) = stage.engine.sessions
+    (lane,) = session.lanes
+    tasks = [asyncio.create_task(ask(stage)) for _ in range(4)]
+    await until(lambda: stage.serving.line.waiting == 2)
+    assert len(session.requests) == len(lane.requests) == 1
+    with pytest.raises(openai.InternalServerError, match="2 answered and 2 waiting"):
+        await ask(stage)
+    hold.set()
+    answers = await asyncio.gather(*tasks)
+    assert sorted(one.choices[0].message.content for one in answers) == [f"answer {n}" for n in range(4)]
+    lane.die()
+    assert [(await ask(stage)).choices for _ in range(3)] and len(session.lanes) == 2  # another one took its place
+    assert len(stage.engine.sessions) == 1
+    await stage.serving.unload()
+    assert session.closed and session.lanes[1].closed
 
 
 async def test_a_reader_that_leaves_frees_the_engine_and_one_that_waits_its_place(stage: Stage) -> None:

@@ -42,13 +42,13 @@ class Http:
         parts = urlsplit(url)
         self._secure = parts.scheme == "https"
         self._host = parts.hostname or "127.0.0.1"
-        self._port = parts.port or (443 if self._secure else 80)
+        self.port = parts.port or (443 if self._secure else 80)
         self._prefix = parts.path.rstrip("/")
         self._headers = {"Accept": "application/json", "Connection": "close"}
         if key:
             self._headers["Authorization"] = f"Bearer {key}"
         self._cut = cut
-        self.where = f"{self._host}:{self._port}"
+        self.where = f"{self._host}:{self.port}"
 
     def get(self, path: str, seconds: float = CONNECT_S) -> dict[str, Any]:
         """Return what a path answers; errors as those of `post`."""
@@ -104,10 +104,10 @@ class Http:
         if self._secure:
             context = ssl.create_default_context()
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                self._host, self._port, timeout=CONNECT_S, context=context
+                self._host, self.port, timeout=CONNECT_S, context=context
             )
         else:
-            connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_S)
+            connection = http.client.HTTPConnection(self._host, self.port, timeout=CONNECT_S)
         try:
             connection.connect()
             taken = connection.sock

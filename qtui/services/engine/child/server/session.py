@@ -142,6 +142,8 @@ class ServedSession:
 
         reached = Loading(self._cut, self._log, progress, self._began).reach(command)
         props, http = reached.props, reached.http
+        if reached.process is not None:
+            self._send(Started(reached.process.pid, port=http.port))
         room = _number(_inner(props, "default_generation_settings").get("n_ctx")) or plan.ctx_size
         vocabulary = ServedVocabulary(
             http, size=_vocabulary_size(reached), bos=_text(props, "bos_token"), eos=_text(props, "eos_token")
