@@ -240,7 +240,7 @@ class MeasurePanel(Panel[bool]):
 
     def _draw(self) -> None:
         table = self.query_one(GroupedTable)
-        rows = measure_rows(self._variants, self._choice, self._work)
+        rows = tuple(measure_rows(self._variants, self._choice, self._work))
         if rows != table.rows:
             table.show(rows)
         self._draw_words()
