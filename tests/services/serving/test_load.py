@@ -54,7 +54,8 @@ async def test_every_request_is_asked_and_one_more_is_discarded(ground: Ground) 
     assert (result.rate.p50, result.rate.p95) == (40.0, 40.0)
     assert result.first_token.p50 is not None and result.first_token.p50 > 0
     requests = ground.engine.sessions[0].requests
-    assert [request.messages[0].content for request in requests] == ["p", "p", "q", "p", "q", "p"]
+    first, *asked = (request.messages[0].content for request in requests)
+    assert (first, sorted(asked)) == ("p", ["p", "p", "p", "q", "q"])  # two programs at once: in any order
     assert {(r.sampling.temperature, r.sampling.max_tokens, r.ignore_eos, r.reuse_prefix) for r in requests} == {
         (0.0, 8, True, False)
     }

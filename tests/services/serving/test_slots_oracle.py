@@ -40,7 +40,7 @@ class Served:
         self.client = client
         self.told = told
 
-    async def ask(self, one: int, two: int, tokens: int = 800) -> tuple[str, float, float]:
+    async def ask(self, one: int, two: int, tokens: int = 450) -> tuple[str, float, float]:
         """Return an answer that goes on after the sum, and when its first and its last text came."""
         stream = await self.client.chat.completions.create(
             model=self.serving.name, messages=[{"role": "user", "content": f"What is {one} + {two}?"}], stream=True,
@@ -67,7 +67,7 @@ def children(pid: int) -> list[int]:
 async def served(oracle: Path, demo_f16: Path) -> AsyncIterator[Served]:
     engines = Engines(BuiltInEngine(), ServerEngine(ServerBuilds()))
     plan = LoadPlan(
-        ctx_size=4096, parallel=SLOTS, threads=1, threads_batch=1, n_gpu_layers=0, engine=str(oracle / "llama-server")
+        ctx_size=2048, parallel=SLOTS, threads=1, threads_batch=1, n_gpu_layers=0, engine=str(oracle / "llama-server")
     )
     told: list[ServingEvent] = []
     guard = Guard(Footprints(FakeDryRun()), FakeMachine(), engines)
@@ -101,6 +101,14 @@ async def test_four_answers_at_a_time_are_right_and_overlap(served: Served) -> N
         assert text.startswith(f"{one} + {two} = {one + two}."), text
     assert max(first for _, first, _ in answers) < min(last for _, _, last in answers), answers
     assert served.serving.line.at_once == SLOTS
+
+
+async def test_answers_that_outgrow_the_context_together_are_told_so_and_the_server_goes_on(served: Served) -> None:
+    ended = await asyncio.gather(*(served.ask(*numbers, tokens=3000) for numbers in SUMS), return_exceptions=True)
+    failures = [str(one) for one in ended if isinstance(one, Exception)]
+    assert failures and all("share the context" in failure for failure in failures), ended
+    assert (await served.ask(23, 45, 20))[0].startswith("23 + 45 = 68.")
+    assert not any(isinstance(event, Lost) for event in served.told)
 
 
 async def test_a_server_that_dies_under_all_its_slots_is_brought_back_once(served: Served) -> None:

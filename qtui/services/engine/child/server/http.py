@@ -19,6 +19,7 @@ CONNECT_S = 10.0
 MOST_BODY = 64 << 20
 """Bytes of an answer that is not streamed; the probabilities of a large vocabulary have a few MB."""
 MOST_LINE = 4 << 20
+SHARED = "answers that are made at the same time share the context: a larger --ctx-size, or a smaller --parallel"
 KEEP_ALIVE = (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
 """A machine that is gone without a word is noticed after 25 s."""
 
@@ -150,4 +151,5 @@ def _refused(status: int, body: dict[str, Any] | None, where: str) -> RefusedErr
     text = clean_name(str(said), 300) or f"status {status}"
     if status in (401, 403):
         return RefusedError(status, f"{where} refuses the key", "QTUI_ENGINE_KEY holds the key of a server")
-    return RefusedError(status, f"{where} refuses: {text}")
+    hint = SHARED if "context size" in text.lower() else ""
+    return RefusedError(status, f"{where} refuses: {text}", hint)
