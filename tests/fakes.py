@@ -115,6 +115,7 @@ class ScriptedSession:
         self.closed = False
         self._number = number
         self._alive = False
+        self._was_loaded = False
         self._cancelled = asyncio.Event()
 
     @property
@@ -126,6 +127,15 @@ class ScriptedSession:
     def pid(self) -> int | None:
         """Return a made-up id while it lives."""
         return 100_000 + self._number if self._alive else None
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it died or was closed."""
+        return self._was_loaded and not self._alive
+
+    def die(self) -> None:
+        """End by itself while nothing is asked."""
+        self._alive = False
 
     async def load(self) -> AsyncIterator[SessionEvent]:
         """Play the load script of this file."""
@@ -142,7 +152,7 @@ class ScriptedSession:
             yield Failed(script.failure, fatal=True)
             return
         yield LoadProgressed(1.0, script.load_time)
-        self._alive = True
+        self._alive = self._was_loaded = True
         plan = {**self.plan.as_json(), "flash_attn": "on"}
         yield Loaded(script.load_time, plan, vocabulary=512, template=script.template, memory=RESIDENT)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from qtui.cli.crash import crash_report
-from qtui.cli.making_wiring import made_measuring
+from qtui.cli.making_wiring import app_measures, made_measuring
 from qtui.cli.running import INTERRUPTED, Context
 from qtui.core.errors import UsageError
 from qtui.core.settings import LogLevel, Problem
@@ -90,6 +90,7 @@ def _parts(context: Context) -> Parts:
         forecast=services.forecast, remover=services.remover, checksums=services.checksums, hub=services.hub,
         keeper=services.keeper(services.note), past=services.past, losses=losses, help_pages=services.help_pages,
         workshop=services.workshop, made_measuring=made_measuring(services),
+        measures=app_measures(services),
         suites=services.suites, judge=services.judge,
         problems=tuple(one for one in problems if one not in of_the_file and one.key != "theme"),
     )  # fmt: skip

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the app paints before these are imported
     from qtui.cli.services import Services
+    from qtui.core.measure.wished import Measures
     from qtui.core.quantise.measuring import MadeMeasuring
     from qtui.core.quantise.ports import Workshop
 
@@ -25,3 +26,13 @@ def made_measuring(services: Services) -> MadeMeasuring | None:
     if means is None or services.measures is None:
         return None
     return MadeMeasuring(means, services.measures.texts, services.library)
+
+
+def app_measures(services: Services) -> Measures | None:
+    """Return what measures variants for the app; None where nothing is measured."""
+    from qtui.core.measure.wished import WishedMeasures
+
+    means = services.measuring
+    if means is None or services.measures is None:
+        return None
+    return WishedMeasures(means, services.measures.texts)

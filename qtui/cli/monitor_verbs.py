@@ -23,7 +23,7 @@ from qtui.core.monitor.history import History, Moment, blocks, cells
 from qtui.core.monitor.series import Series, series
 from qtui.core.monitor.session_row import gib, session_row
 from qtui.core.sessions import SessionSeen, measured_total
-from qtui.core.text import clean_name
+from qtui.core.text import clean_name, duration
 
 NARROW = 100
 """Below so many columns the table of sessions does without engine and process id."""
@@ -91,7 +91,7 @@ def named(name: str, sessions: Sequence[SessionSeen]) -> SessionSeen:
 async def _once(context: Context, table: CsvFile | None) -> int:
     console, services = context.console, context.services
     sample = await services.machine.sample()
-    sessions = tuple(await services.sessions.list())
+    sessions, crashed = tuple(await services.sessions.list()), tuple(await services.sessions.crashed())
     moment = Moment(sample, sessions)
     alarms = alarms_now(History().add(moment), services.settings.margins)
     if table is not None:
@@ -114,6 +114,7 @@ async def _once(context: Context, table: CsvFile | None) -> int:
             "oom_kills": sample.oom_kills,
             "gpus": [asdict(gpu) for gpu in sample.gpus],
             "sessions": [_session(seen, sample) for seen in sessions],
+            "crashed": [_crash(seen) for seen in crashed],
             "foreign": None if sample.foreign is None else [asdict(one) for one in sample.foreign],
             "alarms": [alarm.as_json() for alarm in alarms],
             "problems": list(sample.problems),
@@ -121,9 +122,28 @@ async def _once(context: Context, table: CsvFile | None) -> int:
     )  # fmt: skip
     for line in [*alarm_lines(alarms, sample.time), *memory_lines(sample)]:
         console.print(line)
-    for line in _sessions_lines(sessions, sample, console.width):
+    for line in [*_sessions_lines((*sessions, *crashed), sample, console.width), *_crash_lines(crashed, sample.time)]:
         console.print(line)
     return 0
+
+
+def _crash(seen: SessionSeen) -> dict[str, Any]:
+    """Return a session that has crashed; nothing of it can be measured any more."""
+    record = seen.record
+    return {
+        "id": record.id, "pid": record.pid, "parent_pid": record.parent_pid, "title": record.title,
+        "file": record.path, "engine": record.engine, "since": record.since, "crashed": record.crashed,
+        "reason": record.reason, "plan": record.plan, "estimated_total": record.estimate, "log": record.log or None,
+    }  # fmt: skip
+
+
+def _crash_lines(crashed: Sequence[SessionSeen], now: float) -> list[str]:
+    """Return why each session that is gone is gone, and since when."""
+    return [
+        f"{clean_name(seen.record.title)} ({seen.record.id}) crashed {duration(max(0.0, now - seen.record.crashed))} "
+        f"ago: {clean_name(seen.record.reason, 300)}"
+        for seen in crashed
+    ]  # fmt: skip
 
 
 def alarm_lines(alarms: Sequence[Alarm], now: float) -> list[str]:

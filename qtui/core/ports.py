@@ -37,7 +37,12 @@ class Session(Protocol):
 
     @property
     def pid(self) -> int | None:
-        """Return the child's process id, None before it started and after it ended."""
+        """Return the engine's process id, None before it started, after it ended, and on another machine."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether it is gone, also by itself: it answers no more, and another one must be opened."""
         ...
 
     def load(self) -> AsyncIterator[SessionEvent]:

@@ -125,6 +125,11 @@ class RecordedSession:
         """Return the child's process id."""
         return self._session.pid
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether the session is gone."""
+        return self._session.ended
+
     async def load(self) -> AsyncIterator[SessionEvent]:
         """Load, and keep what the load told."""
         async with _closing(self._session.load()) as events:

@@ -35,6 +35,7 @@ class Where(StrEnum):
     HISTORY = "History"
     HISTORY_SEARCH = "History, in the search"
     QUANTISE = "Quantise"
+    MEASURE = "Measure"
     PLAN = "Plan"
     PLAN_FIELD = "Plan, while a value is typed"
     PALETTE = "In the palette"

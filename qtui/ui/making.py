@@ -1,4 +1,4 @@
-"""The app's way to new quants: the panel that makes them, and what quitting would do to one that is being made."""
+"""The app's way to new quants and to what quants lose: the panels, and what quitting would do to what they do."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual import on, work
 
 from qtui.core.text import clean_name, size
 from qtui.ui.advising import Advising
+from qtui.ui.measure_messages import OpenMeasure
 from qtui.ui.quantise_messages import OpenQuantise
 from qtui.ui.running import Running
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 
 
 class Making(Advising):
-    """A shell that can make quants."""
+    """A shell that can make quants, and measure them."""
 
     _models: ModelsPlace | None = None
 
@@ -43,6 +44,30 @@ class Making(Advising):
         folder, measuring = self._folder_for(event.variant), self._parts.made_measuring
         self.push_screen(QuantisePanel(event.variant, workshop, folder, weigh, measuring), closed)
 
+    @on(OpenMeasure)
+    def open_measure(self, event: OpenMeasure) -> None:
+        """Show what of a model can be measured."""
+        from qtui.core.measure.request import best_reference
+        from qtui.ui.panels.measure import MeasurePanel
+
+        measures, reference = self._parts.measures, best_reference(event.variants)
+        if self._vitals.covered:
+            self.notify("A blind round is open: vote first, or show names (n in the Arena).", severity="warning")
+        elif measures is None:
+            self.notify("Nothing can be measured here.", severity="warning")
+        elif reference is None or len(event.variants) < 2:
+            self.notify(
+                "Nothing to measure it against: no other variant of its model is here. Its F16 or Q8_0 is the best.",
+                severity="warning",
+            )
+        else:
+
+            def closed(measured: bool | None) -> None:
+                if measured and self._models is not None:
+                    self._models.look_at_losses()
+
+            self.push_screen(MeasurePanel(event.variants, event.here, reference, measures), closed)
+
     @work(group="clear")
     async def clear_leftovers(self) -> None:
         """Remove what a killed qtui had left of quants that it made, and say so."""
@@ -56,9 +81,10 @@ class Making(Advising):
 
     def at_stake(self) -> Sequence[Running]:
         """Return what runs besides what the places run."""
+        from qtui.ui.panels.measure import MeasurePanel
         from qtui.ui.panels.quantise import QuantisePanel
 
-        panels = [screen for screen in self.screen_stack if isinstance(screen, QuantisePanel)]
+        panels = [screen for screen in self.screen_stack if isinstance(screen, QuantisePanel | MeasurePanel)]
         return [*super().at_stake(), *(one for panel in panels for one in panel.running())]
 
     def _folder_for(self, variant: Variant) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,9 @@ from textual.message import Message
 
 if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.advice.loss import Loss
+    from qtui.core.errors import Failure
+    from qtui.core.library.variant import Variant
+    from qtui.core.measure.events import MeasureRunEvent
 
 
 @dataclass(eq=False, repr=False)
@@ -18,3 +21,20 @@ class LossesTold(Message):
     """It is known what variants lose, as measured here or as published."""
 
     losses: Mapping[Path, Loss]
+
+
+@dataclass(eq=False, repr=False)
+class OpenMeasure(Message):
+    """Show what of a model can be measured."""
+
+    variants: Sequence[Variant]
+    """Of one model."""
+    here: Variant
+    """Under the cursor."""
+
+
+@dataclass(eq=False, repr=False)
+class MeasureHappened(Message):
+    """Something is being measured, or cannot be; None: that is over."""
+
+    event: MeasureRunEvent | Failure | None

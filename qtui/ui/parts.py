@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.help_pages import HelpPage
     from qtui.core.hub.ports import Hub
     from qtui.core.library.variant import Variant
+    from qtui.core.measure.wished import Measures
     from qtui.core.memory.footprints import Footprints
     from qtui.core.memory.guard import Guard
     from qtui.core.memory.plan import LoadPlan
@@ -117,6 +118,8 @@ class Parts:
     """Reads the help pages; blocks."""
     made_measuring: MadeMeasuring | None = None
     """Measures what was made; None: nothing does."""
+    measures: Measures | None = None
+    """Measures what variants lose; None: nothing does."""
     workshop: Workshop | None = None
     """Makes quants; None: nothing is made."""
     apply: Callable[[Settings], None] = _unmoved

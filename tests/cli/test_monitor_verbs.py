@@ -48,6 +48,25 @@ def test_monitor_gives_one_sample_and_the_sessions(world: World) -> None:
     ]  # fmt: skip
 
 
+def test_a_session_that_has_crashed_is_listed_with_its_reason(world: World) -> None:
+    gone = make_seen(
+        "gone1", "Big Q4_K_M", state=SessionState.CRASHED, reason="the engine ran out\x1b[2J of memory",
+        crashed=world.machine.now.time - 65, progress=None, rate=None,
+    )  # fmt: skip
+    world.sessions = FakeSessions(make_seen(), gone)
+    body = world.run("monitor", "--once", "--json").json
+    assert [session["id"] for session in body["sessions"]] == ["s1"]
+    (crashed,) = body["crashed"]
+    assert (crashed["id"], crashed["title"], crashed["crashed"]) == ("gone1", "Big Q4_K_M", gone.record.crashed)
+    assert "memory" in crashed["reason"] and crashed["estimated_total"] == 400 * MIB
+    ran = world.run("monitor", "--once")
+    line = next(line for line in ran.out.splitlines() if line.startswith("Big"))
+    assert line.split()[2:5] == ["gone1", "crashed", "–"]
+    assert "Big Q4_K_M (gone1) crashed 1 min 05 s ago: the engine ran out" in ran.out and "\x1b" not in ran.out
+    world.sessions = FakeSessions(gone)
+    assert "gone1" in world.run("monitor", "--once").out
+
+
 def test_what_is_not_known_of_a_session_is_a_question_mark(world: World) -> None:
     world.sessions = FakeSessions(
         make_seen(rate=None, context_used=None, estimated_ram=None, state=SessionState.LOADING, progress=0.43)

@@ -18,6 +18,7 @@ from qtui.core.duel.suite.shelf import SuiteShelf
 from qtui.core.forecast import Forecast
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Role, Variant
+from qtui.core.measure.wished import Measures
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
@@ -77,6 +78,7 @@ class Stage:
     judge: Callable[[], Judge] | None = None
     keeper: Keeper | None = None
     workshop: Workshop | None = None
+    measures: Measures | None = None
     made_measuring: MadeMeasuring | None = None
     real_library: Library | None = None
     """Takes the place of the fake one."""
@@ -98,7 +100,7 @@ class Stage:
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
             remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past, workshop=self.workshop,
-            made_measuring=self.made_measuring,
+            made_measuring=self.made_measuring, measures=self.measures,
             suites=self.suites, judge=self.judge, keeper=self.keeper,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip

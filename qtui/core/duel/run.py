@@ -261,6 +261,8 @@ class Duel:
     async def _weigh(self, side: DuelSide) -> AsyncGenerator[DuelEvent, None]:
         """Weigh a side alone: the others can give back what they hold, in turn."""
         side.result = SideResult(side.label, side.variant)
+        if side.session is not None and side.session.ended:  # it died while nothing was asked: it is loaded again
+            await side.unload()
         if side.session is None:
             side.weighing = await self._guard.weigh(side.variant, side.plan, giving_back=self._held())
             yield SideWeighed(side.label, side.weighing)

@@ -91,11 +91,11 @@ class _Work:
 
 
 class Measuring:
-    """One measurement. `stop` ends it; what was measured by then is told and kept."""
+    """One measurement. `stop`, the call or the event, ends it; what was measured by then is told and kept."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, stop: asyncio.Event | None = None) -> None:
         self._means = means
-        self._stop = asyncio.Event()
+        self._stop = stop or asyncio.Event()
         self._spent: list[float] = []
 
     def stop(self) -> None:

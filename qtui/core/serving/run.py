@@ -113,7 +113,7 @@ class Serving:
 
     @property
     def _alive(self) -> bool:
-        return self.session is not None and self.session.pid is not None
+        return self.session is not None and not self.session.ended
 
     async def load(self) -> Failure | None:
         """Load the model, or wait for who does; return why that failed. Goes on when the caller is cancelled."""
@@ -231,7 +231,7 @@ class Serving:
 
     async def _failed(self, session: Session, event: Failed, wanted: Wanted) -> RefusedError:
         """Return what to say of a failure; a session that is gone is dropped."""
-        if event.fatal or session.pid is None:
+        if event.fatal or session.ended:
             self.failure = event.failure
             self._tell(Lost(event.failure))
             await self._drop()

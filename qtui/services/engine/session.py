@@ -130,6 +130,11 @@ class ChildSession:
         return self._child.pid if self._engine_pid is None else self._engine_pid or None
 
     @property
+    def ended(self) -> bool:
+        """Tell whether the child is gone, after which nothing is answered any more."""
+        return self._ended is not None
+
+    @property
     def log_path(self) -> Path | None:
         """Return where the child's log lies, None before it started, or when it goes nowhere."""
         return self._log.path if self._log else None

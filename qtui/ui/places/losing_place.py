@@ -16,7 +16,7 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.ports import Library
 from qtui.core.settings import Problem
-from qtui.ui.measure_messages import LossesTold
+from qtui.ui.measure_messages import LossesTold, OpenMeasure
 from qtui.ui.messages import ScanEnded
 from qtui.ui.places.library_place import LibraryPlace
 from qtui.ui.vitals import Vitals
@@ -41,6 +41,16 @@ class LosingPlace(LibraryPlace):
     def loss(self, path: Path) -> Loss | None:
         """Return what a variant loses, None while that is not known."""
         return self.shelf.loss(path)
+
+    def action_measure(self) -> None:
+        """Open what can be measured of the model under the cursor."""
+        here, (variants, _) = self.subject(), self.choices()
+        if here is None:
+            return
+        if here in variants:
+            self.post_message(OpenMeasure(variants, here))
+        else:
+            self.notify(f"{here.title} cannot be loaded, so it cannot be measured.", severity="warning", markup=False)
 
     @on(ScanEnded)
     def look_at_losses(self) -> None:

@@ -50,7 +50,7 @@ from qtui.ui.widgets.clean_input import CleanInput
 from qtui.ui.widgets.fitted import Fitted
 from qtui.ui.widgets.grouped_table import GroupedTable
 
-_OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify advise frontier quantise"
+_OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify advise frontier quantise measure"
 NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW.split())
 
 

@@ -189,6 +189,17 @@ async def test_a_side_that_died_is_loaded_again_by_the_next_round(world: World) 
 
 
 @pytest.mark.parametrize("mode", list(DuelMode))
+async def test_a_side_that_died_while_nothing_was_asked_is_loaded_by_the_same_round(
+    world: World, mode: DuelMode
+) -> None:
+    await events_of(world.duel)
+    world.engine.sessions[0].die()
+    events = await events_of(world.duel, mode)
+    assert all(side.answer and not side.failure for side in ending(events).sides)
+    assert world.computing().count("load Q8_0") == 2 and world.engine.sessions[0].closed
+
+
+@pytest.mark.parametrize("mode", list(DuelMode))
 async def test_a_side_that_cannot_be_loaded_leaves_the_other_alone(world: World, mode: DuelMode) -> None:
     world.engine.loads[BIG.path] = LoadScript(failure=Failure("unknown architecture", "", "plan_refused"))
     world.engine.loads[SMALL.path] = LoadScript()

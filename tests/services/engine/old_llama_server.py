@@ -112,7 +112,15 @@ def main(arguments: list[str]) -> int:
     if MODE == "port taken":
         print(f"main: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: {port}", file=sys.stderr)
         return 1
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    if MODE == "says another's port":
+        port = int((HERE / "other").read_text())
+        print(f"main: HTTP server is listening, hostname: 127.0.0.1, port: {port}, http threads: 3", file=sys.stderr)
+        time.sleep(600)
+    try:
+        server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    except OSError:
+        print(f"main: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: {port}", file=sys.stderr)
+        return 1
     server.daemon_threads = True
     print(f"main: HTTP server is listening, hostname: 127.0.0.1, port: {port}, http threads: 3", file=sys.stderr)
     if MODE != "loads for ever":

@@ -191,6 +191,7 @@ async def test_a_killed_server_is_told_and_its_guard_goes_too(opens: Open) -> No
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     await until(lambda: session.pid is None)
+    assert session.ended
     failure = await why(session.ask(ASKED))
     assert "the system killed the engine" in failure.message and list_sessions() == ()
 

@@ -21,7 +21,7 @@ from qtui.core.serving.load_test import PROMPTS
 from qtui.core.serving.run import Done, Lost, State
 from qtui.core.text import GIB
 from qtui.services.serving.endpoints import LocalEndpoints
-from tests.fakes import LoadScript, Reply
+from tests.fakes import LoadScript, Reply, ScriptedSession
 from tests.services.serving.conftest import KEY, VARIANT, Stage, Stages, until
 
 NAME = "Tiny-Q8_0"
@@ -155,6 +155,18 @@ async def test_a_session_that_dies_is_told_and_brought_back(stage: Stage) -> Non
     assert (await ask(stage)).choices[0].message.content == "back"
     assert len(stage.engine.sessions) == 2
     assert stage.engine.sessions[0].closed
+
+
+async def test_a_session_that_died_between_requests_is_loaded_by_the_next_one(stage: Stage) -> None:
+    stage.engine.sessions[0].die()
+    assert (await ask(stage)).choices and len(stage.engine.sessions) == 2
+
+
+async def test_a_session_on_another_machine_is_loaded_once(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ScriptedSession, "pid", None)  # it has no process here
+    stage = await stages()
+    assert (await ask(stage)).choices and (await ask(stage)).choices
+    assert len(stage.engine.sessions) == 1 and stage.serving.state is State.READY
 
 
 async def test_a_death_before_the_first_word_is_a_status(stage: Stage) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -25,6 +24,8 @@ LOOK_S = 0.05
 NOT_READY = 503
 LISTENING = "0A"
 _NO_PORT = re.compile(r"couldn't bind|bind to server|failed to (?:start|bind)", re.IGNORECASE)
+LOOKS = 10
+"""In a row must find that a port is not our server's before that is believed."""
 PORTS = 3
 """Ports that are tried where a build cannot choose one by itself."""
 
@@ -72,6 +73,8 @@ class Loading:
         self._log = log
         self._progress = progress
         self._started = started
+        self._foreign = 0
+        """Looks in a row that found the port of our server with somebody else."""
 
     def reach(self, command: Serve) -> Reached:
         """Return the server once it answers.
@@ -128,25 +131,49 @@ class Loading:
             if fraction > told:
                 told = fraction
                 self._progress(fraction)
-            port = process.port or chosen or listening_port(process.pid)
+            if process.port == 0 and listening_ports(process.pid) is None:
+                return None
+            port = self._own_port(process)
             if port is None:
-                if process.port == 0 and not sys.platform.startswith("linux"):
-                    return None
                 continue
             http = Http(f"http://127.0.0.1:{port}", command.key, self._cut)
             try:
                 props = http.get("/props")
             except RefusedError as error:
-                if error.status in (401, 403):  # another server has the port, and ours is about to say so
-                    continue
                 if error.status != NOT_READY:
                     raise
                 continue
             except BrokenOffError:
                 continue
-            ours = process.port is not None or listening_port(process.pid) == port
-            if ours and process.running:  # one that holds the port instead of ours answers as well
+            if process.running:
                 return Reached(http, props, process)
+
+    def _own_port(self, process: ServerProcess) -> int | None:
+        """Return the port at which our server listens, None while it does not.
+
+        Another server may hold the port that ours was given: it must get neither the key nor a question, so the
+        system is asked whose port it is before anything is sent there.
+
+        Raises:
+            EngineError: ours says that it listens where another one does.
+        """
+        held = listening_ports(process.pid)
+        if held is None:  # nobody tells: it says that it listens once it has the port
+            return process.port or None
+        said = process.port
+        if not said:
+            return held[0] if held else None
+        if said in held:
+            self._foreign = 0
+            return said
+        self._foreign += 1
+        if self._foreign < LOOKS or not process.running:
+            return None
+        process.kill()
+        raise EngineError(
+            f"another program holds port {said}, at which llama-server says that it listens",
+            "see which programs listen there (ss -ltnp), or try again",
+        )
 
     def _attach(self, command: Serve) -> Reached:
         http = Http(command.url, command.key, self._cut)
@@ -193,15 +220,19 @@ def _key_file(key: str) -> Path:
     return Path(name)
 
 
-def listening_port(pid: int) -> int | None:
-    """Return the port at which a process listens, as /proc tells; None where it does not, or nobody tells."""
+def listening_ports(pid: int) -> tuple[int, ...] | None:
+    """Return the ports at which a process listens, as /proc tells; None where this system does not tell."""
     try:
-        links = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
-        rows = Path(f"/proc/{pid}/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+        rows = Path("/proc/self/net/tcp").read_text(encoding="ascii").splitlines()[1:]
     except (OSError, UnicodeDecodeError):
         return None
+    try:
+        links = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    except OSError:  # it is gone
+        return ()
+    found = []
     for row in rows:
         fields = row.split()  # proc(5): sl local_address rem_address st … inode
         if len(fields) > 9 and fields[3] == LISTENING and f"socket:[{fields[9]}]" in links:
-            return int(fields[1].rpartition(":")[2], 16)
-    return None
+            found.append(int(fields[1].rpartition(":")[2], 16))
+    return tuple(found)
