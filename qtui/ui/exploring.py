@@ -35,6 +35,7 @@ class Exploring(Downloading):
         page = RepositoryPage(
             hub=parts.hub, library=parts.library, guard=parts.guard, current=self.current, standing=standing, here=here,
             offer=self.offer if parts.downloads is not None else None, forecast=parts.forecast,
+            losses=parts.losses,
         )  # fmt: skip
         self.hub_place = HubPlace(hub=parts.hub, page=page, vitals=self._vitals)
         return self.hub_place

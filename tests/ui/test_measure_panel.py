@@ -22,6 +22,7 @@ from qtui.core.origin import Origin
 from qtui.core.quantise.recipe import Recipe
 from qtui.services.engine.measure import ChildMeasurer
 from qtui.services.engine.quantise import quantise
+from qtui.services.evidence import EvidenceFiles
 from qtui.services.measure_files import MeasureFolder
 from qtui.services.texts import TextFiles
 from qtui.services.themes import read_themes
@@ -72,7 +73,7 @@ async def opened(pilot: Pilot[None], *keys: str) -> MeasurePanel:
     await pilot.press(*keys, "M")
     await wait_until(pilot, lambda: isinstance(pilot.app.screen, MeasurePanel))
     assert isinstance(pilot.app.screen, MeasurePanel)
-    await sees(pilot, "SAME TOP %")
+    await sees(pilot, "TOP %")
     return pilot.app.screen
 
 
@@ -217,6 +218,20 @@ async def test_models_shows_what_was_measured_without_looking_again(tmp_path: Pa
         await sees(pilot, "done")
         await pilot.press("escape")
         await sees(pilot, "0.457")
+
+
+async def test_compare_shows_what_was_measured_and_what_is_published(tmp_path: Path) -> None:
+    app = stage(tmp_path).app()
+    evidence, _ = EvidenceFiles(tmp_path).load()
+    parts = app._make_parts()
+    kept = FakeKept({TINY.path: 0.4567})
+    app._make_parts = lambda: replace(parts, losses=lambda: (Losses(evidence, kept), ()))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "3 files")
+        await pilot.press("c")
+        await sees(pilot, "KL divergence")
+        line = next(line for line in screen_text(pilot).splitlines() if "KL divergence" in line)
+        assert "0.457" in line and "°0.0" in line and "–" in line  # measured, published, and the whole model
 
 
 @pytest.mark.parametrize("theme", [file.name for file in read_themes(Path("/nowhere")) if file.shipped])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from qtui.core.ports import Library
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import PutOnSide, VariantsCompared
+from qtui.ui.panels.advice import ReadLosses
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.compare import compare_lines
 from qtui.ui.present.words import name
@@ -33,7 +35,7 @@ class ComparePanel(Panel[None]):
 
     def __init__(
         self, *, variants: Sequence[Variant], plan: Callable[[Variant], LoadPlan], guard: Guard, library: Library,
-        rate: Rate = no_rate, dated: Dated = no_date,
+        rate: Rate = no_rate, dated: Dated = no_date, losses: ReadLosses | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self._variants = tuple(variants)
@@ -42,6 +44,7 @@ class ComparePanel(Panel[None]):
         self._library = library
         self._rate = rate
         self._dated = dated
+        self._losses = losses
         self._columns: Sequence[Column] = ()
         self._chosen = 1
 
@@ -93,8 +96,9 @@ class ComparePanel(Panel[None]):
 
     @work(exclusive=True, group="gather")
     async def _gather(self) -> None:
+        losses = (await asyncio.to_thread(self._losses))[0] if self._losses is not None else None
         columns = await compare(
-            self._guard, self._library, self._variants, self._plan, rate=self._rate, dated=self._dated
+            self._guard, self._library, self._variants, self._plan, rate=self._rate, dated=self._dated, losses=losses
         )
         self.post_message(VariantsCompared(columns))
 

@@ -257,6 +257,7 @@ class MeasurePanel(Panel[bool]):
     def _draw_keys(self) -> None:
         commands = shown([Where.PLAN_FIELD if self._typing else Where.MEASURE])
         if self._work is not None:
-            label = "close" if self._work.over else "stop"
+            closes = self._measured and self._work.failure is None
+            label = "stop" if not self._work.over else "close" if closes else "back"
             commands = [replace(one, label=label) for one in commands if one.id == "measure.close"]
         self.query_one(KeyLine).show_commands(commands)

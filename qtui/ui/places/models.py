@@ -179,7 +179,7 @@ class ModelsPlace(LosingPlace):
         self.app.push_screen(
             ComparePanel(
                 variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
-                dated=self._dated,
+                dated=self._dated, losses=self._read_losses,
             )
         )  # fmt: skip
 

@@ -123,7 +123,7 @@ class RepositoryPage(RepositoryRuns, Choosing):
         self.app.push_screen(
             ComparePanel(
                 variants=found, plan=self.current.of, guard=self.guard, library=self.library,
-                dated=lambda variant: dates.get(variant.path),
+                dated=lambda variant: dates.get(variant.path), losses=self.losses,
             )
         )  # fmt: skip
 

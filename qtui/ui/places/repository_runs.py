@@ -42,6 +42,7 @@ from qtui.ui.messages import (
     VariantPaced,
 )
 from qtui.ui.pacer import Pacer
+from qtui.ui.panels.advice import ReadLosses
 from qtui.ui.present.models import Standing
 from qtui.ui.repository_shelf import RepositoryShelf
 from qtui.ui.vitals import Vitals
@@ -62,6 +63,7 @@ class RepositoryRuns(Vertical):
     def __init__(
         self, *, hub: Hub, library: Library, guard: Guard, current: CurrentPlan, standing: Standing,
         here: Callable[[], Sequence[Variant]], offer: Offering | None = None, forecast: Forecast | None = None,
+        losses: ReadLosses | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.shelf = RepositoryShelf("")
@@ -73,6 +75,8 @@ class RepositoryRuns(Vertical):
         self._here = here
         """Tells the variants of this machine."""
         self._offer_of = offer
+        self.losses = losses
+        """Reads the published figures; blocks."""
         self.pacer = Pacer(forecast)
         self._steady = Steady()
         self._vitals = Vitals()

@@ -24,21 +24,21 @@ from qtui.core.measure.events import (
 )
 from qtui.core.measure.records import MeasureRecord
 from qtui.core.measure.request import default_text, is_whole
-from qtui.core.measure.words import clipped_words, figure, kld_text, measured_numbers
+from qtui.core.measure.words import figure, kld_text, measured_numbers
 from qtui.core.text import duration, size
 from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import bar, joined, key, name
 
 MARK_WIDTH = 2
 COLUMNS = (
-    Column("TYPE", 8, grows=1),
+    Column("TYPE", 7, grows=1),
     Column("SIZE", 8, right=True),
     Column("KLD", 6, right=True),
     Column("±", 6, right=True),
-    Column("SAME TOP %", 10, right=True),
+    Column("TOP %", 5, right=True),
     Column("PPL", 6, right=True),
     Column("±", 6, right=True, drop=1),
-    Column("WHICH IS", 13, grows=3),
+    Column("WHICH IS", 20, grows=3),
 )
 BAR = 40
 _MUTED, _WARNING, _ERROR = "$foreground-muted", "$text-warning", "$text-error"
@@ -163,7 +163,7 @@ def choice_text(variants: Sequence[Variant], choice: MeasureChoice, asked: Failu
     if asked is not None:
         lines += [name(asked.message, _ERROR, 400), name(asked.hint, _MUTED, 400)]
     else:
-        lines.append(Content.styled("One model is loaded at a time. ", _MUTED) + Content.styled(limits_text(), _MUTED))
+        lines.append(Content.styled(f"One model is loaded at a time. KLD, mean in nats: {limits_text()}", _MUTED))
     return Content("\n").join(lines)
 
 
@@ -177,17 +177,18 @@ def work_lines(work: MeasureWork, here: Path | None) -> Content:
         at_shell = "with qtui measure: " if "--" in failure.hint else ""
         lines += [name(failure.message, _ERROR, 400), name(at_shell + failure.hint, _MUTED, 400)]
         if work.failure is not None and work.over:
-            lines.append(joined([key("esc", "back to choose"), key("t", "the text"), key("n", "chunks")]))
+            lines.append(key("esc", "back to choosing: there t, n and r change text, chunks, reference"))
     record = next(iter(work.records.values()), None)
     if record is not None:
-        lines.append(name(f"{record.method}; llama.cpp {record.build}; ± standard error", _MUTED, 300))
+        lines.append(
+            name(f"{record.method}; llama.cpp {record.build}; ± standard error; TOP %: same top token", _MUTED, 300)
+        )
     if work.over and work.records:
         lines.append(Content.styled(f"KLD, mean in nats: {limits_text()}", _MUTED))
     if work.text is not None:
         lines += [name(note, _MUTED, 400) for note in work.text.notes]
     lines += [name(problem, _WARNING, 400) for problem in work.problems]
     if work.ended is not None:
-        lines += [name(note, _WARNING, 400) for note in clipped_words(work.ended)]
         lines += [name(work.ended.kept, _MUTED, 400)] if work.ended.kept else []
     return Content("\n").join(line for line in lines if line)
 
