@@ -38,6 +38,8 @@ END_S = 0.5
 WATCHER_S = 20.0
 HOST_S = 2.0
 """So long an RPC host may take to answer before it counts as gone."""
+HOST_LOOKS, HOST_REST_S = 4, 0.25
+"""So often, and so far apart, hosts are looked at where one of them must be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,15 +227,23 @@ def _warnings(
 
 
 def hosts_gone(hosts: Sequence[str]) -> tuple[str, ...]:
-    """Return which RPC hosts take no connection now."""
-    gone = []
-    for host in hosts:
-        name, _, port = host.rpartition(":")
-        try:
-            socket.create_connection((name.strip("[]"), int(port)), HOST_S).close()
-        except (OSError, ValueError):
-            gone.append(host)
-    return tuple(gone)
+    """Return which RPC hosts take no connection; one that has just ended may still seem to for a moment."""
+    gone: tuple[str, ...] = ()
+    for look in range(HOST_LOOKS):
+        time.sleep(HOST_REST_S if look else 0)
+        gone = tuple(host for host in hosts if not _answers(host))
+        if gone:
+            break
+    return gone
+
+
+def _answers(host: str) -> bool:
+    name, _, port = host.rpartition(":")
+    try:
+        socket.create_connection((name.strip("[]"), int(port)), HOST_S).close()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _vocabulary_size(reached: Reached) -> int:
