@@ -13,6 +13,7 @@ import fcntl
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,11 +59,15 @@ class MeasureFolder:
         """Take the desk of a measurement; see `core.measure.ports.Workspace`."""
         return await asyncio.to_thread(self._open, key, logits, fresh)
 
+    async def scratch(self) -> FolderDesk:
+        """Take a desk of which nothing stays; see `core.measure.ports.Workspace`."""
+        return await asyncio.to_thread(self._scratch)
+
     async def clean(self) -> int:
         """Remove all that no running qtui works on; return the bytes that were freed."""
         return await asyncio.to_thread(lambda: sum(map(_remove, self._others(None))))
 
-    def _open(self, key: str, logits: str, fresh: bool) -> FolderDesk:
+    def _open(self, key: str, logits: str, fresh: bool, *, scratch: bool = False) -> FolderDesk:
         if self._folder is None:
             cache_dir()
         place = self.folder / key
@@ -79,7 +84,15 @@ class MeasureFolder:
             for path in place.iterdir():
                 if path.name != LOCK:
                     path.unlink()
-        return FolderDesk(self, place, Path(logits) if logits else place / LOGITS, lock, borrowed=bool(logits))
+        path = Path(logits) if logits else place / LOGITS
+        return FolderDesk(self, place, path, lock, borrowed=bool(logits), scratch=scratch)
+
+    def _scratch(self) -> FolderDesk:
+        name = f"scratch-{uuid.uuid4().hex}"
+        desk = self._open(name, "", False, scratch=True)
+        with contextlib.suppress(OSError):
+            (self.folder / name / DONE).touch()  # whoever tidies next removes it, should this process not live to
+        return desk
 
     def _others(self, kept: Path | None) -> list[Path]:
         try:
@@ -112,13 +125,17 @@ class MeasureFolder:
 class FolderDesk:
     """Implements `core.measure.ports.Desk` in a folder that this process has locked."""
 
-    def __init__(self, home: MeasureFolder, place: Path, logits: Path, lock: int, *, borrowed: bool) -> None:
+    def __init__(
+        self, home: MeasureFolder, place: Path, logits: Path, lock: int, *, borrowed: bool, scratch: bool
+    ) -> None:
         self._home = home
         self._place = place
         self._logits = logits
         self._lock = lock
         self._borrowed = borrowed
         """The logits lie elsewhere, and stay there."""
+        self._scratch = scratch
+        """Nothing stays."""
 
     @property
     def logits(self) -> str:
@@ -184,6 +201,10 @@ class FolderDesk:
         return await asyncio.to_thread(self._close, done)
 
     def _close(self, done: bool) -> str:
+        if self._scratch:
+            shutil.rmtree(self._place, ignore_errors=True)
+            os.close(self._lock)
+            return ""
         try:
             said = self._home.tidy(self._place, done=done)
         except OSError:

@@ -23,6 +23,7 @@ class Where(StrEnum):
     SESSION = "Monitor, on a session"
     SERIES = "Monitor, on a line of history"
     PANEL = "In a panel"
+    DIFF = "Where answers differ"
     DETAILS = "Details of a variant"
     LADDER = "Ladder"
     ADVICE = "Advice"

@@ -11,12 +11,14 @@ from textual import on, work
 
 from qtui.core.text import clean_name, size
 from qtui.ui.advising import Advising
-from qtui.ui.measure_messages import OpenMeasure
+from qtui.ui.measure_messages import OpenDiff, OpenMeasure
 from qtui.ui.quantise_messages import OpenQuantise
 from qtui.ui.running import Running
 
 if TYPE_CHECKING:  # what places need is imported after the first paint
+    from qtui.core.duel.run import RoundEnded
     from qtui.core.library.variant import Variant
+    from qtui.core.measure.events import ExchangeMeasured
     from qtui.ui.places.models import ModelsPlace
 
 
@@ -24,6 +26,8 @@ class Making(Advising):
     """A shell that can make quants, and measure them."""
 
     _models: ModelsPlace | None = None
+    _divergence: tuple[RoundEnded, ExchangeMeasured] | None = None
+    """What was last measured of a round."""
 
     @on(OpenQuantise)
     def open_quantise(self, event: OpenQuantise) -> None:
@@ -67,6 +71,20 @@ class Making(Advising):
                     self._models.look_at_losses()
 
             self.push_screen(MeasurePanel(event.variants, event.here, reference, measures), closed)
+
+    @on(OpenDiff)
+    def open_diff(self, event: OpenDiff) -> None:
+        """Show where the answers of a round differ; what is measured of it is not measured again."""
+        from qtui.ui.panels.diff import DiffPanel
+
+        ended, before = event.ended, self._divergence
+        known = before[1] if before is not None and before[0] is ended else None
+
+        def closed(measured: ExchangeMeasured | None) -> None:
+            if measured is not None:
+                self._divergence = (ended, measured)
+
+        self.push_screen(DiffPanel(ended, self._parts.measures, known), closed)
 
     @work(group="clear")
     async def clear_leftovers(self) -> None:

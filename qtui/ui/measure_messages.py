@@ -11,9 +11,10 @@ from textual.message import Message
 
 if TYPE_CHECKING:  # the app paints before what places need is imported
     from qtui.core.advice.loss import Loss
+    from qtui.core.duel.run import RoundEnded
     from qtui.core.errors import Failure
     from qtui.core.library.variant import Variant
-    from qtui.core.measure.events import MeasureRunEvent
+    from qtui.core.measure.events import ExchangeEvent, MeasureRunEvent
 
 
 @dataclass(eq=False, repr=False)
@@ -38,3 +39,18 @@ class MeasureHappened(Message):
     """Something is being measured, or cannot be; None: that is over."""
 
     event: MeasureRunEvent | Failure | None
+
+
+@dataclass(eq=False, repr=False)
+class ExchangeHappened(Message):
+    """An answer is being measured, or cannot be; None: that is over."""
+
+    event: ExchangeEvent | Failure | None
+
+
+@dataclass(eq=False, repr=False)
+class OpenDiff(Message):
+    """Show where the answers of a round differ."""
+
+    ended: RoundEnded
+    """Both sides answered it."""

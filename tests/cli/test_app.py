@@ -108,6 +108,11 @@ def test_the_monitor_verb_draws_until_ctrl_c(open_terminal: Callable[..., Termin
 def test_the_demo_opens_the_arena_and_answers(open_terminal: Callable[..., Terminal]) -> None:
     terminal = open_terminal("demo")
     terminal.until(lambda: all(text in terminal.shown for text in (b"= 99.", b"= 109.", b"differ from word")))
+    terminal.press(b"d")
+    terminal.until(lambda: any(text in terminal.shown for text in (b"measures how far", b"model 1 of 2")))
+    if b"measures how far" in terminal.shown:  # a slow machine: it must be asked for
+        terminal.press(b"m")
+    terminal.until(lambda: b"KL divergence of B from A: 0." in terminal.shown)
     terminal.press(b"\x11")
     assert terminal.ended() == 0
     assert LEFT_ALTERNATE_SCREEN in terminal.shown

@@ -106,3 +106,20 @@ async def test_the_mixed_text_is_what_it_is_said_to_be() -> None:
     lines = [line.strip() for line in text.splitlines() if len(line.strip()) > 30]
     assert len(set(lines)) > 0.97 * len(lines)
     assert "def " in text and "|" in text and "\t" not in text
+
+
+async def test_of_scratch_work_nothing_stays_and_nothing_else_goes(home: MeasureFolder) -> None:
+    await used(home, "kept", 900)
+    desk = await home.scratch()
+    Path(desk.logits).write_bytes(bytes(5000))
+    assert len(left(home)) == 2 and await desk.free() > 0
+    assert await home.clean() == 900, "what is worked on is left alone"
+    assert await desk.close(done=True) == "" and left(home) == set()
+
+
+async def test_scratch_work_of_a_qtui_that_was_killed_goes_with_the_next_measurement(home: MeasureFolder) -> None:
+    desk = await home.scratch()
+    Path(desk.logits).write_bytes(bytes(5000))
+    os.close(desk._lock)  # the system lets go of it when a process ends
+    await used(home, "next", 10)
+    assert left(home) == {"next"}

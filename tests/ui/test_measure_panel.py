@@ -162,7 +162,7 @@ async def test_what_cannot_be_measured_says_why(tmp_path: Path, measurer: Script
 
 
 async def test_a_disk_too_small_and_a_text_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qtui.core.measure.run.SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr("qtui.core.measure.room.SPARE_BYTES", 1 << 60)
     async with stage(tmp_path).app().run_test(size=(80, 24)) as pilot:
         await opened(pilot)
         await pilot.press("enter")

@@ -81,5 +81,7 @@ class Answer:
     pieces: tuple[str, ...] = ()
     """The texts of its first tokens in order, thinking included; bytes that are no whole characters as `\\xe2`. Empty
     where the engine does not tell them."""
+    written: str = ""
+    """As the model wrote it, thinking and its marks included; clean; empty: that is `text`."""
     actual: Actual | None = None
     """What the system says of the session after it; the app's process looks, not the session's own."""

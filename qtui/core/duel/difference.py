@@ -30,7 +30,7 @@ class DifferentToken:
         """Return both as `“ 63” or “ 73”`; empty where they are not kept."""
         if self.first is None or self.second is None:
             return ""
-        return " or ".join(_quoted(text) for text in (self.first, self.second))
+        return " or ".join(quoted(text) for text in (self.first, self.second))
 
     def as_json(self) -> dict[str, Any]:
         """Return the shape of `first_differing_token`."""
@@ -107,5 +107,6 @@ def first_different(first: Sequence[str], second: Sequence[str]) -> DifferentTok
     return None
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return the text of a token as `“ 63”`, white space told by its name; of none `its end`."""
     return f"“{clean_name(text.translate(_NAMED), 24)}”" if text else "its end"

@@ -34,6 +34,8 @@ class BaseHead:
     n_chunk: int
     tokens: array[int]
     """Of all chunks, without the tokens that begin a text put in."""
+    first: int | None = None
+    """The place in each chunk of the first row; None: its middle, as in every file that llama.cpp reads and writes."""
 
     @property
     def length(self) -> int:
@@ -41,14 +43,19 @@ class BaseHead:
         return _FIELDS.size + 4 * self.n_ctx * self.n_chunk
 
     @property
+    def begin(self) -> int:
+        """Return the place in a chunk of its first row: the token that the first scored one follows."""
+        return self.n_ctx // 2 if self.first is None else self.first
+
+    @property
     def rows(self) -> int:
         """Return the scored tokens of a chunk."""
-        return scored(self.n_ctx)
+        return scored(self.n_ctx, self.first)
 
     @property
     def chunk_bytes(self) -> int:
         """Return the length of one chunk's rows."""
-        return chunk_bytes(self.n_ctx, self.n_vocab)
+        return chunk_bytes(self.n_ctx, self.n_vocab, self.first)
 
     def whole_chunks(self, size: int) -> int:
         """Return how many chunks a file of this length holds whole."""
@@ -64,9 +71,9 @@ class BaseHead:
         return _FIELDS.pack(MAGIC, self.n_ctx, self.n_vocab, self.n_chunk) + _little(self.tokens)
 
 
-def scored(n_ctx: int) -> int:
-    """Return how many tokens of a chunk are scored: those that follow its second half, all but the first of it."""
-    return n_ctx - 1 - n_ctx // 2
+def scored(n_ctx: int, first: int | None = None) -> int:
+    """Return how many tokens of a chunk are scored: those after the place `first`, by default after its middle."""
+    return n_ctx - 1 - (n_ctx // 2 if first is None else first)
 
 
 def row_codes(n_vocab: int) -> int:
@@ -74,14 +81,14 @@ def row_codes(n_vocab: int) -> int:
     return 2 * ((n_vocab + 1) // 2) + 4
 
 
-def chunk_bytes(n_ctx: int, n_vocab: int) -> int:
+def chunk_bytes(n_ctx: int, n_vocab: int, first: int | None = None) -> int:
     """Return the length of one chunk's rows."""
-    return 2 * row_codes(n_vocab) * scored(n_ctx)
+    return 2 * row_codes(n_vocab) * scored(n_ctx, first)
 
 
-def file_bytes(n_ctx: int, n_vocab: int, n_chunk: int) -> int:
+def file_bytes(n_ctx: int, n_vocab: int, n_chunk: int, first: int | None = None) -> int:
     """Return the length of a whole file."""
-    return _FIELDS.size + n_chunk * (4 * n_ctx + chunk_bytes(n_ctx, n_vocab))
+    return _FIELDS.size + n_chunk * (4 * n_ctx + chunk_bytes(n_ctx, n_vocab, first))
 
 
 def token_digest(tokens: array[int]) -> str:
@@ -89,8 +96,14 @@ def token_digest(tokens: array[int]) -> str:
     return hashlib.sha256(_little(tokens)).hexdigest()
 
 
-def read_head(stream: BinaryIO, size: int, name: str) -> BaseHead:
+def read_head(stream: BinaryIO, size: int, name: str, first: int | None = None) -> BaseHead:
     """Read the head of a file of `size` bytes; nothing is allocated that the file is too short for.
+
+    Args:
+        stream: at the beginning of the file.
+        size: its bytes.
+        name: what it is called in errors.
+        first: the place of the first row in each chunk, which the file does not tell; None: the middle.
 
     Raises:
         BadFileError: it is no such file, or says of itself what cannot be.
@@ -101,6 +114,7 @@ def read_head(stream: BinaryIO, size: int, name: str) -> BaseHead:
         raise BadFileError(f"{name} is no file of logits", hint)
     _, n_ctx, n_vocab, n_chunk = _FIELDS.unpack(head)
     plausible = LEAST_CONTEXT <= n_ctx <= MOST_CONTEXT and 2 <= n_vocab <= MOST_VOCABULARY
+    plausible = plausible and (first is None or 0 <= first < n_ctx - 1)
     if not plausible or not 1 <= n_chunk <= MOST_TOKENS // n_ctx:
         said = f"{n_chunk} chunks of {n_ctx} tokens, a vocabulary of {n_vocab}"
         raise BadFileError(f"{name} is damaged: it says of itself {said}", hint)
@@ -113,7 +127,7 @@ def read_head(stream: BinaryIO, size: int, name: str) -> BaseHead:
         tokens.byteswap()
     if len(tokens) != n_ctx * n_chunk or min(tokens) < 0 or max(tokens) >= n_vocab:
         raise BadFileError(f"{name} is damaged: it holds tokens that its vocabulary of {n_vocab} does not have", hint)
-    return BaseHead(n_ctx, n_vocab, n_chunk, tokens)
+    return BaseHead(n_ctx, n_vocab, n_chunk, tokens, first)
 
 
 def _little(tokens: array[int]) -> bytes:

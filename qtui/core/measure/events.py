@@ -95,6 +95,34 @@ class MeasureEnded:
     """What became of the logits."""
 
 
+@dataclass(frozen=True, slots=True)
+class ExchangeAdvanced:
+    """A part of prompt and answer is computed by one of the two."""
+
+    variant: Variant
+    reference: bool
+    done: int
+    tokens: int
+    left: float
+    """Seconds until both are done, by the rate so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeMeasured:
+    """It is known how far two sides of a duel are apart on one answer."""
+
+    reference: str
+    """The side that the other was measured against, and whose answer was read."""
+    other: str
+    scores: Scores
+    """Of the answer's tokens."""
+    widest: int
+    """The token on which the two are furthest apart, from 1."""
+    widest_text: str = ""
+    """Its text; empty: not known."""
+
+
+ExchangeEvent = PassBegan | PassLoading | ExchangeAdvanced | ExchangeMeasured
 MeasureRunEvent = (
     TextTaken | LogitsPlanned | PassBegan | PassLoading | PassAdvanced | VariantMeasured | VariantFailed | MeasureEnded
 )

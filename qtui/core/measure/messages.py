@@ -46,6 +46,13 @@ class MeasureJob:
     """Chunks that need not be computed: what the file of the logits holds beyond them is cut off by REFERENCE."""
     last: int = 0
     """COMPARE: the chunk to end before; 0: all."""
+    prompt: str | None = None
+    """In place of a text, as one chunk: a prompt as a model reads it, in which the names of control tokens are those
+    tokens; only what follows it is scored."""
+    answer: str = ""
+    """What follows the prompt."""
+    first: int | None = None
+    """The place in each chunk of the first row of logits, as TextTokenised told it of a prompt; None: the middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ class TextTokenised:
     """Of the tokens of these chunks."""
     unmeasurable: str = ""
     """Why this model cannot be measured so; empty: it can."""
+    first: int | None = None
+    """The place of the first row of logits, which is the token before the answer; None where there is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,14 @@ class ModelReady:
     """Seconds."""
     plan: dict[str, Any]
     """As it is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokensComputed:
+    """A part of a chunk that takes several batches is computed."""
+
+    done: int
+    """Tokens of the chunk, from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +109,7 @@ class MeasureFailed:
     failure: Failure
 
 
-MeasureEvent = TextTokenised | LoadProgressed | ModelReady | ChunkMeasured | MeasureDone
-MEASURE_REPLIES = (TextTokenised, LoadProgressed, ModelReady, ChunkMeasured, MeasureDone, MeasureFailed)
+MeasureEvent = TextTokenised | LoadProgressed | ModelReady | TokensComputed | ChunkMeasured | MeasureDone
+MEASURE_REPLIES = (
+    TextTokenised, LoadProgressed, ModelReady, TokensComputed, ChunkMeasured, MeasureDone, MeasureFailed,
+)  # fmt: skip

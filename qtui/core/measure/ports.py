@@ -141,6 +141,14 @@ class Workspace(Protocol):
         """
         ...
 
+    async def scratch(self) -> Desk:
+        """Take a desk of its own, of which nothing stays once it is closed, and nothing for long if it never is.
+
+        Raises:
+            QtuiError: the folder cannot be used.
+        """
+        ...
+
     async def clean(self) -> int:
         """Remove all that no running qtui works on; return the bytes that were freed."""
         ...

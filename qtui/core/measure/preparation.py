@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
 from qtui.core.duel.storage import Hashes
-from qtui.core.errors import BadFileError, EngineError, UsageError
+from qtui.core.errors import BadFileError, UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.measure.base_file import chunk_bytes, file_bytes
 from qtui.core.measure.messages import MeasureJob, Task, TextTokenised
@@ -15,6 +14,7 @@ from qtui.core.measure.ports import Measurer, TextFile, Workspace
 from qtui.core.measure.records import MeasuredFile, MeasuredText
 from qtui.core.measure.request import DEFAULT_CONTEXT, MeasureRequest, is_whole
 from qtui.core.measure.scores import LEAST_TOKENS
+from qtui.core.measure.tokens import check_alike, other_vocabulary, tokenised
 from qtui.core.text import clean_name
 
 STORED = "stored logits"
@@ -86,7 +86,7 @@ class Preparation:
             )
         for variant in request.variants:
             if variant.path != reference.path:
-                self._alike(told, await self._tokens(variant, text, request), variant, reference.title)
+                check_alike(told, await self._tokens(variant, text, request), variant, reference.title)
         notes = () if is_whole(reference) else (
             f"the reference is quantised itself ({reference.quant}): what it lost does not show",
         )  # fmt: skip
@@ -107,7 +107,7 @@ class Preparation:
         for variant in request.variants:
             told = await self._tokens(variant, None, request)
             if told.vocabulary != head.n_vocab:
-                raise _other_vocabulary(variant, told.vocabulary, name, head.n_vocab)
+                raise other_vocabulary(variant, told.vocabulary, name, head.n_vocab)
         first = request.variants[0]
         reference = MeasuredFile("", first.model, STORED, 0, f"logits:{stored.identity}")
         return Ready(
@@ -116,39 +116,14 @@ class Preparation:
             (f"text, reference and build are those of {name}, which does not name them",),
         )  # fmt: skip
 
-    def _alike(self, told: TextTokenised, other: TextTokenised, variant: Variant, reference: str) -> None:
-        if other.vocabulary != told.vocabulary:
-            raise _other_vocabulary(variant, other.vocabulary, reference, told.vocabulary)
-        if other.digest != told.digest:
-            raise UsageError(
-                f"{variant.title} divides the text into other tokens than {reference}",
-                "their tokenizers differ: they are not of the same model, or one file has an older tokenizer",
-            )
-
     async def _tokens(self, variant: Variant, text: TextFile | None, request: MeasureRequest) -> TextTokenised:
         job = MeasureJob(
             Task.TOKENS, str(variant.path.absolute()), text.path if text else "", request.n_ctx, request.chunks
         )
-        told: TextTokenised | None = None
-        async with aclosing(self._measurer.run(job)) as events:
-            async for event in events:
-                if isinstance(event, TextTokenised):
-                    told = event
-        if told is None:
-            raise EngineError(f"{variant.title} was not read")
-        if told.unmeasurable:
-            raise UsageError(f"{variant.title} cannot be measured: {told.unmeasurable}")
-        return told
+        return await tokenised(self._measurer, variant, job)
 
     async def _file(self, variant: Variant) -> MeasuredFile:
         return MeasuredFile.of(variant, await self._hashes.hash(variant))
-
-
-def _other_vocabulary(variant: Variant, size: int, reference: str, other: int) -> UsageError:
-    return UsageError(
-        f"{variant.title} has a vocabulary of {size} tokens, {reference} one of {other}",
-        "a reference must be of the same model",
-    )
 
 
 def _noted(ready: Ready, note: str) -> Ready:

@@ -68,19 +68,12 @@ class MeasureRequest:
         for variant in (first, *self.variants):
             if not variant.loadable:
                 raise UsageError(f"{variant.title} cannot be loaded: {variant.problem or variant.role.value}")
-            if not self.force and not same_model(first, variant):
-                raise UsageError(
-                    f"{variant.title} and {first.title} are not variants of one model: {_is(variant)} and {_is(first)}",
-                    "a reference must be of the same model; --force measures all the same",
-                )
+            if not self.force:
+                check_same_model(first, variant, "; --force measures all the same")
 
     def measured_plan(self, n_ctx: int) -> LoadPlan:
-        """Return how each variant is loaded: room for one chunk, computed as many tokens at once as `--ubatch-size`.
-
-        A larger batch would not compute faster: it only keeps more rows of logits at once.
-        """
-        batch = min(self.plan.ubatch_size, n_ctx)
-        return replace(self.plan, ctx_size=n_ctx, parallel=1, batch_size=batch, ubatch_size=batch)
+        """Return how each variant is loaded."""
+        return measured_plan(self.plan, n_ctx)
 
     def key(self, reference: str, chunks: int, build: str) -> str:
         """Return what tells this measurement from others, whichever variants it is of.
@@ -98,9 +91,21 @@ class MeasureRequest:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:32]
 
 
-def logits_memory(plan: LoadPlan, n_vocab: int, threads: int) -> Pools:
-    """Return what measuring holds beyond a session: rows of logits, as computed, as handed over, as compared."""
-    rows = min(plan.ubatch_size, plan.ctx_size) + min(plan.batch_size, scored(plan.ctx_size))
+def measured_plan(plan: LoadPlan, n_ctx: int) -> LoadPlan:
+    """Return how a plan loads for measuring: room for one chunk, computed as many tokens at once as `--ubatch-size`.
+
+    A larger batch would not compute faster: it only keeps more rows of logits at once.
+    """
+    batch = min(plan.ubatch_size, n_ctx)
+    return replace(plan, ctx_size=n_ctx, parallel=1, batch_size=batch, ubatch_size=batch)
+
+
+def logits_memory(plan: LoadPlan, n_vocab: int, threads: int, first: int | None = None) -> Pools:
+    """Return what measuring holds beyond a session: rows of logits, as computed, as handed over, as compared.
+
+    `first` is the place of the first row in a chunk, by default its middle.
+    """
+    rows = min(plan.ubatch_size, plan.ctx_size) + min(plan.batch_size, scored(plan.ctx_size, first))
     return Pools(ram_anonymous=4 * rows * n_vocab + 6 * _WORKING * max(1, threads))
 
 
@@ -111,6 +116,19 @@ def same_model(one: Variant, other: Variant) -> bool:
     if not one.parameters or not other.parameters:
         return True
     return max(one.parameters, other.parameters) <= SEVERAL * min(one.parameters, other.parameters)
+
+
+def check_same_model(first: Variant, variant: Variant, way_out: str = "") -> None:
+    """Refuse what is not of the same model as the first.
+
+    Raises:
+        UsageError: says of what each is; `way_out` ends the hint.
+    """
+    if not same_model(first, variant):
+        raise UsageError(
+            f"{variant.title} and {first.title} are not variants of one model: {_is(variant)} and {_is(first)}",
+            f"a reference must be of the same model{way_out}",
+        )
 
 
 def is_whole(variant: Variant) -> bool:

@@ -16,6 +16,7 @@ from qtui.core.duel.storage import Hashes
 from qtui.core.errors import EngineError, Failure, MemoryRefusedError, QtuiError
 from qtui.core.events import LoadProgressed
 from qtui.core.library.variant import Variant
+from qtui.core.measure import room
 from qtui.core.measure.events import (
     LogitsPlanned,
     MeasureEnded,
@@ -36,10 +37,7 @@ from qtui.core.measure.scores import LEAST_TOKENS, ChunkScores, rate_of, scores_
 from qtui.core.memory.guard import Guard, refusal
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Described
-from qtui.core.text import size
 
-SPARE_BYTES = 256 << 20
-"""What is left free on the disk of the logits."""
 REFERENCE = "reference"
 """The name of its scores on the desk; others are named by their files' hashes."""
 
@@ -187,14 +185,9 @@ class Measuring:
         needed = ready.logits_bytes(ready.chunks - done) if done < ready.chunks else 0
         free = await desk.free()
         yield LogitsPlanned(needed, free)
-        if needed and free < needed + SPARE_BYTES:
-            fitting = max(0, free - SPARE_BYTES) // max(1, ready.logits_bytes(1))
-            hint = f"--chunks {fitting} would fit" if fitting else "free some space"
-            raise QtuiError(
-                f"the reference's logits need {size(needed)}, and {size(free)} are free where they would lie "
-                f"({size(SPARE_BYTES)} of it are left alone)",
-                f"{hint}; --save-logits FILE writes them to another disk",
-            )
+        fitting = max(0, free - room.SPARE_BYTES) // max(1, ready.logits_bytes(1))
+        hint = f"--chunks {fitting} would fit" if fitting else "free some space"
+        room.check_room(needed, free, f"{hint}; --save-logits FILE writes them to another disk")
 
     async def _reference(self, one: _Pass, work: _Work) -> AsyncGenerator[MeasureRunEvent, None]:
         """Write the logits that are not there yet, once it is known that they have room."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from qtui.core.library.variant import Variant
-from qtui.core.measure.events import MeasureRunEvent
+from qtui.core.measure.events import ExchangeEvent, MeasureRunEvent
+from qtui.core.measure.exchange import Exchange, ExchangeMeasuring
 from qtui.core.measure.ports import Texts
 from qtui.core.measure.request import MeasureRequest, default_text
 from qtui.core.measure.run import Means, Measuring
@@ -38,6 +39,14 @@ class Measures(Protocol):
         """
         ...
 
+    def exchange(self, exchange: Exchange) -> AsyncGenerator[ExchangeEvent, None]:
+        """Measure how far two sides are apart on one answer; closing the iterator ends it, and nothing is kept.
+
+        Raises:
+            QtuiError: it cannot be measured.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class WishedMeasures:
@@ -55,5 +64,11 @@ class WishedMeasures:
         text = await self.texts.find(wished.text or default_text(wished.reference))
         request = MeasureRequest(wished.variants, text, wished.reference, chunks=wished.chunks)
         async with aclosing(Measuring(self.means, stop).run(request)) as events:
+            async for event in events:
+                yield event
+
+    async def exchange(self, exchange: Exchange) -> AsyncGenerator[ExchangeEvent, None]:
+        """Measure how far two sides are apart on one answer; see `Measures`."""
+        async with aclosing(ExchangeMeasuring(self.means).run(exchange)) as events:
             async for event in events:
                 yield event

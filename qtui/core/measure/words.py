@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qtui.core.measure.events import MeasureEnded, PassAdvanced
+from qtui.core.duel.difference import quoted
+from qtui.core.measure.events import ExchangeMeasured, MeasureEnded, PassAdvanced
 from qtui.core.measure.records import MeasureRecord
 from qtui.core.text import duration, rate
 
@@ -56,6 +57,23 @@ def progress_words(event: PassAdvanced) -> str:
     return f"chunk {event.done} of {event.chunks}, {told}, {duration(event.left)} left"
 
 
+def exchange_words(event: ExchangeMeasured) -> tuple[str, ...]:
+    """Return how far two sides are apart on one answer, the number first, then how to take it."""
+    scores, one, other = event.scores, event.other, event.reference
+    divergence, same = scores.kl_divergence, scores.same_top
+    assert divergence is not None and same is not None
+    tokens = f"{scores.tokens} token{'s' if scores.tokens > 1 else ''}"
+    error = f" ± {kld_text(divergence.stderr)}" if divergence.stderr else ""
+    text = f" ({quoted(event.widest_text)})" if event.widest_text else ""
+    mean = f"{kld_text(divergence.mean)}{error}"
+    return (
+        f"KL divergence of {one} from {other}: {mean} over the {tokens} of {other}’s answer",
+        f"same top token at {round(same.value * scores.tokens)} of {scores.tokens}, "
+        f"furthest apart at token {event.widest}{text}: {kld_text(divergence.max)}",
+        "one answer tells of this prompt only: M in Models measures over a text",
+    )
+
+
 def clipped_words(ended: MeasureEnded) -> tuple[str, ...]:
     """Return a warning where stored logits do not give the reference's perplexity: then a ratio to it is off too."""
     first = next((record.scores.reference_perplexity for record in ended.records), None)
@@ -78,4 +96,5 @@ def figure(value: float) -> str:
 
 def kld_text(value: float) -> str:
     """Return a KL divergence with as many digits as it deserves."""
+    value = 0.0 if abs(value) < 0.00005 else value  # what the stored codes are coarse by may be below zero
     return f"{value:.4f}" if value < 0.01 else f"{value:.3f}" if value < 1 else f"{value:.2f}"

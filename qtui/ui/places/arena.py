@@ -12,8 +12,8 @@ from qtui.core.duel.sampling import Choice
 from qtui.core.memory.fit.propose import with_choices
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings
+from qtui.ui.measure_messages import OpenDiff
 from qtui.ui.messages import ChooseForSide
-from qtui.ui.panels.diff import DiffPanel
 from qtui.ui.panels.sampling import SamplingPanel
 from qtui.ui.places.operations import Placing
 from qtui.ui.places.suite_place import SuitePlace
@@ -167,9 +167,9 @@ class ArenaPlace(SuitePlace):
             self.refresh_keys()
 
     def action_diff(self) -> None:
-        """Show both last answers word by word."""
+        """Show both last answers word by word, and how far the sides are apart on them."""
         if self._ended is not None:
-            self.app.push_screen(DiffPanel(self._ended))
+            self.post_message(OpenDiff(self._ended))
 
     def action_choose(self, side: str) -> None:
         """Choose another variant for a side."""

@@ -12,7 +12,7 @@ from qtui.core.library.filter_text import TERMS, parse_filter
 from qtui.core.library.variant import Role
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.verdict import Fit, Verdict
-from qtui.core.text import GIB
+from qtui.core.text import GIB, clean_name
 from tests.fakes import make_footprint, make_variant
 
 QWEN = make_variant(
@@ -120,7 +120,7 @@ def test_no_text_fails_and_terms_only_narrow(text: str) -> None:
     parsed = parse_filter(text)
     assert set(map(id, filter_rows(ROWS, parsed.predicate))) <= set(map(id, ROWS))
     for problem in parsed.problems:
-        assert problem.term.isprintable()
+        assert problem.term == clean_name(problem.term)
 
 
 def test_a_paste_is_cut() -> None:

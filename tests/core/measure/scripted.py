@@ -22,6 +22,7 @@ from qtui.core.measure.messages import (
     ModelReady,
     Task,
     TextTokenised,
+    TokensComputed,
 )
 from qtui.core.measure.ports import Measurements, TextFile, Workspace
 from qtui.core.measure.run import Means
@@ -51,12 +52,23 @@ class ScriptedMeasurer:
     hold: asyncio.Event | None = None
     """When given, the second chunk waits for it."""
     journal: list[tuple[str, str, int]] = field(default_factory=list)
+    jobs: list[MeasureJob] = field(default_factory=list)
     closed: int = 0
+    exchange: tuple[int, int] = (60, 12)
+    """Tokens of a prompt with its answer, and of the answer."""
+    batch: int = 20
+    """Tokens that are computed at once of an exchange."""
 
     async def run(self, job: MeasureJob) -> AsyncGenerator[MeasureEvent, None]:
         path = Path(job.path)
+        self.jobs.append(job)
         self.journal.append((job.task.value, path.name, job.done))
         size = self.vocabulary.get(path, 100)
+        if job.task is Task.TOKENS and job.prompt is not None:
+            tokens = array("i", [1 + (path in self.other_tokens)]) * self.exchange[0]
+            first = self.exchange[0] - self.exchange[1] - 1
+            yield TextTokenised(size, len(tokens), int(len(tokens) >= 8), token_digest(tokens), first=first)
+            return
         if job.task is Task.TOKENS:
             enough = self.tokens >= 2 * job.n_ctx
             chunks = min(self.tokens // job.n_ctx, job.chunks or self.tokens) if enough else 0
@@ -74,7 +86,7 @@ class ScriptedMeasurer:
 
     async def _chunks(self, job: MeasureJob, path: Path, size: int) -> AsyncGenerator[MeasureEvent, None]:
         last = job.last or job.chunks
-        head = BaseHead(job.n_ctx, size, last, array("i", [1]) * (job.n_ctx * last))
+        head = BaseHead(job.n_ctx, size, last, array("i", [1]) * (job.n_ctx * last), job.first)
         if job.task is Task.REFERENCE:
             with Path(job.base).open("r+b" if job.done else "wb") as file:
                 if job.done:
@@ -82,22 +94,24 @@ class ScriptedMeasurer:
                 else:
                     file.write(head.pack())
         for index in range(job.done, last):
-            if index == 1 and self.hold:
+            for done in range(self.batch, job.n_ctx if job.prompt is not None else 0, self.batch):
+                yield TokensComputed(done)
+            if self.hold and index == (1 if job.prompt is None else 0):
                 await self.hold.wait()
             if index == self.dying_at:
                 self.dying_at = -1
                 raise EngineError("the system killed the engine while measuring")
-            if index == 1 and path in self.failing:
+            if path in self.failing and index == (1 if job.prompt is None else 0):
                 raise self.failing[path]
             if job.task is Task.REFERENCE:
                 os.truncate(job.base, head.length + (index + 1) * head.chunk_bytes)
-            yield ChunkMeasured(index, scripted_chunk(path, index, job.n_ctx, job.task is Task.COMPARE))
+            count = scored(job.n_ctx, job.first)
+            yield ChunkMeasured(index, scripted_chunk(path, index, count, job.task is Task.COMPARE))
 
 
-def scripted_chunk(path: Path, index: int, n_ctx: int, compared: bool) -> ChunkScores:
+def scripted_chunk(path: Path, index: int, count: int, compared: bool) -> ChunkScores:
     """Return the scores of a chunk: the same each time."""
     chance = random.Random(f"{path} {index}")
-    count = scored(n_ctx)
     bases = [chance.gammavariate(2, 1) for _ in range(count)]
     klds = [chance.expovariate(1 / KLDS[path]) if KLDS.get(path) else 0.0 for _ in range(count)]
     whole = chunk_of([base + 0.01 for base in bases], bases, klds, count // 2)

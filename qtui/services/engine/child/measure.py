@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from qtui.core.errors import BadFileError, EngineError, Failure, PlanRefusedError, QtuiError, UsageError
 from qtui.core.events import LoadProgressed
-from qtui.core.measure.base_file import BaseHead, read_head, row_codes, token_digest
+from qtui.core.measure.base_file import LEAST_CONTEXT, BaseHead, read_head, row_codes, token_digest
 from qtui.core.measure.messages import (
     ChunkMeasured,
     MeasureDone,
@@ -31,6 +31,7 @@ from qtui.core.measure.messages import (
     ModelReady,
     Task,
     TextTokenised,
+    TokensComputed,
 )
 from qtui.core.measure.scores import ChunkScores
 from qtui.core.memory.plan import LoadPlan
@@ -41,6 +42,7 @@ from qtui.services.engine.child.logits import Logits, Sums, chunk_scores, compar
 from qtui.services.engine.child.memory import offer_to_oom_killer, own_memory
 from qtui.services.engine.child.model import LoadedModel
 from qtui.services.engine.child.native import Native, claim_stdout, harden, open_native
+from qtui.services.engine.child.prompt import common, prompt_tokens
 from qtui.services.engine.child.sender import Sender
 from qtui.services.engine.child.text_chunks import TextChunks
 from qtui.services.engine.child.vocabulary import Vocabulary, vocabulary_only
@@ -74,16 +76,27 @@ class Run:
             self._compare()
 
     def _tokenised(self, vocabulary: Vocabulary) -> TextTokenised:
+        if self._job.prompt is not None:
+            return self._exchange(vocabulary, self._job.prompt)
         n_ctx = self._job.n_ctx
         tokens = self._tokens(vocabulary) if self._job.text else array("i")
         enough = len(tokens) >= 2 * n_ctx
         chunks = min(len(tokens) // n_ctx, self._job.chunks or len(tokens)) if enough else 0
-        problem = "its tokenizer ends every text with a token of its own" if vocabulary.adds_end else ""
         digest = token_digest(tokens[: chunks * n_ctx])
-        return TextTokenised(vocabulary.size, len(tokens), chunks, digest, problem)
+        return TextTokenised(vocabulary.size, len(tokens), chunks, digest, _problem(vocabulary))
+
+    def _exchange(self, vocabulary: Vocabulary, prompt: str) -> TextTokenised:
+        """Tell of prompt and answer, read as one: the answer begins where its tokens leave those of the prompt."""
+        tokens = self._tokens(vocabulary)
+        begin = max(common(prompt_tokens(vocabulary, prompt), tokens), 1)
+        whole = int(len(tokens) >= LEAST_CONTEXT and len(tokens) > begin)
+        digest = token_digest(tokens)
+        return TextTokenised(vocabulary.size, len(tokens), whole, digest, _problem(vocabulary), begin - 1)
 
     def _tokens(self, vocabulary: Vocabulary) -> array[int]:
         """Return the tokens of the text, read as llama-perplexity reads it: one newline at its end left out."""
+        if self._job.prompt is not None:
+            return array("i", prompt_tokens(vocabulary, self._job.prompt + self._job.answer))
         try:
             with Path(self._job.text).open("rb") as file:
                 data = file.read(MOST_TEXT + 1)
@@ -118,7 +131,7 @@ class Run:
         tokens = self._tokens(model.vocabulary)[: n_ctx * chunks]
         if len(tokens) < n_ctx * chunks:
             raise UsageError(f"the text has {len(tokens)} tokens, {n_ctx * chunks} are needed", "has it changed?")
-        head = BaseHead(n_ctx, model.vocabulary.size, chunks, tokens)
+        head = BaseHead(n_ctx, model.vocabulary.size, chunks, tokens, self._job.first)
         work, computed = Logits(head.n_vocab, model.plan.threads_batch), TextChunks(self._native, model)
         with self._opened("r+b" if self._job.done else "wb") as file:
             self._begin(file, head)
@@ -127,7 +140,7 @@ class Run:
                 part = tokens[index * n_ctx : (index + 1) * n_ctx]
                 following = np.array(part[1:], np.int32)
                 nlls: list[NDArray[np.float64]] = []
-                for place, rows in computed.rows(part, n_ctx // 2):
+                for place, rows in computed.rows(part, head.begin, self._tell_part):
                     codes, nll = work.store(rows, following[place : place + len(rows)])
                     file.write(codes.astype("<u2", copy=False).tobytes())
                     nlls.append(nll)
@@ -148,7 +161,7 @@ class Run:
         name = clean_name(Path(self._job.base).name)
         with self._opened("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            head = read_head(file, size, name)
+            head = read_head(file, size, name, self._job.first)
             last = self._job.last or head.n_chunk
             if head.whole_chunks(size) < last:
                 raise BadFileError(f"{name} is cut off: {head.whole_chunks(size)} of {head.n_chunk} chunks are whole")
@@ -166,16 +179,18 @@ class Run:
                 self._tell(index, compared_scores(sums, time.monotonic() - started))
         self._send(MeasureDone())
 
+    def _tell_part(self, done: int) -> None:
+        self._send(TokensComputed(done))
+
     def _tell(self, index: int, scores: ChunkScores) -> None:
         self._send(ChunkMeasured(index, replace(scores, peak=own_memory().peak)))
 
-    @staticmethod
-    def _compared(file: BinaryIO, head: BaseHead, index: int, work: Logits, computed: TextChunks) -> Sums:
+    def _compared(self, file: BinaryIO, head: BaseHead, index: int, work: Logits, computed: TextChunks) -> Sums:
         part = head.tokens[index * head.n_ctx : (index + 1) * head.n_ctx]
         following = np.array(part[1:], np.int32)
         file.seek(head.length + index * head.chunk_bytes)
         codes, parts = row_codes(head.n_vocab), list[Sums]()
-        for place, rows in computed.rows(part, head.n_ctx // 2):
+        for place, rows in computed.rows(part, head.begin, self._tell_part):
             data = file.read(2 * codes * len(rows))
             if len(data) != 2 * codes * len(rows):
                 raise BadFileError(f"{clean_name(file.name)} became shorter while it was read")
@@ -189,6 +204,10 @@ class Run:
         except OSError as error:
             name = clean_name(self._job.base)
             raise BadFileError(f"cannot open {name}: {clean(error.strerror or str(error))}") from error
+
+
+def _problem(vocabulary: Vocabulary) -> str:
+    return "its tokenizer ends every text with a token of its own" if vocabulary.adds_end else ""
 
 
 def end_with_parent() -> None:

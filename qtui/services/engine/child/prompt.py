@@ -93,7 +93,7 @@ class Prompts:
         else:
             text, turn_text, stops = self._render(request)
         tokens = self._tokens(text)
-        turn = len(tokens) - 1 if turn_text is None else _common(tokens, self._tokens(turn_text))
+        turn = len(tokens) - 1 if turn_text is None else common(tokens, self._tokens(turn_text))
         if request.prompt_length is not None:
             tokens = _stretch(tokens, request.prompt_length)
             turn = len(tokens) - 1
@@ -111,8 +111,7 @@ class Prompts:
         return template.render(request.messages), _turn(template, request.messages), stops
 
     def _tokens(self, text: str) -> list[int]:
-        bos = self._vocabulary.bos
-        return self._vocabulary.tokens(text, add_special=not (bos and text.startswith(bos)))
+        return prompt_tokens(self._vocabulary, text)
 
     def _compile(self, source: str) -> ChatTemplate:
         return ChatTemplate(source, bos=self._vocabulary.bos, eos=self._vocabulary.eos)
@@ -137,7 +136,14 @@ def _turn(template: ChatTemplate, messages: Sequence[Message]) -> str | None:
         return None
 
 
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
+def prompt_tokens(vocabulary: Tokens, text: str) -> list[int]:
+    """Return the tokens of a prompt; the one that begins a text is not put before it twice."""
+    bos = vocabulary.bos
+    return vocabulary.tokens(text, add_special=not (bos and text.startswith(bos)))
+
+
+def common(left: Sequence[int], right: Sequence[int]) -> int:
+    """Return how many tokens two begin with alike."""
     count = 0
     for a, b in zip(left, right, strict=False):
         if a != b:

@@ -175,6 +175,7 @@ class Session:
             memory=own_memory(),
             prompt=clean(prompt.text),
             pieces=stream.pieces,
+            written=stream.written,
         )
 
     def _write(self, ready: _Ready, request: Request, prompt: Prompt, seed: int, stream: TextStream) -> Written:

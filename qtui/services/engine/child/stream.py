@@ -29,6 +29,7 @@ class TextStream:
         self._text: list[str] = []
         self._thought: list[str] = []
         self._pieces: list[bytes] = []
+        self._written: list[str] = []
 
     @property
     def text(self) -> str:
@@ -44,6 +45,12 @@ class TextStream:
     def pieces(self) -> tuple[str, ...]:
         """Return the texts of the first tokens, clean; bytes of characters that are not whole stand as `\\xe2`."""
         return tuple(clean(piece.decode("utf-8", "backslashreplace")) for piece in self._pieces)
+
+    @property
+    def written(self) -> str:
+        """Return the answer as the model wrote it, thinking and its marks included; empty where that is `text`."""
+        written = clean("".join(self._written))
+        return "" if written == self.text else written
 
     @property
     def stopped(self) -> bool:
@@ -70,6 +77,7 @@ class TextStream:
 
     def _take(self, text: str) -> None:
         if text:
+            self._written.append(text)
             self._gathered.extend(self._thinking.feed(text) if self._thinking else [(text, False)])
 
     def _flush(self, tokens: int, last: bool = False) -> None:

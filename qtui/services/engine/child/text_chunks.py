@@ -1,4 +1,4 @@
-"""A text computed in chunks by one loaded model: the rows of logits of each chunk's second half.
+"""A text computed in chunks by one loaded model: the rows of logits of each chunk's second half, or of another end.
 
 As llama-perplexity does it (tools/perplexity/perplexity.cpp, `perplexity`): every chunk begins with an empty cache,
 its first token is replaced by the one that begins a text where the model wants that, and logits are kept from the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -35,10 +35,13 @@ class TextChunks:
         """Free the batch."""
         self._api.llama_batch_free(self._batch)
 
-    def rows(self, tokens: array[int], first: int) -> Iterator[tuple[int, Floats]]:
+    def rows(
+        self, tokens: array[int], first: int, told: Callable[[int], object] | None = None
+    ) -> Iterator[tuple[int, Floats]]:
         """Yield (position, rows of logits) from `first` to the last token but one, as one batch after the other ends.
 
-        Rows are llama.cpp's own memory and hold until the next are asked for.
+        Rows are llama.cpp's own memory and hold until the next are asked for. `told` hears how many tokens are
+        computed after each batch but the last.
 
         Raises:
             EngineError: llama.cpp cannot compute.
@@ -54,6 +57,8 @@ class TextChunks:
                 raise EngineError(
                     f"llama.cpp could not compute the text (status {status}){': ' + lines[0] if lines else ''}"
                 )
+            if told is not None and start + self._size < len(tokens):
+                told(start + self._size)
             if wanted:
                 pointer = ctypes.cast(self._api.llama_get_logits(context), ctypes.POINTER(ctypes.c_float))
                 shape = (wanted, self._model.vocabulary.size)

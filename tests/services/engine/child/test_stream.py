@@ -34,6 +34,20 @@ def test_the_texts_of_tokens_are_kept_whole_or_as_bytes() -> None:
     assert len(stream.pieces) == MOST_PIECES
 
 
+def test_what_was_written_is_kept_with_the_marks_of_thinking() -> None:
+    whole = "<think>one\x1b two</think>\n\nthree"
+    stream = TextStream(Out(), Stops(("STOP",)), Thinking(""))
+    for number, letter in enumerate(f"{whole}STOP four"):
+        stream.add(letter.encode(), 1.0, number)
+    stream.finish(40)
+    assert (stream.thought, stream.text) == (clean("one\x1b two"), "three")
+    assert stream.written == clean(whole)
+    plain = TextStream(Out(), Stops(()), Thinking(""))
+    plain.add(b"three", 1.0, 1)
+    plain.finish(1)
+    assert (plain.text, plain.written) == ("three", "")
+
+
 @given(
     st.text(st.characters() | st.sampled_from("\r\n\x1b😀\u202eé")),
     st.integers(1, 4),

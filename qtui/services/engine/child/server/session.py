@@ -203,6 +203,7 @@ class ServedSession:
             seed=written.seed,
             memory=self._memory(),
             prompt=clean(prompt.text),
+            written=stream.written,
         )
 
 
