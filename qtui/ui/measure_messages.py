@@ -25,6 +25,14 @@ class LossesTold(Message):
 
 
 @dataclass(eq=False, repr=False)
+class RowLossesTold(Message):
+    """It is known what the variants of a repository lose."""
+
+    losses: Mapping[str, Loss]
+    """By row."""
+
+
+@dataclass(eq=False, repr=False)
 class OpenMeasure(Message):
     """Show what of a model can be measured."""
 

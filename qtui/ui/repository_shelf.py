@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from qtui.core.advice.loss import Loss
 from qtui.core.downloads.download import Download
 from qtui.core.errors import Failure
 from qtui.core.hub.choice import Nearest, largest_that_fits
@@ -57,6 +58,7 @@ class RepositoryShelf:
         """What would fit with less context, where nothing fits as planned."""
         self.weighings: dict[str, Weighing] = {}
         self._speeds: dict[Path, Speed] = {}
+        self._losses: dict[str, Loss] = {}
 
     # What is known
 
@@ -87,6 +89,14 @@ class RepositoryShelf:
     def pace(self, path: Path, speed: Speed) -> None:
         """Take how fast a variant would generate."""
         self._speeds[path] = speed
+
+    def lose(self, losses: Mapping[str, Loss]) -> None:
+        """Take what the variants of rows lose."""
+        self._losses.update(losses)
+
+    def loss(self, row: RemoteVariant) -> Loss | None:
+        """Return what a variant loses, None while that is not known."""
+        return self._losses.get(row.key)
 
     def forget_weighings(self) -> None:
         """Drop what was weighed: it was for another plan."""
@@ -170,7 +180,7 @@ class RepositoryShelf:
         side = standing.mark(row.here) if row.here is not None else ""
         mark = "*" if star is not None and star.key == row.key else ""
         speed = standing.pace(row.here or row.variant.path, self._speeds.get(row.variant.path))
-        cells = remote_cells(row, self.weighings.get(row.key), speed, download)
+        cells = remote_cells(row, self.weighings.get(row.key), speed, download, self.loss(row))
         return Row(row.key, cells, mark=(mark + side)[:2])
 
     def _sorted(self, rows: Sequence[RemoteVariant]) -> Iterator[RemoteVariant]:

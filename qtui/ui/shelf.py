@@ -20,6 +20,7 @@ from qtui.core.library.variant import Role, Variant
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.speed import Speed
 from qtui.core.memory.verdict import Fit, Headroom, judge
+from qtui.core.origin import Origin
 from qtui.ui.present.models import Standing, heading, other_heading, variant_cells
 from qtui.ui.present.table import Cells, Row
 
@@ -103,6 +104,11 @@ class Shelf:
     def loss(self, path: Path) -> Loss | None:
         """Return what a variant loses against the whole model, None while that is not known."""
         return self._losses.get(path)
+
+    @property
+    def measured(self) -> bool:
+        """Tell whether of any variant here it was measured what it loses."""
+        return any(loss.origin is Origin.MEASURED for loss in self._losses.values())
 
     def lose(self, losses: Mapping[Path, Loss]) -> None:
         """Take what variants lose."""

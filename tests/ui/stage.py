@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from qtui.core.advice.evidence import Evidence
+from qtui.core.advice.loss import Losses
 from qtui.core.downloads.ports import Checksums, Downloads
 from qtui.core.downloads.run import DownloadRun
 from qtui.core.duel.keeper import Keeper
@@ -16,6 +18,7 @@ from qtui.core.duel.past import PastRounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.shelf import SuiteShelf
 from qtui.core.forecast import Forecast
+from qtui.core.help_pages import HelpPage
 from qtui.core.hub.ports import Hub
 from qtui.core.library.variant import Role, Variant
 from qtui.core.measure.wished import Measures
@@ -25,7 +28,7 @@ from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library, Remover
 from qtui.core.quantise.measuring import MadeMeasuring
 from qtui.core.quantise.ports import Workshop
-from qtui.core.settings import Settings
+from qtui.core.settings import Problem, Settings
 from qtui.core.text import GIB
 from qtui.core.themes import ThemeFile
 from qtui.services.themes import read_themes
@@ -55,6 +58,11 @@ PROJECTOR = make_variant("Beta", "F16", role=Role.MMPROJ, folder=Path("/models/p
 SHELF = (SMALL, LARGE, OTHER, HUGE, BROKEN, PROJECTOR)
 
 
+def _unpublished() -> tuple[Losses, Sequence[Problem]]:
+    """Return what tells of no loss."""
+    return Losses(Evidence()), ()
+
+
 @dataclass
 class Stage:
     """The fakes, and apps on them."""
@@ -80,6 +88,8 @@ class Stage:
     workshop: Workshop | None = None
     measures: Measures | None = None
     made_measuring: MadeMeasuring | None = None
+    losses: Callable[[], tuple[Losses, Sequence[Problem]]] = _unpublished
+    help_pages: Callable[[], Sequence[HelpPage]] = tuple
     real_library: Library | None = None
     """Takes the place of the fake one."""
     library: FakeLibrary = field(init=False)
@@ -100,7 +110,7 @@ class Stage:
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
             remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past, workshop=self.workshop,
-            made_measuring=self.made_measuring, measures=self.measures,
+            made_measuring=self.made_measuring, measures=self.measures, losses=self.losses, help_pages=self.help_pages,
             suites=self.suites, judge=self.judge, keeper=self.keeper,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,
         )  # fmt: skip

@@ -50,10 +50,8 @@ def app_on(
     *problems: Problem, pages: Callable[[], Sequence[HelpPage]] = read_help, settings: FakeSettings | None = None
 ) -> QtuiApp:
     stage = Stage(variants=SHELF, settings=settings or FakeSettings())
-    app = stage.app()
-    make = app._make_parts
-    app._make_parts = lambda: replace(make(), losses=lambda: losses(*problems), help_pages=pages)
-    return app
+    stage.losses, stage.help_pages = lambda: losses(*problems), pages
+    return stage.app()
 
 
 async def opened(pilot: Pilot[None], key: str, text: str) -> None:
@@ -156,12 +154,9 @@ async def test_hostile_names_and_figures_do_nothing() -> None:
         for number in range(len(HOSTILE))
     )
     shelf = tuple(replace(one, quant=text) for one, text in zip(shelf, HOSTILE.values(), strict=True))
-    stage = Stage(variants=shelf)
-    app = stage.app()
-    make = app._make_parts
     wrong = tuple(Problem(text, text, text) for text in HOSTILE.values())
-    app._make_parts = lambda: replace(make(), losses=lambda: losses(*wrong))
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+    stage = Stage(variants=shelf, losses=lambda: losses(*wrong))
+    async with stage.app().run_test(size=(80, 24), notifications=True) as pilot:
         await sees(pilot, f"{len(shelf)} files")
         await wait_until(pilot, lambda: "asking" not in screen_text(pilot))
         await pilot.press("g")

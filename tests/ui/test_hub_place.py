@@ -10,17 +10,23 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from qtui.core.advice.loss import Losses
 from qtui.core.downloads.download import Download
 from qtui.core.downloads.queue import Room
+from qtui.core.library.variant import Variant
+from qtui.core.measure.quality import Quality
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.origin import Origin
 from qtui.core.text import GIB
 from qtui.services.downloads.client import DownloadsClient, Endpoint
+from qtui.services.evidence import EvidenceFiles
 from qtui.services.hub.client import HubClient
 from qtui.services.hub.hub import HuggingFaceHub
 from qtui.services.library.library import LocalLibrary
 from qtui.ui.messages import OpenRepository, UsePlan
 from qtui.ui.places.hub import HubPlace
 from qtui.ui.widgets.grouped_table import GroupedTable
+from tests.fakes import make_variant
 from tests.hub.content import Bytes
 from tests.hub.faults import Fault, Kind
 from tests.hub.model_repository import RECIPES, TINY, ModelRepository, Shape, model_repository
@@ -252,6 +258,40 @@ async def test_the_card_the_details_the_ladder_and_the_comparison_open(server: L
         await wait_until(pilot, lambda: "weighing" not in screen_text(pilot))
         await pilot.press("enter")  # neither is here: nothing is put on a side
         await wait_until(pilot, lambda: any("is on the Hub" in n.message for n in pilot.app._notifications))
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_what_quants_lose_is_told_as_published_and_as_measured_of_what_is_here(
+    server: LocalHub, acme: ModelRepository, size: tuple[int, int]
+) -> None:
+    here = make_variant("Acme-8B", "Q2_K", size=1, paths=(Path("/here/q2"),), path=Path("/here/q2"))
+    evidence, _ = EvidenceFiles(Path("/nowhere")).load()
+
+    async def measured(variants: Sequence[Variant]) -> dict[Path, Quality]:
+        return {one.path: Quality(Origin.MEASURED, 0.4321) for one in variants if one.path == here.path}
+
+    made = stage(variants=(here,), losses=lambda: (Losses(evidence, measured), ()))
+    async with made.app().run_test(size=size) as pilot:
+        await weighed(pilot)
+        page = place(pilot).page
+        listed = page.shelf.listing
+        assert listed is not None
+        smallest = next(row for row in listed.rows if row.variant.quant == "Q2_K")
+        await wait_until(pilot, lambda: all(page.shelf.loss(row) for row in listed.rows))
+        lost = page.shelf.loss(smallest)
+        assert lost is not None and lost.origin is Origin.PUBLISHED
+        page.shelf.mark_here({smallest.files[0].sha256: here.path})
+        page._look_at_losses()
+        await wait_until(pilot, lambda: any(row.startswith(" Q2_K") and " 0.432 " in row for row in variants(pilot)))
+        assert any(row.startswith(" Q4_K_M") and " °0.0" in row for row in variants(pilot))
+        assert any(row.startswith("* BF16") and " – " in row for row in variants(pilot))
+        assert ("KLD" in screen_lines(pilot)[3]) is (size[0] == 120)
+        await pilot.press("g", "j", "j", "j")
+        await sees(pilot, "KLD 0.432: only if nothing else fits")
+        check_screen(pilot)
+        await pilot.press("c")
+        await sees(pilot, "KL divergence")
+        await wait_until(pilot, lambda: any("KL divergence" in line and "°0." in line for line in screen_lines(pilot)))
 
 
 async def test_a_local_variant_leads_to_where_it_came_from(server: LocalHub, acme: ModelRepository) -> None:

@@ -206,27 +206,29 @@ async def test_nothing_is_measured_while_a_blind_round_is_open(tmp_path: Path) -
         assert isinstance(app.screen, ModelsPlace)
 
 
-async def test_models_shows_what_was_measured_without_looking_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_models_shows_what_was_measured_without_looking_again(tmp_path: Path, size: tuple[int, int]) -> None:
     kept, one = FakeKept(), stage(tmp_path)
-    app = one.app()
-    parts = app._make_parts()
-    app._make_parts = lambda: replace(parts, losses=lambda: (Losses(Evidence(), kept), ()))
-    async with app.run_test(size=(120, 36)) as pilot:
+    one.losses = lambda: (Losses(Evidence(), kept), ())
+    async with one.app().run_test(size=size) as pilot:
+        await sees(pilot, "3 files")
+        assert ("KLD" in screen_text(pilot)) == (size[0] == 120)
         await opened(pilot)
         kept.klds[TINY.path] = 0.4567
         await pilot.press("enter")
         await sees(pilot, "done")
         await pilot.press("escape")
         await sees(pilot, "0.457")
+        assert "KLD" in screen_text(pilot)
+        assert any("Q2_K" in line and "0.457" in line for line in screen_text(pilot).splitlines())
 
 
 async def test_compare_shows_what_was_measured_and_what_is_published(tmp_path: Path) -> None:
-    app = stage(tmp_path).app()
+    one = stage(tmp_path)
     evidence, _ = EvidenceFiles(tmp_path).load()
-    parts = app._make_parts()
     kept = FakeKept({TINY.path: 0.4567})
-    app._make_parts = lambda: replace(parts, losses=lambda: (Losses(evidence, kept), ()))
-    async with app.run_test(size=(120, 36)) as pilot:
+    one.losses = lambda: (Losses(evidence, kept), ())
+    async with one.app().run_test(size=(120, 36)) as pilot:
         await sees(pilot, "3 files")
         await pilot.press("c")
         await sees(pilot, "KL divergence")

@@ -168,6 +168,7 @@ def test_the_sorted_column_is_marked() -> None:
     [
         (60, ["VARIANT", "SIZE GiB", "NEEDS", "FIT", "T/S"]),
         (80, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "WHERE"]),
+        (88, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "KLD", "WHERE"]),
         (100, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "KLD", "TRAINED", "WHERE"]),
         (120, ["VARIANT", "SIZE GiB", "BPW", "NEEDS", "FIT", "T/S", "KLD", "SPARE", "TRAINED", "WHERE"]),
     ],
@@ -177,6 +178,21 @@ def test_wider_screens_show_more_columns(width: int, shown: list[str]) -> None:
     sizes = widths(models.COLUMNS, room, width)
     assert [column.title for column, size in zip(models.COLUMNS, sizes, strict=True) if size] == shown
     assert sum(sizes) + 2 * (len(shown) - 1) <= room
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (60, ["VARIANT", "SIZE v", "NEEDS", "FIT", "T/S"]),
+        (70, ["VARIANT", "SIZE v", "NEEDS", "FIT", "T/S", "KLD"]),
+        (80, ["VARIANT", "SIZE v", "BPW", "NEEDS", "FIT", "T/S", "KLD"]),
+        (120, ["VARIANT", "SIZE v", "BPW", "NEEDS", "FIT", "T/S", "KLD", "SPARE", "TRAINED", "WHERE"]),
+    ],
+)
+def test_what_was_measured_is_shown_on_narrow_screens_too(width: int, shown: list[str]) -> None:
+    columns = models.sorted_columns(SortKey.SIZE, measured=True)
+    sizes = widths(columns, width - models.MARK_WIDTH - 2, width)
+    assert [column.title for column, size in zip(columns, sizes, strict=True) if size] == shown
 
 
 def test_empty_state_says_where_was_looked_and_how_to_go_on() -> None:

@@ -158,7 +158,6 @@ class ModelsPlace(LosingPlace):
         keys = list(SortKey)
         self.shelf.sort = keys[(keys.index(self.shelf.sort) + 1) % len(keys)]
         self.shelf.arrange()
-        self.query_one(GroupedTable).show_columns(sorted_columns(self.shelf.sort))
         self.draw()
 
     def action_compare(self) -> None:
@@ -336,6 +335,7 @@ class ModelsPlace(LosingPlace):
         if not self.is_mounted:
             return
         table = self.query_one(GroupedTable)
+        table.show_columns(sorted_columns(self.shelf.sort, measured=self.shelf.measured))
         shown = self.shelf.rows()
         if shown != table.rows:
             table.show(shown)  # it tells that the cursor's row may be another one, and the detail follows

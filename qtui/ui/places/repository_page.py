@@ -331,6 +331,6 @@ class RepositoryPage(RepositoryRuns, Choosing):
         path = str(row.variant.path)
         lines = detail_lines(
             row.variant, self.shelf.weighing(row.key), width - 2,
-            facts=self.facts.get(path), suggestion=self.suggestions.get(path),
+            facts=self.facts.get(path), suggestion=self.suggestions.get(path), loss=self.shelf.loss(row),
         )  # fmt: skip
         return [Content(" ") + line for line in [*lines[:-1], flag_line(row), lines[-1]] if str(line).strip()]

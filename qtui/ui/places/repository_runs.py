@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -30,6 +31,7 @@ from qtui.core.memory.guard import Guard
 from qtui.core.memory.steady import Steady
 from qtui.core.memory.suggestion import Suggestion, suggest
 from qtui.core.ports import Library
+from qtui.ui.measure_messages import RowLossesTold
 from qtui.ui.messages import (
     FactsRead,
     HeadroomMoved,
@@ -194,6 +196,8 @@ class RepositoryRuns(Vertical):
         if isinstance(event.event, Listed) and first and not event.event.listing.all:
             self._tell_kind(event.event)
             return
+        if isinstance(event.event, Listed | ReadingEnded):
+            self._look_at_losses()
         if self.shelf.all_weighed and self.shelf.star is None and self.shelf.nearest is None:
             self._look_for_nearest(self._reading)
         self._draw_soon()
@@ -228,6 +232,13 @@ class RepositoryRuns(Vertical):
         event.stop()
         self.suggestions[str(event.path)] = event.suggestion
         self.draw_strip()
+
+    @on(RowLossesTold)
+    def take_losses(self, event: RowLossesTold) -> None:
+        """Show what variants lose."""
+        event.stop()
+        self.shelf.lose(event.losses)
+        self._draw_soon()
 
     @on(VariantPaced)
     def take_pace(self, event: VariantPaced) -> None:
@@ -265,6 +276,18 @@ class RepositoryRuns(Vertical):
             async for event in weigh_rows(self.guard, listing.rows, self.current.of, exact=exact):
                 self.post_message(RepositoryTold(number, event))
         self.post_message(RepositoryTold(number, ReadingEnded(listing, self.shelf.fetched)))
+
+    @work(exclusive=True, group="losses")
+    async def _look_at_losses(self) -> None:
+        """Learn what the variants lose; of one that is here its own file is looked up."""
+        rows = self.shelf.listing.rows if self.shelf.listing is not None else ()
+        if self.losses is None or not rows:
+            return
+        here = {path: variant for variant in self._here() for path in variant.paths}
+        own = {row.key: here.get(row.here, row.variant) if row.here else row.variant for row in rows}
+        losses, _ = await asyncio.to_thread(self.losses)
+        found = await losses.of(list(own.values()))
+        self.post_message(RowLossesTold({key: found[variant.path] for key, variant in own.items()}))
 
     @work(exclusive=True, group="nearest")
     async def _look_for_nearest(self, number: int) -> None:

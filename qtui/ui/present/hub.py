@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from textual.content import Content
 
+from qtui.core.advice.loss import Loss
 from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.offer import Offer
 from qtui.core.errors import Failure
@@ -20,7 +21,7 @@ from qtui.core.library.variant import Role
 from qtui.core.memory.guard import Weighing
 from qtui.core.memory.speed import Speed
 from qtui.core.text import clean_name, count, duration, size
-from qtui.ui.present.models import fit_word, needs, paced, role_name
+from qtui.ui.present.models import fit_word, loss_cell, needs, paced, role_name
 from qtui.ui.present.table import Cells, Column, Row
 from qtui.ui.present.words import between, brief, gib, joined, key, name
 
@@ -42,6 +43,7 @@ VARIANT_COLUMNS = (
     Column("NEEDS", 7, right=True),
     Column("FIT", 10),
     Column("T/S", 5, right=True, drop=1),
+    Column("KLD", 7, right=True, drop=5, at_least=88),
     Column("UPDATED", 10, drop=4, at_least=100),
     Column("STATUS", 12, grows=1),
 )
@@ -143,30 +145,24 @@ def group_heading(title: str) -> Content:
 
 
 def remote_cells(
-    row: RemoteVariant, weighing: Weighing | None, pace: Speed | None, download: Download | None = None
-) -> Cells:
+    row: RemoteVariant, weighing: Weighing | None, pace: Speed | None, download: Download | None = None,
+    loss: Loss | None = None,
+) -> Cells:  # fmt: skip
     """Return the cells of one variant of a repository."""
     variant = row.variant
     label = name(variant.quant if variant.role is Role.MODEL else row.files[0].path.rpartition("/")[2], limit=80)
     bpw = Content("?" if variant.bits_per_weight is None else f"{variant.bits_per_weight:.2f}")
     status = status_text(row, download)
-    when = Content(day(row.date))
+    when, lost = Content(day(row.date)), loss_cell(loss)
     if variant.problem or not variant.complete or variant.role not in (Role.MODEL, Role.EMBEDDING):
         why = name(variant.problem or role_name(variant), "$text-error" if variant.problem else "$foreground-muted")
-        return (label, Content(gib(row.size)), bpw, why, None, None, when, status)
+        return (label, Content(gib(row.size)), bpw, why, None, None, None, when, status)
     if not row.header_read:
         fit = name(row.problem, "$text-error") if row.problem else Content.styled("reading…", "$foreground-muted")
-        return (
-            label,
-            Content(gib(row.size)),
-            bpw,
-            Content.styled("?", "$foreground-muted"),
-            fit,
-            paced(None),
-            when,
-            status,
-        )
-    return (label, Content(gib(row.size)), bpw, needs(weighing), fit_word(weighing), paced(pace), when, status)
+        unknown = Content.styled("?", "$foreground-muted")
+        return (label, Content(gib(row.size)), bpw, unknown, fit, paced(None), lost, when, status)
+    told = (needs(weighing), fit_word(weighing), paced(pace), lost)
+    return (label, Content(gib(row.size)), bpw, *told, when, status)
 
 
 def status_text(row: RemoteVariant, download: Download | None = None) -> Content:

@@ -24,15 +24,17 @@ from qtui.ui.present.words import gib, joined, name
 COLUMNS = (
     Column("VARIANT", 14, grows=3),
     Column("SIZE GiB", 8, right=True),
-    Column("BPW", 5, right=True, drop=2),
+    Column("BPW", 5, right=True, drop=3),
     Column("NEEDS", 7, right=True),
     Column("FIT", 10),
     Column("T/S", 5, right=True, drop=1),
-    Column("KLD", 7, right=True, drop=6, at_least=100),
-    Column("SPARE", 6, right=True, drop=5, at_least=120),
-    Column("TRAINED", 8, right=True, drop=4, at_least=100),
-    Column("WHERE", 10, grows=3, drop=3),
+    Column("KLD", 7, right=True, drop=7, at_least=88),
+    Column("SPARE", 6, right=True, drop=6, at_least=120),
+    Column("TRAINED", 8, right=True, drop=5, at_least=100),
+    Column("WHERE", 10, grows=3, drop=4),
 )
+MEASURED = "KLD"
+"""The column that takes the place of others on a narrow screen once something was measured."""
 SORTED = {
     SortKey.NAME: "VARIANT", SortKey.SIZE: "SIZE GiB", SortKey.BPW: "BPW", SortKey.NEEDS: "NEEDS", SortKey.RATE: "T/S",
 }  # fmt: skip
@@ -91,13 +93,17 @@ class Standing:
         )  # fmt: skip
 
 
-def sorted_columns(key: SortKey) -> tuple[Column, ...]:
-    """Return the columns, the one that rows are sorted by marked with `v` for downwards."""
-    mark = SORTED[key]
-    return tuple(
-        replace(column, title=f"{column.title.split()[0]} v", lead=True) if column.title == mark else column
-        for column in COLUMNS
-    )
+def sorted_columns(key: SortKey, *, measured: bool = False) -> tuple[Column, ...]:
+    """Return the columns, the one that rows are sorted by marked with `v` for downwards.
+
+    What was `measured` here is shown on a narrow screen too, where it stands before where files lie.
+    """
+    found = {column.title: column for column in COLUMNS}
+    if measured:
+        found[MEASURED] = replace(found[MEASURED], drop=2, at_least=0)
+    lead = found[SORTED[key]]
+    found[lead.title] = replace(lead, title=f"{lead.title.split()[0]} v", lead=True)
+    return tuple(found.values())
 
 
 def heading(model: Model) -> Content:
@@ -137,12 +143,14 @@ def variant_cells(
     speed: Content | None = Content(rate(measured)) if measured is not None else paced(pace)
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
-    lost = _muted("?") if loss is None else loss_cell(loss)
+    lost = loss_cell(loss)
     return (label, size, bpw, needs(weighing), fit, speed, lost, spare_cell(weighing), trained, where)
 
 
-def loss_cell(loss: Loss) -> Content:
-    """Return a KL divergence with the sign of its origin."""
+def loss_cell(loss: Loss | None) -> Content:
+    """Return a KL divergence with the sign of its origin; `?` while it is not known."""
+    if loss is None:
+        return _muted("?")
     return Content.styled(loss.cell, "" if loss.kl_divergence is not None else "$foreground-muted")
 
 

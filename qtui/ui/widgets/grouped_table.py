@@ -106,8 +106,9 @@ class GroupedTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def show_columns(self, columns: Sequence[Column]) -> None:
         """Show other columns, or other titles."""
-        self._columns = tuple(columns)
-        self.refresh()
+        if tuple(columns) != self._columns:
+            self._columns = tuple(columns)
+            self.refresh()
 
     def move_to_key(self, key: str) -> None:
         """Put the cursor on the row of that key, where it is shown."""
