@@ -15,7 +15,7 @@ from qtui.cli.measure_made import measure_made, wanted_measuring
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.downloads.rate import RateMeter, left_text
-from qtui.core.errors import Failure, UsageError
+from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import AUTO, LoadPlan
 from qtui.core.quantise.gathering import Gathered, GatherProgressed, GatherStarted
@@ -31,7 +31,6 @@ from qtui.core.quantise.run import (
     Order,
     Phase,
     Swept,
-    error_of,
     make,
     predict,
 )
@@ -273,7 +272,7 @@ async def _dry(context: Context, workshop: Workshop, order: Order) -> int:
     async with aclosing(predict(order.source, [order.recipe], workshop, order.target.parent)) as told:
         async for one in told:
             if one.planned.problem:
-                raise error_of(Failure(one.planned.problem, one.planned.hint, "bad_file"))
+                raise BadFileError(one.planned.problem, one.planned.hint)
             _tell_plan(context, one)
             context.console.json(plan_report(one, order))
             context.console.print(str(one.planned.size))
@@ -293,7 +292,7 @@ async def _all_types(context: Context, workshop: Workshop, source: Path) -> int:
     async with aclosing(predict(source, recipes, workshop, source.parent)) as told:
         async for one in told:
             if one.planned.problem and not rows:
-                raise error_of(Failure(one.planned.problem, one.planned.hint, "bad_file"))
+                raise BadFileError(one.planned.problem, one.planned.hint)
             rows.append(plan_report(one, Order(source, source, one.planned.recipe)))
             table.add(*_row(one))
     console.end_progress()

@@ -89,3 +89,9 @@ class Failure:
     def of(error: QtuiError, log: tuple[str, ...] = ()) -> Failure:
         """Turn an error into a value."""
         return Failure(error.message, error.hint, error.kind, log)
+
+    def as_error(self) -> QtuiError:
+        """Turn it back into the error that it was; of a kind of a part's own, an EngineError."""
+        kinds = (QtuiError, UsageError, BadFileError, PlanRefusedError, MemoryRefusedError)
+        kind = next((one for one in kinds if one.kind == self.kind), EngineError)
+        return kind(self.message, self.hint)

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from qtui.core.downloads.rate import RateMeter
-from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
+from qtui.core.errors import Failure, UsageError
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.gathering import CTX_SIZE, Gathered, GatherProgressed, GatherStarted
 from qtui.core.quantise.messages import Quantised, QuantisePlanned, QuantiseProgressed
@@ -156,12 +156,6 @@ async def predict(
             yield foretell(planned, workshop, folder)
 
 
-def error_of(failure: Failure) -> QtuiError:
-    """Return a failure as the error that it stands for."""
-    kinds: dict[str, type[QtuiError]] = {kind.kind: kind for kind in (UsageError, BadFileError, EngineError)}
-    return kinds.get(failure.kind, QtuiError)(failure.message, failure.hint)
-
-
 async def _refuse_early(order: Order, workshop: Workshop) -> None:
     """Raise what stands against it whatever the matrix will be, before hours are spent on one."""
     async with aclosing(predict(order.source, [order.recipe], workshop, order.target.parent)) as told:
@@ -171,7 +165,7 @@ async def _refuse_early(order: Order, workshop: Workshop) -> None:
                 waived = replace(one.planned, needs_matrix=False)
                 failure = foretell(waived, workshop, order.target.parent).failure
             if failure is not None:
-                raise error_of(failure)
+                raise failure.as_error()
 
 
 async def _gather(order: Order, workshop: Workshop, clock: Callable[[], float]) -> AsyncGenerator[MakeEvent]:

@@ -6,13 +6,11 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import signal
-import uuid
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
+from qtui.core.errors import BadFileError, QtuiError
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.gathering import (
     CTX_SIZE,
@@ -24,15 +22,14 @@ from qtui.core.quantise.gathering import (
     GatherJob,
 )
 from qtui.core.text import clean, clean_name
-from qtui.core.wire import cleaned, decode
-from qtui.services.engine.child_process import ChildProcess, python_module
-from qtui.services.engine.crash import explain
-from qtui.services.engine.logs import ChildLog
+from qtui.services.engine.one_job import Worker, run_job
 from qtui.services.engine.part_files import place, refuse_target
 from qtui.services.engine.quantise import first_shard, refuse_same_file, shards
 
-CHILD = "qtui.services.engine.child.imatrix"
-PATIENCE_S = 10.0
+GATHERER = Worker(
+    "qtui.services.engine.child.imatrix", "gathering", GATHER_REPLIES, (Gathered,), GatherFailed, saves_s=10.0
+)
+"""One that is stopped saves what it has gathered."""
 
 
 async def gather(
@@ -59,19 +56,11 @@ async def gather(
     with _locked(state_path(target)) as state:
         identity = _identity(model, text, ctx_size, process_output=process_output)
         job = GatherJob(
-            str(model),
-            str(text),
-            str(state),
-            identity,
-            ctx_size,
-            chunks,
-            save_every,
-            process_output,
-            plan or LoadPlan(),
-            tool,
-        )
+            str(model), str(text), str(state), identity, ctx_size, chunks, save_every, process_output,
+            plan or LoadPlan(), tool,
+        )  # fmt: skip
         last: Gathered | None = None
-        async with contextlib.aclosing(_run(job)) as events:
+        async with contextlib.aclosing(run_job(GATHERER, job)) as events:
             async for event in events:
                 if isinstance(event, Gathered):
                     last = event
@@ -138,32 +127,6 @@ def _identity(model: Path, text: Path, ctx_size: int, *, process_output: bool) -
         ) from error
     digest.update(f"{ctx_size} {process_output}".encode())
     return digest.hexdigest()
-
-
-async def _run(job: GatherJob) -> AsyncGenerator[GatherEvent]:
-    """Start the child, hand it the job, and yield what it says until it ends well."""
-    log = ChildLog(f"imatrix-{uuid.uuid4().hex[:8]}")
-    try:
-        child = await ChildProcess.start(python_module(CHILD), log)
-    except OSError as error:
-        raise EngineError(f"cannot start a process: {clean(str(error))}") from error
-    try:
-        child.send(job)
-        async for line in child.lines():
-            message = cleaned(decode(line, GATHER_REPLIES))
-            if isinstance(message, GatherFailed):
-                failure = message.failure
-                kinds = {kind.kind: kind for kind in (BadFileError, UsageError)}
-                raise kinds.get(failure.kind, EngineError)(failure.message, failure.hint)
-            if message is not None:
-                yield message
-            if isinstance(message, Gathered):
-                return
-        status = await child.ended(PATIENCE_S)
-        failure = explain(-signal.SIGKILL if status is None else status, log.tail(), doing="gathering")
-        raise EngineError(failure.message, failure.hint)
-    finally:
-        await child.ended(PATIENCE_S)
 
 
 def _unwritable(path: Path, error: OSError) -> QtuiError:

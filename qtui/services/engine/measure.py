@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from qtui.core.errors import BadFileError, EngineError, MemoryRefusedError, PlanRefusedError, QtuiError, UsageError
 from qtui.core.measure.messages import (
     MEASURE_REPLIES,
     MeasureDone,
@@ -14,12 +13,11 @@ from qtui.core.measure.messages import (
     MeasureJob,
     TextTokenised,
 )
-from qtui.services.engine.one_job import run_job
+from qtui.services.engine.one_job import Worker, run_job
 
-CHILD = "qtui.services.engine.child.measure"
-_KINDS = {
-    kind.kind: kind for kind in (BadFileError, UsageError, EngineError, PlanRefusedError, MemoryRefusedError)
-}  # fmt: skip
+MEASURER = Worker(
+    "qtui.services.engine.child.measure", "measuring", MEASURE_REPLIES, (TextTokenised, MeasureDone), MeasureFailed
+)
 
 
 class ChildMeasurer:
@@ -27,14 +25,6 @@ class ChildMeasurer:
 
     async def run(self, job: MeasureJob) -> AsyncGenerator[MeasureEvent, None]:
         """Do one job in a child; see `core.measure.ports.Measurer`."""
-        ends = (TextTokenised, MeasureDone, MeasureFailed)
-        async with aclosing(run_job(CHILD, job, MEASURE_REPLIES, ends, "measuring")) as replies:
+        async with aclosing(run_job(MEASURER, job)) as replies:
             async for reply in replies:
-                if isinstance(reply, MeasureFailed):
-                    raise _error(reply)
                 yield reply
-
-
-def _error(reply: MeasureFailed) -> QtuiError:
-    failure = reply.failure
-    return _KINDS.get(failure.kind, EngineError)(failure.message, failure.hint)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import signal
 import uuid
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from qtui.core.errors import EngineError
+from qtui.core.errors import EngineError, Failure
 from qtui.core.text import clean
 from qtui.core.wire import cleaned, decode
 from qtui.services.engine.child_process import ChildProcess, python_module
@@ -17,42 +18,64 @@ from qtui.services.engine.logs import ChildLog
 PATIENCE_S = 5.0
 
 
-async def run_job(
-    module: str, job: object, replies: Sequence[type], ends: tuple[type, ...], doing: str
-) -> AsyncGenerator[Any, None]:
-    """Start a module of ours as a child, hand it a job, and yield its replies to the one that ends it.
+class FailedReply(Protocol):
+    """What a child says when it cannot do its job."""
 
-    Closing the iterator early kills the child.
+    @property
+    def failure(self) -> Failure:
+        """Return why."""
+        ...
 
-    Args:
-        module: run with `-m`.
-        job: what it reads, one message.
-        replies: the messages that it may send.
-        ends: those after which nothing comes.
-        doing: what it does, for the sentence when it dies: `measuring`.
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A module of ours that does jobs, and how it talks."""
+
+    module: str
+    """Run with `-m`; it reads one message, the job."""
+    doing: str
+    """What it does, for the sentence when it dies: `measuring`."""
+    replies: Sequence[type]
+    """The messages that it may send."""
+    ends: tuple[type, ...]
+    """Those after which nothing comes."""
+    failed: type[FailedReply]
+    """The one by which it gives up."""
+    saves_s: float = 0.0
+    """Seconds that it has to save what it did when it is stopped, of which the end of its input tells it; 0: it is
+    killed."""
+
+
+async def run_job(worker: Worker, job: object) -> AsyncGenerator[Any, None]:
+    """Start a child, hand it a job, and yield its replies to the one that ends it.
+
+    Closing the iterator early stops the child.
 
     Raises:
+        QtuiError: what the child says of a job that it cannot do.
         EngineError: it cannot be started, or died.
     """
-    log = ChildLog(f"{doing}-{uuid.uuid4().hex[:8]}")
+    log = ChildLog(f"{worker.doing}-{uuid.uuid4().hex[:8]}")
     try:
-        child = await ChildProcess.start(python_module(module), log)
+        child = await ChildProcess.start(python_module(worker.module), log)
     except OSError as error:
         raise EngineError(f"cannot start a process: {clean(str(error))}") from error
-    ended = False
+    ended, patience = False, worker.saves_s or PATIENCE_S
     try:
         child.send(job)
         async for line in child.lines():
-            message = decode(line, replies)
+            message = cleaned(decode(line, worker.replies))
+            ended = isinstance(message, (*worker.ends, worker.failed))
+            if isinstance(message, worker.failed):
+                raise message.failure.as_error()
             if message is not None:
-                ended = isinstance(message, ends)
-                yield cleaned(message)
+                yield message
             if ended:
                 return
-        status = await child.ended(PATIENCE_S)
-        failure = explain(-signal.SIGKILL if status is None else status, log.tail(), doing=doing)
+        status = await child.ended(patience)
+        failure = explain(-signal.SIGKILL if status is None else status, log.tail(), doing=worker.doing)
         raise EngineError(failure.message, failure.hint)
     finally:
-        if not ended:
+        if not ended and not worker.saves_s:
             child.kill()
-        await child.ended(PATIENCE_S)
+        await child.ended(patience)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
-import uuid
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
+from qtui.core.errors import BadFileError, UsageError
 from qtui.core.gguf.names import split_part
 from qtui.core.quantise.messages import (
     QUANTISE_REPLIES,
@@ -23,14 +21,10 @@ from qtui.core.quantise.messages import (
 )
 from qtui.core.quantise.recipe import Recipe, checked
 from qtui.core.text import clean, clean_name
-from qtui.core.wire import cleaned, decode
-from qtui.services.engine.child_process import ChildProcess, python_module
-from qtui.services.engine.crash import explain
-from qtui.services.engine.logs import ChildLog
+from qtui.services.engine.one_job import Worker, run_job
 from qtui.services.engine.part_files import making, place, refuse_target
 
-CHILD = "qtui.services.engine.child.quantise"
-PATIENCE_S = 5.0
+QUANTISER = Worker("qtui.services.engine.child.quantise", "quantising", QUANTISE_REPLIES, (Quantised,), QuantiseFailed)
 
 
 async def predict(source: Path, recipes: Sequence[Recipe]) -> AsyncGenerator[QuantisePlanned]:
@@ -42,13 +36,12 @@ async def predict(source: Path, recipes: Sequence[Recipe]) -> AsyncGenerator[Qua
     """
     job = PredictJob(str(first_shard(source)), tuple(recipes))
     left = len(job.recipes)
-    async with contextlib.aclosing(_run(job)) as events:
-        async for event in events:
+    async with contextlib.aclosing(run_job(QUANTISER, job)) as events:
+        while left:
+            event = await anext(events)
             if isinstance(event, QuantisePlanned):
                 yield event
                 left -= 1
-            if not left:
-                return
 
 
 async def quantise(
@@ -74,7 +67,7 @@ async def quantise(
     last: Quantised | None = None
     with making(target if not recipe.keep_split else results[0], overwrite=overwrite, folder=recipe.keep_split) as part:
         job = QuantiseJob(str(source), str(part), recipe, threads, stem=_stem(target))
-        async with contextlib.aclosing(_run(job)) as events:
+        async with contextlib.aclosing(run_job(QUANTISER, job)) as events:
             async for event in events:
                 if isinstance(event, Quantised):
                     last = event
@@ -173,40 +166,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-async def _run(job: QuantiseJob | PredictJob) -> AsyncGenerator[QuantiseEvent]:
-    """Start the child, hand it the job, and yield what it says until it ends well."""
-    log = ChildLog(f"quantise-{uuid.uuid4().hex[:8]}")
-    try:
-        child = await ChildProcess.start(python_module(CHILD), log)
-    except OSError as error:
-        raise EngineError(f"cannot start a process: {clean(str(error))}") from error
-    ended = False
-    try:
-        child.send(job)
-        async for line in child.lines():
-            message = cleaned(decode(line, QUANTISE_REPLIES))
-            ended = isinstance(message, Quantised | QuantiseFailed)
-            if isinstance(message, QuantiseFailed):
-                raise error_of(message)
-            if message is not None:
-                yield message
-            if ended:
-                return
-        status = await child.ended(PATIENCE_S)
-        if status == 0 and isinstance(job, PredictJob):
-            return
-        failure = explain(-signal.SIGKILL if status is None else status, log.tail(), doing="quantising")
-        raise EngineError(failure.message, failure.hint)
-    finally:
-        if not ended:  # llama.cpp has no way to be stopped here
-            child.kill()
-        await child.ended(PATIENCE_S)
-
-
-def error_of(message: QuantiseFailed) -> QtuiError:
-    """Return a child's failure as the error that it was."""
-    failure = message.failure
-    kinds = {kind.kind: kind for kind in (BadFileError, UsageError, EngineError)}
-    return kinds.get(failure.kind, EngineError)(failure.message, failure.hint)

@@ -28,7 +28,7 @@ from qtui.core.quantise.messages import (
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.text import MIB
 from qtui.core.wire import decode, encode
-from qtui.services.engine.quantise import CHILD, quantise, refuse_same_file
+from qtui.services.engine.quantise import QUANTISER, quantise, refuse_same_file
 
 
 async def made(source: Path, target: Path, kind: str) -> list[QuantiseEvent]:
@@ -120,7 +120,7 @@ async def test_a_killed_child_is_an_error_with_nothing_left(demo_f16: Path, tmp_
 async def test_a_child_whose_parent_is_gone_removes_its_part_and_ends(demo_f16: Path, tmp_path: Path) -> None:
     part = tmp_path / "orphan.part"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", CHILD,
+        sys.executable, "-m", QUANTISER.module,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdin is not None and process.stdout is not None

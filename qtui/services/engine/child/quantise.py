@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
+from qtui.core.errors import EngineError, Failure, QtuiError, UsageError
 from qtui.core.gguf.types import nbytes
 from qtui.core.quantise.messages import (
     PredictJob,
@@ -125,7 +125,7 @@ class Run:
         folder = target.parent
         for failure in (obstacle(planned), no_room(planned.size, shutil.disk_usage(folder).free, str(folder))):
             if failure is not None:
-                raise _error(failure)
+                raise failure.as_error()
         recipe = planned.recipe
         matrix = self._matrix(recipe)
         extras = self._extras(planned.requantised, matrix)
@@ -229,11 +229,6 @@ def file_type(api: Any, name: str) -> int:
         if hasattr(api, prefix + name):
             return int(getattr(api, prefix + name))
     raise UsageError(f"this llama.cpp has no file type {clean_name(name)}", "take another type")
-
-
-def _error(failure: Failure) -> QtuiError:
-    kinds: dict[str, type[QtuiError]] = {kind.kind: kind for kind in (BadFileError, UsageError, EngineError)}
-    return kinds.get(failure.kind, EngineError)(failure.message, failure.hint)
 
 
 def predict(job: PredictJob, native: Native, sender: Sender) -> None:
