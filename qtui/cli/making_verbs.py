@@ -194,7 +194,7 @@ def _plan(context: Context) -> LoadPlan:
 
 def _weigh(context: Context, variant: Variant) -> Weigh | None:
     """Return what tells whether the model fits; None where nobody wants to know."""
-    return None if context.options.force else weigher(context.services.guard, variant)
+    return None if context.options.force else weigher(context.services.guard, context.services.library, variant)
 
 
 def _tool(name: str) -> str:

@@ -44,7 +44,7 @@ class Making(Advising):
             if made and self._models is not None:
                 self._models.look_again()
 
-        weigh = weigher(self._parts.guard, event.variant)
+        weigh = weigher(self._parts.guard, self._parts.library, event.variant)
         folder, measuring = self._folder_for(event.variant), self._parts.made_measuring
         self.push_screen(QuantisePanel(event.variant, workshop, folder, weigh, measuring), closed)
 

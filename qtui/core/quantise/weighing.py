@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from qtui.core.errors import Failure, MemoryRefusedError
+from qtui.core.errors import Failure, QtuiError
 from qtui.core.library.variant import Variant
+from qtui.core.memory.footprint import Pools
 from qtui.core.memory.guard import Guard, refusal
 from qtui.core.memory.plan import LoadPlan
+from qtui.core.ports import Library
 
 UBATCH = 512
 Weigh = Callable[[LoadPlan], Awaitable[Failure | None]]
@@ -20,11 +22,21 @@ def gathering_plan(plan: LoadPlan, ctx_size: int) -> LoadPlan:
     return replace(plan, ctx_size=ctx_size, batch_size=ctx_size, ubatch_size=min(UBATCH, ctx_size), parallel=1)
 
 
-def weigher(guard: Guard, variant: Variant) -> Weigh:
-    """Return what weighs a variant under a plan."""
+def logits_memory(plan: LoadPlan, n_vocab: int) -> Pools:
+    """Return what gathering holds beyond a session: a row of logits for every token, computed and handed over."""
+    return Pools(ram_anonymous=4 * (plan.ubatch_size + plan.batch_size) * n_vocab)
+
+
+def weigher(guard: Guard, library: Library, variant: Variant) -> Weigh:
+    """Return what weighs a variant under a plan for gathering."""
 
     async def weigh(plan: LoadPlan) -> Failure | None:
-        return refusal(variant, await guard.weigh(variant, plan))
+        try:
+            vocabulary = (await library.facts(variant)).vocabulary
+        except QtuiError as error:
+            return Failure.of(error)
+        weighing = await guard.weigh(variant, plan, beside=logits_memory(plan, vocabulary or 0))
+        return refusal(variant, weighing)
 
     return weigh
 
@@ -33,8 +45,8 @@ async def refuse_too_large(weigh: Weigh | None, plan: LoadPlan, ctx_size: int) -
     """Make sure that a model fits for gathering; without `weigh` nothing is asked.
 
     Raises:
-        MemoryRefusedError: it does not.
+        QtuiError: it does not, or cannot be weighed.
     """
     failure = await weigh(gathering_plan(plan, ctx_size)) if weigh is not None else None
     if failure is not None:
-        raise MemoryRefusedError(failure.message, failure.hint)
+        raise failure.as_error()
