@@ -27,6 +27,7 @@ from qtui.ui.panels.compare import ComparePanel
 from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
 from qtui.ui.panels.plan import PlanPanel
+from qtui.ui.panels.quantise import QuantisePanel
 from qtui.ui.places.arena import ArenaPlace
 from qtui.ui.places.ballots import Ballots
 from qtui.ui.places.hub import HubPlace
@@ -35,6 +36,7 @@ from qtui.ui.places.monitor import MonitorPlace
 from qtui.ui.side import Phase
 from qtui.ui.widgets.grouped_table import GroupedTable
 from tests.core.downloads.fake_port import FakeDownloads
+from tests.core.quantise.fake_workshop import FakeWorkshop
 from tests.fake_hub import FakeHub
 from tests.fakes import FakeHashes, FakeSessions, LoadScript, Reply, ScriptedEngine, make_seen
 from tests.ui.stage import LARGE, OTHER, SMALL, Stage, arena, screen_lines, screen_text, sees, told, wait_until
@@ -156,7 +158,9 @@ def nothing_tells_of_the_round(pilot: Pilot[None], telling: re.Pattern[str] = OF
             assert not [row.key for row in found.rows if {*row.mark} & {"A", "B"}]
 
 
-PANELS = {"o": DetailsPanel, "c": ComparePanel, "l": LadderPanel, "p": PlanPanel}
+PANELS = {
+    "o": DetailsPanel, "c": ComparePanel, "l": LadderPanel, "p": PlanPanel, "Q": QuantisePanel,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -166,6 +170,7 @@ async def test_no_place_and_no_panel_tells_of_an_open_round(tmp_path: Path, size
     stage.forecast = KnownRates({path: Speed(22.2, Origin.MEASURED) for path in (SMALL.path, LARGE.path)})
     stage.past = PastRounds(RoundsFile(HistoryFile(tmp_path / "h.sqlite3")), stage.library, keep_report)
     stage.suites, stage.hub, stage.downloads = SuiteFiles(tmp_path), FakeHub(), FakeDownloads()
+    stage.workshop = FakeWorkshop()
     two_answers(stage, 2)
     async with stage.duel().run_test(size=size, notifications=True) as pilot:
         await both_ready(pilot)
@@ -204,6 +209,11 @@ async def test_no_place_and_no_panel_tells_of_an_open_round(tmp_path: Path, size
             assert "40.0" not in screen_text(pilot)
             await pilot.press("escape")
             await wait_until(pilot, lambda: isinstance(pilot.app.screen, ModelsPlace))
+        for key in ("V", "F", "M"):  # rates and what was measured: not while a round is open
+            pilot.app.clear_notifications()
+            await pilot.press(key)
+            await told(pilot, "A blind round is open")
+            assert isinstance(pilot.app.screen, ModelsPlace)
         await pilot.press("2")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, HubPlace))
         nothing_tells_of_the_round(pilot)

@@ -11,7 +11,7 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.weighing import gathering_plan, logits_memory, refuse_too_large, weigher
-from qtui.core.text import GIB, MIB
+from qtui.core.text import GIB
 from tests.fakes import FakeDryRun, FakeLibrary, FakeMachine, ScriptedEngine, make_facts, make_variant
 
 MODEL = make_variant("Tiny", "F16", size=1 * GIB)
