@@ -121,8 +121,7 @@ async def compare(
     columns = [await _column(guard, library, variant, plan(variant), rate=rate, dated=dated) for variant in variants]
     if losses is None:
         return tuple(columns)
-    noted = {each.variant.path: True for each in columns if each.facts is not None and each.facts.imatrix}
-    found = await losses.of(variants, lambda variant: noted.get(variant.path))
+    found = await losses.of(variants)
     return tuple(replace(each, loss=found[each.variant.path]) for each in columns)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from qtui.core.advice.label import Label, label_of
-from qtui.core.advice.loss import Loss, named_imatrix, pruned
+from qtui.core.advice.loss import Loss, pruned, told_imatrix
 from qtui.core.gguf.facts import Facts
 from qtui.core.gguf.names import quant_note
 from qtui.core.library.variant import Variant
@@ -71,8 +71,7 @@ class Candidate:
     @cached_property
     def imatrix(self) -> bool | None:
         """Return whether it was made with an importance matrix."""
-        noted = True if self.facts is not None and self.facts.imatrix else named_imatrix(self.variant)
-        return self.label.imatrix(noted)
+        return self.label.imatrix(told_imatrix(self.variant))
 
     @cached_property
     def shares(self) -> Mapping[str, float]:

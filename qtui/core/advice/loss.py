@@ -122,10 +122,8 @@ class Losses:
         self.setting = settings[0] if settings else None
         """The one setting whose figures stand for variants: two would not be comparable."""
 
-    async def of(
-        self, variants: Sequence[Variant], imatrix: Callable[[Variant], bool | None] = lambda _variant: None
-    ) -> Mapping[Path, Loss]:
-        """Return what each variant loses; `imatrix` tells what headers note of a matrix."""
+    async def of(self, variants: Sequence[Variant]) -> Mapping[Path, Loss]:
+        """Return what each variant loses."""
         measured: Mapping[Path, Quality] = {}
         try:
             measured = await self._measured(variants)
@@ -134,19 +132,18 @@ class Losses:
         return {
             variant.path: _measured(found)
             if (found := measured.get(variant.path)) is not None and found.origin is Origin.MEASURED
-            else self.published(variant, imatrix(variant))
+            else self.published(variant)
             for variant in variants
         }
 
-    def published(self, variant: Variant, noted: bool | None = None) -> Loss:
-        """Return what is published for a variant's quant. `noted`: whether its header notes an importance matrix."""
+    def published(self, variant: Variant) -> Loss:
+        """Return what is published for a variant's quant."""
         label = label_of(variant.quant)
         if label.whole:
             return Loss(note=WHOLE)
         if pruned(variant):
             return Loss(note="experts were taken out of it (REAP): figures of whole models say nothing about it")
-        told = noted if noted is not None else named_imatrix(variant)
-        imatrix = label.imatrix(told)
+        imatrix = label.imatrix(told_imatrix(variant))
         found = self.evidence.find(label, imatrix, KLD, self.setting) if self.setting is not None else None
         if found is None:
             cited = tuple(figure for figure in self.evidence.of_quant(label.text) if KLD in figure.values)[:MOST_CITED]
@@ -158,9 +155,9 @@ class Losses:
         )  # fmt: skip
 
 
-def named_imatrix(variant: Variant) -> bool | None:
-    """Return what a variant's name tells of an importance matrix."""
-    return parse_name(variant.address or variant.path.name, variant.repository).imatrix
+def told_imatrix(variant: Variant) -> bool | None:
+    """Return what a variant's header and name tell of an importance matrix; None: nothing."""
+    return variant.imatrix or parse_name(variant.address or variant.path.name, variant.repository).imatrix
 
 
 def pruned(variant: Variant) -> bool:

@@ -80,8 +80,7 @@ async def advise(
             facts[variant.path] = await sources.library.facts(variant)
         except QtuiError:
             continue
-    noted = {path: True for path, each in facts.items() if each.imatrix}
-    losses = await sources.losses.of(known, lambda variant: noted.get(variant.path))
+    losses = await sources.losses.of(known)
     candidates: list[Candidate] = []
     for weigh in (guard.estimate, guard.weigh):
         candidates = []

@@ -69,6 +69,7 @@ def build_variant(files: Files) -> Variant:
         bits_per_weight=8 * weights / elements if whole and elements and None not in sizes else None,
         context_length=first.context_length,
         layers=first.layers,
+        imatrix=any(record.imatrix for record in records),
         source=files.source,
         complete=files.shards.complete and total == len(files.shards.paths),
         problem=problem or quant_note(quant),

@@ -29,6 +29,8 @@ class FileRecord:
     layers: int | None = None
     shard_count: int = 1
     """How many files belong together, as the header says."""
+    imatrix: bool = False
+    """It notes the importance matrix that it was made with."""
     problem: str = ""
     """Why the file cannot be loaded; then the rest may be missing."""
     header_hash: str = ""
@@ -57,13 +59,15 @@ class FileRecord:
             if value is None and "None" in str(field.type):
                 known[field.name] = None
                 continue
-            if type(value) is not (int if str(field.type).startswith("int") else str):
+            if type(value) is not _KINDS.get(str(field.type).split(" ")[0], str):
                 raise TypeError(f"{field.name}: {value!r}")
             known[field.name] = Role(str(value)) if field.name == "role" else value
         return FileRecord(**known)
 
 
 _DEFAULT = FileRecord()
+_KINDS: Mapping[str, type] = {"int": int, "bool": bool}
+"""Of the fields' types as they are written; the others are texts."""
 
 
 def record_of(header: Header) -> FileRecord:
@@ -85,5 +89,6 @@ def record_of(header: Header) -> FileRecord:
         context_length=facts.context_length,
         layers=facts.layers,
         shard_count=facts.split[1] if facts.split else 1,
+        imatrix=bool(facts.imatrix),
         problem=f"truncated: {missing} of {header.needed_size} bytes are missing" if missing else "",
     )

@@ -59,6 +59,8 @@ class Variant:
     context_length: int | None = None
     """Tokens that the model was trained to."""
     layers: int | None = None
+    imatrix: bool = False
+    """A header notes the importance matrix that it was made with; what does not may have been made with one too."""
     source: str = ""
     """Where it lies: `HF cache`, or the folder that was scanned."""
     complete: bool = True

@@ -19,7 +19,7 @@ from qtui.services.files import write_atomic
 from qtui.services.library.walk import Found
 from qtui.services.paths import cache_dir, cache_path
 
-VERSION = 2
+VERSION = 3
 FILE = "headers.json"
 MAX_ENTRIES = 50_000
 

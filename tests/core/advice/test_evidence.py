@@ -122,19 +122,18 @@ def test_a_label_is_taken_apart(name: str, stock: str, beside: str, width: int |
     ("quant", "noted", "level", "note"),
     [
         ("Q4_K_M", True, 0.028152, ""),
-        ("Q4_K_M", False, 0.031273, ""),
-        ("Q4_K_M", None, 0.031273, "the worse of both figures"),
-        ("i1-Q4_K_M", None, 0.028152, ""),
-        ("IQ4_XS", None, 0.036334, "made with an importance matrix"),
-        ("IQ2_XXS", None, 0.812022, ""),
+        ("Q4_K_M", False, 0.031273, "the worse of both figures"),
+        ("i1-Q4_K_M", False, 0.028152, ""),
+        ("IQ4_XS", False, 0.036334, "made with an importance matrix"),
+        ("IQ2_XXS", False, 0.812022, ""),
         ("Q6_K", True, 0.005452, "made without an importance matrix"),
         ("Q8_0", True, 0.001355, ""),
     ],
 )
 async def test_a_quant_has_the_figure_of_its_own_kind(
-    shipped: Evidence, quant: str, noted: bool | None, level: float, note: str
+    shipped: Evidence, quant: str, noted: bool, level: float, note: str
 ) -> None:
-    quality = Losses(shipped).published(make_variant(quant=quant), noted)
+    quality = Losses(shipped).published(make_variant(quant=quant, imatrix=noted))
     assert quality.origin is Origin.PUBLISHED and quality.kl_divergence == level
     assert note in quality.note and bool(note) == bool(quality.note)
     assert "LLaMA 3 8B" in quality.sentence and "not your model" in quality.sentence and "°" in quality.sentence

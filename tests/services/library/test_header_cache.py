@@ -15,7 +15,7 @@ from qtui.services.library.header_cache import FILE, VERSION, HeaderCache
 from qtui.services.library.walk import Found
 from qtui.services.paths import cache_dir
 
-RECORD = FileRecord("llama", "Tiny", "Q8_0", Role.MODEL, 100, None, 4096, 16, 1, "truncated")
+RECORD = FileRecord("llama", "Tiny", "Q8_0", Role.MODEL, 100, None, 4096, 16, 1, True, "truncated")
 FOUND = Found(Path("/m/a.gguf"), 1000, 5_000_000_001, 1, 2, "/m", Path("/m"))
 
 
