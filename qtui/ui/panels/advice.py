@@ -32,7 +32,7 @@ from qtui.core.text import GIB
 from qtui.ui.advice_messages import AdviceTold, WishesChanged
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.present.advice import (
     COLUMNS,
     MARK_WIDTH,
@@ -68,7 +68,7 @@ class Asked:
     forecast: Forecast | None
 
 
-class Advisory(Panel[Variant]):
+class Advisory(TablePanel[Variant]):
     """A panel over a run of advice."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "advice.tcss"]
@@ -179,14 +179,6 @@ class AdvicePanel(Advisory):
         """Go to the variant under the cursor."""
         each = advised(self.advice, self.query_one(GroupedTable).key)
         self.dismiss(each.candidate.variant if each is not None else None)
-
-    def action_cursor(self, step: int) -> None:
-        """Move to another variant."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last variant."""
-        self.query_one(GroupedTable).move_edge(direction)
 
     def action_read(self, step: int) -> None:
         """Scroll what is said of the variant."""

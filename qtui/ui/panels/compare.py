@@ -82,10 +82,6 @@ class ComparePanel(Panel[None]):
         self.query_one(".box").border_title = name(f"Compare: differences to {chosen.title}", limit=60)
         self._draw()
 
-    def action_scroll(self, step: int) -> None:
-        """Scroll."""
-        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)
-
     def action_put(self) -> None:
         """Put the first and the chosen variant into the Arena."""
         self.post_message(PutOnSide("A", self._variants[0]))

@@ -59,20 +59,3 @@ class DetailsPanel(Panel[None]):
             self.query_one(Static).update(Content("\n").join(fact_lines(self._variant, event.facts)))
         elif event.failure is not None:
             self.query_one(Static).update(failure_text(event.failure))
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll by pages."""
-        box = self.query_one(VerticalScroll)
-        box.scroll_relative(y=pages * max(1, box.size.height - 1), animate=False)
-
-    def action_edge(self, direction: int) -> None:
-        """Scroll to the beginning (negative) or the end."""
-        box = self.query_one(VerticalScroll)
-        if direction < 0:
-            box.scroll_home(animate=False)
-        else:
-            box.scroll_end(animate=False)

@@ -92,15 +92,6 @@ class DiffPanel(Panel[ExchangeMeasured]):
         """Close it; what is being measured is stopped."""
         self.dismiss(self._work.measured)
 
-    def action_scroll(self, lines: int) -> None:
-        """Scroll both answers by lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll both answers by pages."""
-        answers = self.query_one(VerticalScroll)
-        answers.scroll_relative(y=pages * max(1, answers.size.height - 1), animate=False)
-
     # What happens
 
     def _begin(self, exchange: Exchange) -> None:

@@ -19,7 +19,7 @@ from qtui.core.errors import QtuiError
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import DownloadsHappened
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.present.downloads import COLUMNS, LEGEND, MARK_WIDTH, download_lines, download_rows
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
@@ -28,7 +28,7 @@ DRAW_S = 0.1
 """What happens is gathered so long before it is drawn."""
 
 
-class DownloadsPanel(Panel[None]):
+class DownloadsPanel(TablePanel[None]):
     """Shows the queue of this qtui while it is worked off, and changes it."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "downloads.tcss"]
@@ -58,14 +58,6 @@ class DownloadsPanel(Panel[None]):
         self._follow()
 
     # What can be done
-
-    def action_cursor(self, step: int) -> None:
-        """Move to another download."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last download."""
-        self.query_one(GroupedTable).move_edge(direction)
 
     def action_pause(self) -> None:
         """Pause the download, or let it go on."""

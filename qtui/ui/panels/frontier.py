@@ -54,14 +54,6 @@ class FrontierPanel(Advisory):
         point = self._point(self.points)
         self.dismiss(point.candidate.variant if point is not None else None)
 
-    def action_cursor(self, step: int) -> None:
-        """Move to another variant."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last variant."""
-        self.query_one(GroupedTable).move_edge(direction)
-
     @on(GroupedTable.Highlighted)
     def show_point(self) -> None:
         """Show what is said of the variant under the cursor."""

@@ -48,7 +48,7 @@ class HelpPanel(Panel[None]):
 
     def on_mount(self) -> None:
         """Read the pages."""
-        self.query_one(".page", VerticalScroll).focus()
+        self.reading.focus()
         self.query_one(KeyLine).show_commands(shown([Where.HELP]))
         self._read()
 
@@ -57,25 +57,6 @@ class HelpPanel(Panel[None]):
         if self._pages:
             self._shown = (self._shown + step) % len(self._pages)
             self._draw()
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
-        self._page.scroll_relative(y=lines, animate=False)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll by pages."""
-        self._page.scroll_relative(y=pages * max(1, self._page.size.height - 1), animate=False)
-
-    def action_edge(self, direction: int) -> None:
-        """Scroll to the beginning (negative) or the end."""
-        if direction < 0:
-            self._page.scroll_home(animate=False)
-        else:
-            self._page.scroll_end(animate=False)
-
-    @property
-    def _page(self) -> VerticalScroll:
-        return self.query_one(".page", VerticalScroll)
 
     @work(exclusive=True, group="read")
     async def _read(self) -> None:
@@ -92,10 +73,10 @@ class HelpPanel(Panel[None]):
             Content(" ").join(map(Content.styled, titles, styles))
             if titles else Content("There are no help pages here.")
         )  # fmt: skip
-        await self._page.remove_children()
+        await self.reading.remove_children()
         if self._pages:
             text = AnswerText()
-            await self._page.mount(text)
+            await self.reading.mount(text)
             text.write(self._pages[self._shown].flowing)
             text.close()
-            self._page.scroll_home(animate=False)
+            self.reading.scroll_home(animate=False)

@@ -20,7 +20,7 @@ from qtui.core.errors import Failure, QtuiError
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.history_messages import ReopenRound, RoundDeleted, RoundsFound
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.present.history import (
     COLUMNS,
     EMPTY,
@@ -39,7 +39,7 @@ OF_ONE = frozenset({"history.reopen", "history.markdown", "history.html", "histo
 """Commands that need a round."""
 
 
-class HistoryPanel(Panel[None]):
+class HistoryPanel(TablePanel[None]):
     """Shows what is kept of rounds, newest first."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "history.tcss"]
@@ -100,19 +100,6 @@ class HistoryPanel(Panel[None]):
         """Show all rounds again."""
         self.query_one(Input).value = ""
         self.query_one(GroupedTable).focus()
-
-    def action_cursor(self, step: int) -> None:
-        """Move to another round."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last round."""
-        self.query_one(GroupedTable).move_edge(direction)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll the round under the cursor."""
-        reading = self.query_one(VerticalScroll)
-        reading.scroll_relative(y=pages * max(1, reading.size.height - 1), animate=False)
 
     def action_reopen(self) -> None:
         """Put the round into the Arena."""

@@ -24,7 +24,7 @@ from qtui.core.memory.verdict import Headroom
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import LadderClimbed, UsePlan
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.present.ladder import LEGEND, MARK_WIDTH, Key, cell_line, ladder_columns, ladder_rows, room_line
 from qtui.ui.present.words import name
 from qtui.ui.widgets.grouped_table import GroupedTable
@@ -36,7 +36,7 @@ LOOK_S = 3.0
 """How often is looked whether free memory has moved."""
 
 
-class LadderPanel(Panel[None]):
+class LadderPanel(TablePanel[None]):
     """Weighs the variants on every rung: at once by the closed form, then by llama.cpp; again when memory moves."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "ladder.tcss"]
@@ -76,14 +76,6 @@ class LadderPanel(Panel[None]):
         self.query_one(KeyLine).show_commands(shown([Where.LADDER]))
 
     # What can be done
-
-    def action_cursor(self, step: int) -> None:
-        """Move to another variant."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last variant."""
-        self.query_one(GroupedTable).move_edge(direction)
 
     def action_context(self, step: int) -> None:
         """Choose a smaller or larger context."""

@@ -24,7 +24,7 @@ from qtui.core.measure.wished import Measures, Wished
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.measure_messages import MeasureHappened
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.present.measure import (
     COLUMNS,
     MARK_WIDTH,
@@ -44,7 +44,7 @@ _PROMPTS = {"text": "mixed, demo, or a text file; empty: what suits the model", 
 MOST_CHUNKS = 1 << 20
 
 
-class MeasurePanel(Panel[bool]):
+class MeasurePanel(TablePanel[bool]):
     """Measures variants of one model while it is open; its answer is whether anything was measured.
 
     Args:
@@ -100,14 +100,6 @@ class MeasurePanel(Panel[bool]):
         return self._work is None or action in ("leave", "cursor", "edge")
 
     # What can be done
-
-    def action_cursor(self, step: int) -> None:
-        """Move to another variant."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last variant."""
-        self.query_one(GroupedTable).move_edge(direction)
 
     def action_choose(self) -> None:
         """Measure the variant under the cursor, or leave it out."""

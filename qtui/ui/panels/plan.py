@@ -90,14 +90,6 @@ class PlanPanel(WeighingPanel):
 
     # What can be done
 
-    def action_cursor(self, step: int) -> None:
-        """Move the cursor."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move the cursor to the first or last field."""
-        self.query_one(GroupedTable).move_edge(direction)
-
     def action_change(self, direction: int) -> None:
         """Take the next or previous value of the field under the cursor."""
         field = self._field

@@ -20,7 +20,7 @@ from qtui.core.memory.plan_ranges import Around
 from qtui.core.memory.speed import Speed
 from qtui.core.plan_draft import PlanDraft
 from qtui.ui.pacer import HOPELESS
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.plan_messages import AroundKnown, PlanEffect, PlanPaced, PlanProposed
 
 REST_S = 0.1
@@ -41,7 +41,7 @@ class Weighers:
     """None: no adapters and projectors are looked for."""
 
 
-class WeighingPanel(Panel[None]):
+class WeighingPanel(TablePanel[None]):
     """A panel in which a plan is edited. `draw` shows what is known by now."""
 
     def __init__(self, *, current: CurrentPlan, variant: Variant | None, around: Around, weighers: Weighers) -> None:

@@ -27,7 +27,7 @@ from qtui.core.quantise.types import OFFERED
 from qtui.core.quantise.weighing import Weigh
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.present.quantise import (
     COLUMNS,
     MARK_WIDTH,
@@ -57,7 +57,7 @@ _PROMPTS = {
 }
 
 
-class QuantisePanel(Panel[bool]):
+class QuantisePanel(TablePanel[bool]):
     """Makes a quant of one variant while it is open; its answer is whether anything was made."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["panel.tcss", "quantise.tcss"]
@@ -139,14 +139,6 @@ class QuantisePanel(Panel[bool]):
         self.query_one(KeyLine).show_commands(commands)
 
     # What can be done
-
-    def action_cursor(self, step: int) -> None:
-        """Move to another type."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last type."""
-        self.query_one(GroupedTable).move_edge(direction)
 
     def action_matrix(self) -> None:
         """Type the file of a matrix."""

@@ -20,7 +20,7 @@ from qtui.core.duel.suite.shelf import Listed, SuiteShelf, list_suites
 from qtui.core.errors import QtuiError
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
-from qtui.ui.panels.panel import Panel
+from qtui.ui.panels.panel import TablePanel
 from qtui.ui.present.suites import (
     COLUMNS,
     COVERED,
@@ -37,7 +37,7 @@ from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
 
 
-class SuitesPanel(Panel[None]):
+class SuitesPanel(TablePanel[None]):
     """Lists suites, and shows the run of one.
 
     Args:
@@ -88,19 +88,6 @@ class SuitesPanel(Panel[None]):
         self._draw()
 
     # What can be done
-
-    def action_cursor(self, step: int) -> None:
-        """Move to another suite."""
-        self.query_one(GroupedTable).move(step)
-
-    def action_edge(self, direction: int) -> None:
-        """Move to the first or last suite."""
-        self.query_one(GroupedTable).move_edge(direction)
-
-    def action_page(self, pages: int) -> None:
-        """Scroll what is said of the suite."""
-        reading = self.query_one(VerticalScroll)
-        reading.scroll_relative(y=pages * max(1, reading.size.height - 1), animate=False)
 
     def action_start(self) -> None:
         """Run the suite under the cursor on both sides, or say why that cannot be."""
