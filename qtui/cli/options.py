@@ -62,8 +62,9 @@ def size(text: str) -> int:
 
 
 def sizes(text: str) -> tuple[int, ...]:
-    """Convert one size per graphics card, divided by commas."""
-    return tuple(size(part) for part in text.split(","))
+    """Convert one size per graphics card, divided by commas; a single 0 is no card."""
+    found = tuple(size(part) for part in text.split(","))
+    return () if found == (0,) else found
 
 
 def gpu_layers(text: str) -> int:
@@ -219,5 +220,5 @@ def add_simulated(parser: ArgumentParser) -> None:
     group.add_argument("--ram", metavar="SIZE", type=size, help="as if this much RAM were free")
     group.add_argument(
         "--vram", metavar="SIZE[,SIZE]", type=sizes,
-        help="as if this much were free on each GPU; so many GPUs are taken to be there",
+        help="as if this much were free on each GPU, and so many were there; 0: none",
     )  # fmt: skip

@@ -107,6 +107,9 @@ def test_auto_gives_the_best_plan_and_one_line_per_choice(zoo: World) -> None:
 
 
 def test_auto_says_when_nothing_fits(zoo: World) -> None:
+    bare = zoo.run("fit", file("llama3.1-8b"), "--ram", "32G", "--vram", "0", "--json").json
+    assert bare["headroom"]["vram"] == bare["pools"]["vram"] == [] and bare["plan"]["n_gpu_layers"] == 0
+    assert bare["verdict"] == "fits"
     arguments = ("fit", "--auto", file("gemma3-27b"), "--ram", "6G", "--vram", "2G")
     body = zoo.run(*arguments, "--json").json
     assert (body["proposed"], body["reasons"], body["verdict"]) == (False, [], "too_big")

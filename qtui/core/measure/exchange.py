@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from qtui.core.duel.run import RoundEnded
 from qtui.core.duel.side import SideResult
 from qtui.core.engines import EngineKind, engine_kind
-from qtui.core.errors import EngineError, MemoryRefusedError, PlanRefusedError, UsageError
+from qtui.core.errors import EngineError, MemoryRefusedError, UsageError
 from qtui.core.events import LoadProgressed
 from qtui.core.library.variant import Variant
 from qtui.core.measure.base_file import LEAST_CONTEXT, file_bytes
@@ -217,7 +217,7 @@ class ExchangeMeasuring:
         if failure is None:
             return weighing.plan
         if failure.kind != "memory":
-            raise PlanRefusedError(failure.message, failure.hint)
+            raise failure.as_error()
         if weighing.fitting is None:
             raise MemoryRefusedError(failure.message, "end the session of a side in Monitor, then measure again")
         return weighing.fitting

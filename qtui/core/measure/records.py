@@ -83,8 +83,9 @@ class MeasureRecord:
 
     @property
     def ground(self) -> str:
-        """Return what numbers must share to be compared: reference, text and size of the chunks."""
-        return f"{self.reference.hash or self.reference.path} {self.text.sha256} {self.n_ctx}"
+        """Return what numbers must share to be compared: reference, the part of the text, build of llama.cpp."""
+        reference = self.reference.hash or self.reference.path
+        return f"{reference} {self.text.sha256} {self.chunks} x {self.n_ctx} {self.build}"
 
     @property
     def band(self) -> Band | None:

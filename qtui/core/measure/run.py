@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass, field, replace
 
 from qtui.core.duel.storage import Hashes
-from qtui.core.errors import EngineError, Failure, MemoryRefusedError, QtuiError
+from qtui.core.errors import EngineError, Failure, QtuiError
 from qtui.core.events import LoadProgressed
 from qtui.core.library.variant import Variant
 from qtui.core.measure import room
@@ -37,6 +37,7 @@ from qtui.core.measure.scores import LEAST_TOKENS, ChunkScores, rate_of, scores_
 from qtui.core.memory.guard import Guard, refusal
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Described
+from qtui.core.text import clean_name
 
 REFERENCE = "reference"
 """The name of its scores on the desk; others are named by their files' hashes."""
@@ -87,6 +88,13 @@ class _Work:
         """Return how many models are computed."""
         return len(self.request.variants) + (self.request.reference is not None)
 
+    def without(self, variants: Collection[Variant]) -> _Work:
+        """Return it without some of its variants."""
+        pairs = zip(self.request.variants, self.ready.files, strict=True)
+        left = [(variant, file) for variant, file in pairs if variant not in variants]
+        request = replace(self.request, variants=tuple(variant for variant, _ in left))
+        return replace(self, request=request, ready=replace(self.ready, files=tuple(file for _, file in left)))
+
 
 class Measuring:
     """One measurement. `stop`, the call or the event, ends it; what was measured by then is told and kept."""
@@ -112,17 +120,18 @@ class Measuring:
         key = request.key(ready.reference.hash or ready.reference.path, ready.chunks, info.build)
         yield TextTaken(ready.text, ready.n_ctx, ready.chunks, ready.notes)
         desk = await self._means.workspace.open(key, request.logits or request.save, fresh=request.fresh)
-        done = False
+        done, failed = False, False
         ended: MeasureEnded | None = None
         try:
             work = _Work(request, ready, desk, key, info.build)
             async with contextlib.aclosing(self._passes(work)) as events:
                 async for event in events:
+                    failed = failed or isinstance(event, VariantFailed)
                     if isinstance(event, MeasureEnded):
                         ended = event
                     else:
                         yield event
-            done = ended is not None and not ended.stopped
+            done = ended is not None and not ended.stopped and not failed
         finally:
             kept = await asyncio.shield(desk.close(done=done))
         if ended is not None:
@@ -130,7 +139,11 @@ class Measuring:
 
     async def _passes(self, work: _Work) -> AsyncGenerator[MeasureRunEvent, None]:
         """Compute the reference, then the variants."""
-        ready, own = work.ready, None
+        lacking = await self._lacking(work)
+        for variant, failure in lacking.items():
+            yield VariantFailed(variant, failure)
+        work, own = work.without(lacking), None
+        ready = work.ready
         if work.request.reference is not None:
             one = _Pass(work.request.reference, REFERENCE, 1, reference=True)
             async with contextlib.aclosing(self._reference(one, work)) as events:
@@ -145,7 +158,7 @@ class Measuring:
         for number, (variant, file) in enumerate(zip(work.request.variants, ready.files, strict=True), first):
             if self._stop.is_set():
                 break
-            one = _Pass(variant, file.hash or file.path, number)
+            one = _Pass(variant, _name(file), number)
             try:
                 async with contextlib.aclosing(self._compare(one, work)) as events:
                     async for event in events:
@@ -159,22 +172,43 @@ class Measuring:
                 yield VariantMeasured(variant, record, await self._keep(record))
         yield MeasureEnded(tuple(records), own, stopped=self._stop.is_set())
 
-    async def _resume_reference(self, one: _Pass, ready: Ready, desk: Desk) -> int:
+    async def _lacking(self, work: _Work) -> dict[Variant, Failure]:
+        """Return the variants that would be refused, before hours are spent on their reference.
+
+        Raises:
+            QtuiError: all of them would be.
+        """
+        found: dict[Variant, Failure] = {}
+        for variant, file in zip(work.request.variants, work.ready.files, strict=True):
+            if len(await work.desk.chunks(_name(file))) < work.ready.chunks:
+                try:
+                    await self._weighed(variant, work)
+                except QtuiError as error:
+                    found[variant] = Failure.of(error)
+        if len(found) == len(set(work.request.variants)):
+            raise next(iter(found.values())).as_error()
+        return found
+
+    async def _resume_reference(self, one: _Pass, work: _Work) -> int:
         """Return how many chunks of the reference are there whole, logits and scores; the scores are taken.
 
         Raises:
             QtuiError: the file to write is there, and is of something else.
         """
+        ready, desk = work.ready, work.desk
         stored = await desk.stored()
-        kept = list(await desk.chunks(REFERENCE))
-        if stored is None or (stored.head.n_ctx, stored.head.n_vocab, stored.head.n_chunk, stored.head.digest) != (
-            ready.n_ctx, ready.n_vocab, ready.chunks, ready.digest,
-        ):  # fmt: skip
-            kept = []
-        else:
-            kept = kept[: stored.head.whole_chunks(stored.size)]
-        one.chunks = kept
-        return len(kept)
+        if stored is None:
+            return 0
+        head = stored.head
+        wanted = (ready.n_ctx, ready.n_vocab, ready.chunks, ready.digest)
+        if (head.n_ctx, head.n_vocab, head.n_chunk, head.digest) == wanted:
+            one.chunks = list(await desk.chunks(REFERENCE))[: head.whole_chunks(stored.size)]
+        elif work.request.save:
+            raise QtuiError(
+                f"{clean_name(work.request.save)} holds other logits: {head.n_chunk} chunks of {head.n_ctx} tokens",
+                "choose another name, or delete it first",
+            )
+        return len(one.chunks)
 
     async def _room(self, ready: Ready, desk: Desk, done: int) -> AsyncGenerator[MeasureRunEvent, None]:
         """Make sure that the logits have room on their disk.
@@ -193,7 +227,7 @@ class Measuring:
         """Write the logits that are not there yet, once it is known that they have room."""
         ready, text = work.ready, work.request.text
         assert text is not None
-        done = await self._resume_reference(one, ready, work.desk)
+        done = await self._resume_reference(one, work)
         async for planned in self._room(ready, work.desk, done):
             yield planned
         job = MeasureJob(
@@ -248,7 +282,7 @@ class Measuring:
         """Return the plan as it is used, once the guard agrees.
 
         Raises:
-            MemoryRefusedError: there is not enough memory.
+            QtuiError: there is not enough memory, or the plan is refused.
         """
         guard, plan = self._means.guard, work.plan
         resolved = await guard.resolve(variant, plan)
@@ -256,7 +290,7 @@ class Measuring:
         weighing = await guard.weigh(variant, plan, beside=beside)
         failure = None if work.request.force else refusal(variant, weighing)
         if failure is not None:
-            raise MemoryRefusedError(failure.message, failure.hint)
+            raise failure.as_error()
         return weighing.plan
 
     def _record(self, one: _Pass, work: _Work, file: MeasuredFile) -> MeasureRecord | None:
@@ -280,6 +314,11 @@ class Measuring:
         except QtuiError as error:
             return error.message
         return ""
+
+
+def _name(file: MeasuredFile) -> str:
+    """Return the name of a variant's scores on the desk."""
+    return file.hash or file.path
 
 
 async def until(stop: asyncio.Event, events: AsyncGenerator[MeasureEvent, None]) -> AsyncGenerator[MeasureEvent, None]:

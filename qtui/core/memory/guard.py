@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -71,7 +72,9 @@ class Guard:
         room = self._simulated
         if room is not None:
             room = replace(room, margin_ram=free, margin_vram=(free,) * len(room.free_vram))
-        return Guard(self._footprints, self._machine, self._engine, Margins(free, free), room)
+        other = copy(self)
+        other.margins, other._simulated = Margins(free, free), room
+        return other
 
     async def resolve(self, variant: Variant, plan: LoadPlan) -> LoadPlan:
         """Return the plan with what is automatic resolved for this file, machine and engine."""

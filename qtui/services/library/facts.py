@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-
 from qtui.core.errors import BadFileError
 from qtui.core.gguf.facts import Facts, facts_of
 from qtui.core.gguf.reader import read_header
 from qtui.core.library.variant import Variant
 from qtui.core.text import clean_name
+from qtui.services.library.remembered import Remembered
 from qtui.services.library.source import FileSource, read_file_header
 
 KEPT = 32
 """Facts hold up to 2 MB of metadata each."""
-
-Stamp = tuple[tuple[str, int, int], ...]
-"""(path, size, mtime in ns) of every shard."""
 
 
 def variant_facts(variant: Variant) -> Facts:
@@ -38,8 +33,7 @@ class FactsCache:
     """Facts of the variants that were looked at last, while their files stay as they are; threads may share it."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Stamp, Facts] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known = Remembered[Facts](KEPT)
 
     def read(self, variant: Variant) -> Facts:
         """Return the facts of a variant, from its files where they are not known.
@@ -47,27 +41,4 @@ class FactsCache:
         Raises:
             BadFileError: as `variant_facts`.
         """
-        stamp = _stamp(variant)
-        with self._lock:
-            if stamp is not None and stamp in self._known:
-                self._known.move_to_end(stamp)
-                return self._known[stamp]
-        facts = variant_facts(variant)
-        with self._lock:
-            if stamp is not None:
-                self._known[stamp] = facts
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        return facts
-
-
-def _stamp(variant: Variant) -> Stamp | None:
-    """Return what tells whether the files are still the same; None where one cannot be looked at."""
-    found = []
-    for path in variant.shards or (variant.path,):
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            return None
-        found.append((str(path), status.st_size, status.st_mtime_ns))
-    return tuple(found)
+        return self._known.get(variant.shards or (variant.path,), lambda: variant_facts(variant))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections import OrderedDict
 from pathlib import Path
 
 from qtui.core.errors import BadFileError
@@ -14,6 +12,7 @@ from qtui.core.memory.closed_form.table import ModelTable, model_table
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.side_files import SideFile, SideFiles
 from qtui.core.text import clean_name
+from qtui.services.library.remembered import Remembered
 from qtui.services.library.source import FileSource, read_file_header
 
 KEPT = 256
@@ -21,16 +20,12 @@ KEPT = 256
 ALIGNMENT = 32
 A, B, SKIPPED = ".lora_a", ".lora_b", "_norm.weight"
 
-Stamp = tuple[tuple[str, int, int], ...]
-"""(path, size, mtime in ns) of every shard."""
-
 
 class LocalTables:
     """Implements `core.ports.Tables` over files on this machine."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Stamp, ModelTable] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known = Remembered[ModelTable](KEPT)
 
     async def table(self, variant: Variant) -> ModelTable:
         """Return the table of a variant; see `core.ports.Tables`."""
@@ -46,18 +41,7 @@ class LocalTables:
             raise BadFileError(
                 f"{len(paths)} of {variant.shard_count} shards of {variant.title} are here", "Fetch the others first."
             )
-        stamp = _stamp(paths)
-        with self._lock:
-            if stamp is not None and stamp in self._known:
-                self._known.move_to_end(stamp)
-                return self._known[stamp]
-        table = _read(paths)
-        with self._lock:
-            if stamp is not None:
-                self._known[stamp] = table
-            while len(self._known) > KEPT:
-                self._known.popitem(last=False)
-        return table
+        return self._known.get(paths, lambda: _read(paths))
 
 
 def side_file(path: Path) -> SideFile:
@@ -111,15 +95,3 @@ def _read(paths: tuple[Path, ...]) -> ModelTable:
             return model_table([read_header(source), *rest], source)
         except BadFileError as error:
             raise BadFileError(f"{clean_name(first.name)}: {error.message}", error.hint) from error
-
-
-def _stamp(paths: tuple[Path, ...]) -> Stamp | None:
-    """Return what tells whether the files are still the same; None where one cannot be looked at."""
-    found = []
-    for path in paths:
-        try:
-            status = path.stat()
-        except (OSError, ValueError):
-            return None
-        found.append((str(path), status.st_size, status.st_mtime_ns))
-    return tuple(found)

@@ -76,3 +76,10 @@ async def test_of_several_the_one_counts_that_its_model_can_be_compared_by() -> 
     assert alone[Q4_FILE.path].record == newer
     bare = record_of(scores=replace(SCORES, kl_divergence=None))
     assert (await Qualities(Kept(bare), Named(HASHES)).of([Q4_FILE]))[Q4_FILE.path] is UNKNOWN
+
+
+def test_only_the_same_part_of_the_text_by_the_same_build_is_compared() -> None:
+    one = record_of()
+    assert one.ground == record_of(Q4, 0.2).ground
+    for other in (replace(one, chunks=3), replace(one, n_ctx=256), replace(one, build="0.6.0")):
+        assert other.ground != one.ground

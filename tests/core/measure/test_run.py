@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qtui.core.errors import BadFileError, EngineError, MemoryRefusedError, QtuiError, UsageError
+from qtui.core.errors import BadFileError, EngineError, MemoryRefusedError, PlanRefusedError, QtuiError, UsageError
 from qtui.core.measure.events import (
     LogitsPlanned,
     MeasureEnded,
@@ -22,11 +22,13 @@ from qtui.core.measure.events import (
 from qtui.core.measure.request import MeasureRequest, best_reference, default_text, same_model
 from qtui.core.measure.run import Measuring
 from qtui.core.measure.words import clipped_words, measured_numbers, progress_words
+from qtui.core.memory.footprints import Footprints
+from qtui.core.memory.guard import Guard
 from qtui.services.history import HistoryFile
 from qtui.services.measure_files import FolderDesk, MeasureFolder
 from qtui.services.measurements import MeasurementsFile
 from tests.core.measure.scripted import BIG, KLDS, SMALL, TEXT, TINY, ScriptedMeasurer, means_of, named
-from tests.fakes import FakeMachine, make_variant
+from tests.fakes import FakeDryRun, FakeMachine, make_variant
 
 REQUEST = MeasureRequest((SMALL, TINY), TEXT, BIG)
 
@@ -228,6 +230,47 @@ async def test_what_does_not_fit_is_refused_and_the_rest_goes_on(folder: Measure
         "the model computes no numbers (NaN)"
     ]
     assert [event.variant for event in events if isinstance(event, VariantMeasured)] == [TINY]
+
+
+async def test_what_does_not_fit_is_told_before_the_reference_is_computed(folder: MeasureFolder) -> None:
+    measurer = ScriptedMeasurer()
+    means = means_of(measurer, folder)
+    dry_run = FakeDryRun()
+    dry_run.errors[SMALL.path] = PlanRefusedError("this llama.cpp does not know it")
+    guard = Guard(Footprints(dry_run), FakeMachine(), means.engine)
+    events = await events_of(Measuring(replace(means, guard=guard)), REQUEST)
+    place = next(place for place, event in enumerate(events) if isinstance(event, VariantFailed))
+    assert place < next(place for place, event in enumerate(events) if isinstance(event, PassBegan))
+    journal = [(task, name) for task, name, _ in measurer.journal[3:]]
+    assert journal == [("reference", named(BIG)), ("compare", named(TINY))]
+    assert [(one.number, one.passes) for one in events if isinstance(one, PassBegan)] == [(1, 2), (2, 2)]
+    assert [record.subject.quant for record in end_of(events).records] == ["Q2_K"]
+    alone = replace(REQUEST, variants=(SMALL,))
+    with pytest.raises(PlanRefusedError, match="does not know it"):
+        await events_of(Measuring(replace(means, guard=guard)), alone)
+    assert len(measurer.journal) == 3 + 2 + 2, "only the tokens were counted"
+
+
+async def test_logits_stay_where_a_variant_failed(tmp_path: Path) -> None:
+    small = MeasureFolder(tmp_path / "measure", kept_bytes=10)
+    failing = ScriptedMeasurer(failing={SMALL.path: EngineError("the engine died")})
+    ended = end_of(await events_of(Measuring(means_of(failing, small))))
+    assert "goes on from there" in ended.kept
+    again = ScriptedMeasurer()
+    ended = end_of(await events_of(Measuring(means_of(again, small))))
+    assert [(task, done) for task, _, done in again.journal[3:]] == [("compare", 1)], "neither reference nor Q2_K anew"
+    assert len(ended.records) == 2 and "are removed" in ended.kept
+
+
+async def test_logits_of_another_measurement_are_not_written_over(folder: MeasureFolder, tmp_path: Path) -> None:
+    saved = replace(REQUEST, save=str(tmp_path / "mine.kld"))
+    await events_of(Measuring(means_of(ScriptedMeasurer(), folder)), saved)
+    before = (tmp_path / "mine.kld").read_bytes()
+    with pytest.raises(QtuiError, match=r"mine\.kld holds other logits: 10 chunks of 512 tokens"):
+        await events_of(Measuring(means_of(ScriptedMeasurer(), folder)), replace(saved, chunks=3))
+    assert (tmp_path / "mine.kld").read_bytes() == before
+    again = end_of(await events_of(Measuring(means_of(ScriptedMeasurer(), folder)), saved))
+    assert len(again.records) == 2
 
 
 async def test_logits_are_written_where_the_user_says_and_measured_against(

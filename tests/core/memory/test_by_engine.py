@@ -45,6 +45,10 @@ async def test_a_plan_is_resolved_for_the_devices_of_its_engine() -> None:
     own = await guard.weigh(VARIANT, LoadPlan())
     assert own.plan.n_gpu_layers == 0 and own.headroom.free_vram == ()
     assert own.plan.ctx_size == weighing.plan.ctx_size  # as qtui starts it, not as the program does by itself
+    guard.as_programs_do = True
+    kept = guard.keeping(2 * GIB)  # another margin, all else as it is
+    assert len((await kept.weigh(VARIANT, SERVED)).headroom.free_vram) == 3 and kept.as_programs_do
+    assert kept.margins == Margins(2 * GIB, 2 * GIB) != guard.margins
 
 
 async def test_what_goes_over_a_network_is_a_warning() -> None:
