@@ -142,7 +142,8 @@ async def test_two_do_not_gather_the_same(demo_f16: Path, text: Path, tmp_path: 
 
 def test_a_lock_that_its_holder_removed_meanwhile_is_taken_anew(tmp_path: Path) -> None:
     state, lock = tmp_path / ".m.gguf.imatrix.part", tmp_path / ".m.gguf.imatrix.lock.part"
-    plain, calls = fcntl.flock, []
+    plain = fcntl.flock
+    calls: list[int] = []
 
     def slow(descriptor: int, how: int) -> None:
         if not calls:
