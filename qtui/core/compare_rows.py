@@ -48,7 +48,7 @@ def compare_rows(columns: Sequence[Column]) -> tuple[CompareRow, ...]:
         CompareRow("verdict", tuple(column.weighing.verdict.fit.value.replace("_", " ") for column in columns)),
         CompareRow("KL divergence", tuple(column.loss.cell if column.loss else "?" for column in columns)),
         CompareRow("  counts as", tuple(_band(column) for column in columns)),
-        CompareRow("votes", ("?",) * len(columns)),
+        CompareRow("votes won/lost", tuple(_votes(columns[0], column) for column in columns)),
     ]
     rows += [CompareRow(f"  {name}", tuple(_share(column, name) for column in columns)) for name in _types(columns)]
     rows.append(CompareRow("imatrix", tuple(column.imatrix or "not noted" for column in columns)))
@@ -67,9 +67,32 @@ def compare_notes(columns: Sequence[Column]) -> tuple[str, ...]:
         refused = reason if column.weighing.footprint is None or verdict.short_by else ""
         lost = column.loss.sentence if column.loss is not None else ""
         notes += [f"{head}: {text}" for text in (column.facts_problem, refused, lost) if text]
+    notes += _vote_notes(columns)
     sources = (column.loss.source for column in columns if column.loss is not None)
     notes += dict.fromkeys(f"° {source.line}" for source in sources if source is not None)
     return tuple(notes)
+
+
+def _votes(first: Column, column: Column) -> str:
+    """Return `won/lost` against the first, with the ties; `?` where there are no votes."""
+    if column is first:
+        return "–"
+    ballot = column.tally.against(first.variant.path)
+    if ballot is None:
+        return "?"
+    ties = f", {ballot.ties} tie{'' if ballot.ties == 1 else 's'}" if ballot.ties else ""
+    return f"{ballot.a}/{ballot.b}{ties}"
+
+
+def _vote_notes(columns: Sequence[Column]) -> list[str]:
+    """Return what follows from the votes on each variant and the first, and why there are none on the rest."""
+    titles, first = heads(columns), columns[0]
+    notes = []
+    for title, column in zip(titles[1:], columns[1:], strict=True):
+        ballot = column.tally.against(first.variant.path)
+        said = column.tally.missing if ballot is None else ballot.sentence((title, titles[0]))
+        notes.append(f"votes: {said}" if ballot is None else f"votes on {title} and {titles[0]}: {said}")
+    return list(dict.fromkeys(notes))
 
 
 def _band(column: Column) -> str:

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from qtui.core.compare import Dated, no_date
 from qtui.core.current_plan import CurrentPlan
+from qtui.core.duel.tally import Votes
 from qtui.core.forecast import Forecast
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Variant
@@ -66,6 +67,7 @@ class ModelsPlace(LosingPlace):
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
         folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
         forecast: Forecast | None = None, keeping: Keeping | None = None, losses: ReadLosses | None = None,
+        votes: Votes | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals,
@@ -74,6 +76,7 @@ class ModelsPlace(LosingPlace):
         self.shelf.stand(standing)
         self._dated = dated
         self._keeping = keeping
+        self._votes = votes
         self._words = ""
         self._detailed: tuple[object, ...] = (object(),) * 8
         """What the detail was drawn of."""
@@ -178,7 +181,7 @@ class ModelsPlace(LosingPlace):
         self.app.push_screen(
             ComparePanel(
                 variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
-                dated=self._dated, losses=self._read_losses,
+                dated=self._dated, losses=self._read_losses, votes=self._votes,
             )
         )  # fmt: skip
 
