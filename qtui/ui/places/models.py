@@ -178,12 +178,11 @@ class ModelsPlace(LosingPlace):
         async def rate(other: Variant, _plan: LoadPlan) -> float | None:
             return standing.rates.get(other.path)
 
-        self.app.push_screen(
-            ComparePanel(
-                variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
-                dated=self._dated, losses=self._read_losses, votes=self._votes,
-            )
+        panel = ComparePanel(
+            variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
+            dated=self._dated, losses=self._read_losses, votes=self._votes,
         )  # fmt: skip
+        self.app.push_screen(panel)
 
     def go_to(self, variant: Variant) -> None:
         """Move the cursor to a variant."""
@@ -225,7 +224,8 @@ class ModelsPlace(LosingPlace):
             if done:
                 self.look_again()
 
-        self.app.push_screen(DeletePanel(variant, keeping.remover, keeping.sessions), deleted)
+        panel = DeletePanel(variant, keeping.remover, keeping.sessions, self.shelf.standing.mark(variant.path))
+        self.app.push_screen(panel, deleted)
 
     def action_quantise(self) -> None:
         """Open what each type would make of the variant under the cursor."""

@@ -8,7 +8,8 @@ from textual.content import Content
 
 from qtui.core.downloads.verify import Checked, Outcome, VerifyProgressed
 from qtui.core.library.removal import Mechanism, Removal
-from qtui.core.text import duration, size
+from qtui.core.sessions import SessionSeen
+from qtui.core.text import clean_name, duration, size
 from qtui.ui.present.words import bar, joined, name
 
 OUTCOMES = {
@@ -21,13 +22,18 @@ OUTCOMES = {
 BAR = 30
 
 
-def removal_text(removal: Removal) -> Content:
-    """Return what goes, what stays and why, and what that frees."""
+def removal_text(removal: Removal, holders: Sequence[SessionSeen] = (), sides: str = "") -> Content:
+    """Return what goes, what stays and why, and what that frees; or who has it loaded, so that nothing goes yet.
+
+    `sides`: those of the Arena that it stands on.
+    """
     variant = removal.variant
     lines = [
         joined([name(variant.title, "bold", 100), size(variant.size), name(variant.source, limit=100)]),
         Content(""),
     ]
+    if holders:
+        return Content("\n").join([*lines, *_held_lines(holders, sides)])
     for one in removal.doomed:
         how = Content.styled("  by huggingface_hub", "$foreground-muted")
         path = name(str(one.path), limit=400)
@@ -42,6 +48,23 @@ def removal_text(removal: Removal) -> Content:
     elif not removal.commands:
         lines += [Content(""), Content.styled("Nothing of it can be deleted from here.", "$text-warning")]
     return Content("\n").join(lines)
+
+
+def _held_lines(holders: Sequence[SessionSeen], sides: str) -> list[Content]:
+    """Return who has a file loaded, and how to end that from here."""
+    lines = []
+    for seen in holders:
+        if seen.own:
+            where = f"on side {' and '.join(sides)} of the Arena" if sides else "by this qtui"
+        else:
+            where = f"by a session of another qtui ({clean_name(seen.record.id, 40)})"
+        lines.append(Content.styled(f"It is loaded {where}.", "$text-warning"))
+    lines += [
+        Content("Nothing of it is deleted while it is loaded."),
+        Content(""),
+        Content("Close this, go to Monitor, choose the session and press s: that stops it. Then delete the file."),
+    ]
+    return lines
 
 
 def verify_text(checked: Sequence[Checked], progress: VerifyProgressed | None, left_s: float | None) -> Content:
