@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from textual import on, work
 
 from qtui.core.text import clean_name, size
+from qtui.core.user_path import user_path
 from qtui.ui.advising import Advising
 from qtui.ui.measure_messages import OpenDiff, OpenMeasure
 from qtui.ui.quantise_messages import OpenQuantise
@@ -112,5 +114,5 @@ class Making(Advising):
         if variant.owner is Owner.USER:
             return variant.path.parent
         own = [*self._parts.models_dirs, *self.settings.models_dirs, *filter(None, [self.settings.downloads_dir])]
-        folders = [Path(folder).expanduser() for folder in own]
-        return next((folder for folder in folders if folder.is_dir()), Path.home())
+        folders = [user_path(folder) for folder in own]
+        return next((folder for folder in folders if os.path.isdir(folder)), Path.home())  # noqa: PTH112 - it never fails

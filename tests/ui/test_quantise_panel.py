@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
-from qtui.core.errors import BadFileError, MemoryRefusedError, QtuiError
+from qtui.core.errors import BadFileError, Failure, MemoryRefusedError, QtuiError
 from qtui.core.library.owner import Owner
 from qtui.core.library.variant import Variant
 from qtui.core.measure.events import MeasureRunEvent, PassAdvanced, VariantMeasured
@@ -20,9 +21,10 @@ from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.types import OFFERED
 from qtui.core.text import MIB
 from qtui.services.themes import read_themes
-from qtui.ui.panels.quantise import QuantisePanel
+from qtui.ui.panels.quantise import FIRST, QuantisePanel
 from qtui.ui.places.models import ModelsPlace
 from qtui.ui.present.quantise import default_target
+from qtui.ui.quantise_messages import TypeForetold
 from qtui.ui.widgets.grouped_table import GroupedTable
 from tests.core.measure.samples import SCORES, record_of
 from tests.core.quantise.fake_workshop import FakeWorkshop
@@ -216,6 +218,59 @@ async def test_a_file_that_is_there_is_replaced_only_when_it_is_asked_twice(tmp_
         assert shop.done == ["predict"]
         await pilot.press("enter")
         await sees(pilot, "made ")
+
+
+@pytest.mark.parametrize("path", ["~nobody-here/x.gguf", "/" + "x" * 300])
+async def test_a_path_that_cannot_be_is_shown_as_it_was_typed(tmp_path: Path, path: str) -> None:
+    shop = workshop()
+    async with stage(tmp_path, shop).app().run_test(size=(120, 36)) as pilot:
+        panel = await opened(pilot)
+        for key in ("m", "t", "i"):
+            await pilot.press(key)
+            pilot.app.screen.query_one(Input).value = path
+            await pilot.press("enter")
+            await wait_until(pilot, lambda: len(panel._told) == len(OFFERED))
+        assert panel._choice().target == Path(path)
+        await pilot.press("enter")
+        await sees(pilot, "made ")
+
+
+async def test_free_space_is_that_of_the_folder_that_was_named(tmp_path: Path) -> None:
+    shop = workshop()
+    shop.free_at[Path("/another")] = MIB
+    async with stage(tmp_path, shop).app().run_test(size=(120, 36)) as pilot:
+        panel = await opened(pilot)
+        await pilot.press("i")
+        pilot.app.screen.query_one(Input).value = "/another/q.gguf"
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: len(panel._told) == len(OFFERED))
+        await sees(pilot, "/another has 1.00 MiB free")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert panel._work is None
+
+
+async def test_asking_ends_when_the_making_begins_and_goes_on_afterwards(tmp_path: Path) -> None:
+    shop = workshop()
+    shop.hold = shop.hold_asking = asyncio.Event()
+    async with stage(tmp_path, shop).app().run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "1 file")
+        await pilot.press("Q")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, QuantisePanel))
+        panel = pilot.app.screen
+        assert isinstance(panel, QuantisePanel)
+        await wait_until(pilot, lambda: FIRST in panel._told)
+        assert len(panel._told) < len(OFFERED)
+        await pilot.press("enter")
+        await sees(pilot, "tensor 2 of 4")
+        panel.post_message(TypeForetold(panel._round, Failure("the engine died")))
+        await pilot.pause()
+        assert len(panel.running()) == 1 and "the engine died" not in screen_text(pilot)
+        shop.hold_asking = None
+        await pilot.press("escape")
+        await sees(pilot, "stopped; nothing of the result is left")
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: len(panel._told) == len(OFFERED))
 
 
 async def test_a_source_that_is_no_model_says_so(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from qtui.core.errors import Failure
 from qtui.core.hardware import Device, DeviceKind, EngineInfo, Gpu
 from qtui.core.text import MIB, clean, clean_name, duration
+from qtui.core.user_path import user_path
 from qtui.core.wire import cleaned, decode
 from qtui.services.engine.brief_run import Outcome, run_briefly
 from qtui.services.engine.child_process import child_environment, python_module
@@ -51,7 +52,7 @@ async def built_in(command: Sequence[str] = (), limit: float = LIMIT) -> EngineI
 def find_llama_server(setting: str = "") -> Path | None:
     """Return the `llama-server` of the settings, else the first on PATH; None when there is none."""
     if setting:
-        return Path(setting).expanduser()
+        return user_path(setting)
     found = shutil.which("llama-server")
     return Path(found) if found else None
 
@@ -119,7 +120,7 @@ def _program(path: Path) -> str:
 
 def _obstacle(path: Path) -> str:
     """Return why a path cannot be started at all, empty when it may be tried."""
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - a name too long is not there either
         return "is not there"
     if not path.is_file():
         return "is not a program"

@@ -23,7 +23,7 @@ from qtui.core.quantise.gathering import (
 )
 from qtui.core.text import clean, clean_name
 from qtui.services.engine.one_job import Worker, run_job
-from qtui.services.engine.part_files import place, refuse_target
+from qtui.services.engine.part_files import place, refuse_target, unwritable
 from qtui.services.engine.quantise import first_shard, refuse_same_file, shards
 
 GATHERER = Worker(
@@ -72,7 +72,7 @@ async def gather(
             state.chmod(0o644)
             place(state, target, overwrite=overwrite)
         except OSError as error:
-            raise _unwritable(target, error) from error
+            raise unwritable(target, error) from error
     yield replace(last, file=str(target))
 
 
@@ -91,25 +91,36 @@ def kept_chunks(target: Path) -> bool:
 
 @contextlib.contextmanager
 def _locked(state: Path) -> Iterator[Path]:
+    """Hold the lock of a state; who is refused it touches nothing, for the file is the holder's."""
     lock = state.with_name(state.name.removesuffix(".part") + ".lock.part")
+    descriptor = _lock(lock, state)
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _unwritable(state, error) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise QtuiError(
-                f"{clean_name(state.name)} is being gathered by another qtui", "wait for it, or choose another name"
-            ) from None
-        except OSError:  # a file system without locks
-            pass
         yield state
     finally:
         with contextlib.suppress(OSError):
             lock.unlink()
         os.close(descriptor)
+
+
+def _lock(lock: Path, state: Path) -> int:
+    while True:
+        try:
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise unwritable(state, error) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise QtuiError(
+                f"{clean_name(state.name)} is being gathered by another qtui", "wait for it, or choose another name"
+            ) from None
+        except OSError:  # a file system without locks
+            return descriptor
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), lock.stat()):
+                return descriptor
+        os.close(descriptor)  # who held it has removed it between the two calls: the name is free, or another's
 
 
 def _identity(model: Path, text: Path, ctx_size: int, *, process_output: bool) -> str:
@@ -127,10 +138,3 @@ def _identity(model: Path, text: Path, ctx_size: int, *, process_output: bool) -
         ) from error
     digest.update(f"{ctx_size} {process_output}".encode())
     return digest.hexdigest()
-
-
-def _unwritable(path: Path, error: OSError) -> QtuiError:
-    return QtuiError(
-        f"cannot write {clean_name(str(path))}: {clean(error.strerror or str(error))}",
-        "check the free space and the permissions of the folder",
-    )

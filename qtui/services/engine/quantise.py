@@ -122,10 +122,13 @@ def refuse_same_file(source: Path, target: Path) -> None:
     """
     try:
         sources = [path.stat() for path in shards(source)]
-        there = target.stat() if target.exists() else None
     except OSError as error:
         raise _unreadable(source, error) from error
-    if there is not None and any((one.st_dev, one.st_ino) == (there.st_dev, there.st_ino) for one in sources):
+    try:
+        there = target.stat()
+    except OSError:  # nothing, or nothing that can be: `refuse_target` tells which
+        return
+    if any((one.st_dev, one.st_ino) == (there.st_dev, there.st_ino) for one in sources):
         raise UsageError(
             f"{clean_name(str(target))} is the file that would be read", "choose another name for the result"
         )

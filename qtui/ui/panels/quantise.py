@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,6 +26,7 @@ from qtui.core.quantise.recipe import Recipe, override
 from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, make, predict
 from qtui.core.quantise.types import OFFERED
 from qtui.core.quantise.weighing import Weigh
+from qtui.core.user_path import user_path
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.panels.panel import TablePanel
@@ -82,6 +84,8 @@ class QuantisePanel(TablePanel[bool]):
         self._asked = ""
         """The target for which replacing was asked once."""
         self._typing = ""
+        self._cut = False
+        """The making has ended the asking."""
         self._work: Work | None = None
         self._making: Worker[None] | None = None
         self._made = False
@@ -173,14 +177,16 @@ class QuantisePanel(TablePanel[bool]):
         if told is None or failure is not None:
             self._draw()
             return
-        if choice.target.exists() and self._asked != str(choice.target):
+        if os.path.lexists(choice.target) and self._asked != str(choice.target):
             self._asked = str(choice.target)
             self._draw()
             return
         order = Order(
             self._variant.path, choice.target, choice.recipe, overwrite=self._asked == str(choice.target),
-            text=Path(choice.text).expanduser() if choice.text else None,
+            text=user_path(choice.text) if choice.text else None,
         )  # fmt: skip
+        self._cut = True
+        self.workers.cancel_group(self, "predict")
         self._work = Work()
         self.add_class("at-work")
         self._draw()
@@ -213,6 +219,8 @@ class QuantisePanel(TablePanel[bool]):
             self._work, self._asked = None, ""
             self.remove_class("at-work")
             self.query_one(GroupedTable).focus()
+            if self._cut and len(self._told) < len(OFFERED):
+                self._ask()
             self._draw()
             self.draw_keys()
 
@@ -246,13 +254,13 @@ class QuantisePanel(TablePanel[bool]):
             self.notify(f"{error.message}\n{error.hint}", severity="error", markup=False)
             return
         if what == "matrix":
-            self._recipe = replace(self._recipe, imatrix=str(Path(text).expanduser()) if text else "")
+            self._recipe = replace(self._recipe, imatrix=str(user_path(text)) if text else "")
             self._text = "" if text else self._text
         elif what == "text":
             self._text = text
             self._recipe = replace(self._recipe, imatrix="" if text else self._recipe.imatrix)
         elif what == "into":
-            self._named = Path(text).expanduser() if text else None
+            self._named = user_path(text) if text else None
         self.leave_typed()
         self._ask()
 
@@ -270,14 +278,15 @@ class QuantisePanel(TablePanel[bool]):
         """Ask anew what every type would be."""
         self._round += 1
         self._told = {}
-        self._asked = ""
-        self._predict(self._round, [replace(self._recipe, kind=made.name) for made in OFFERED])
+        self._asked, self._cut = "", False
+        folder = self._named.parent if self._named is not None else self._folder
+        self._predict(self._round, [replace(self._recipe, kind=made.name) for made in OFFERED], folder)
         self._draw()
 
     @work(exclusive=True, group="predict")
-    async def _predict(self, asked: int, recipes: Sequence[Recipe]) -> None:
+    async def _predict(self, asked: int, recipes: Sequence[Recipe], folder: Path) -> None:
         try:
-            async with aclosing(predict(self._variant.path, recipes, self._workshop, self._folder)) as events:
+            async with aclosing(predict(self._variant.path, recipes, self._workshop, folder)) as events:
                 async for told in events:
                     self.post_message(TypeForetold(asked, told))
         except QtuiError as error:
@@ -287,7 +296,7 @@ class QuantisePanel(TablePanel[bool]):
     def take_foretold(self, event: TypeForetold) -> None:
         """Show what a type would be."""
         event.stop()
-        if event.round != self._round:
+        if event.round != self._round or (self._work is not None and isinstance(event.told, Failure)):
             return
         if isinstance(event.told, Failure):
             self._work = Work(failure=event.told)

@@ -18,7 +18,7 @@ from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
 from qtui.core.quantise.gathering import Gathered, GatherEvent, GatherJob, GatherProgressed, GatherStarted
 from qtui.core.wire import decode, encode
 from qtui.services.engine.child.matrix_file import read_matrix
-from qtui.services.engine.gather import gather, kept_chunks, state_path
+from qtui.services.engine.gather import _locked, gather, kept_chunks, state_path
 from tests.builders.moe import EXPERTS, write_moe
 from tests.services.engine.making import CTX, TEXT, gathered
 
@@ -135,6 +135,29 @@ async def test_two_do_not_gather_the_same(demo_f16: Path, text: Path, tmp_path: 
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(QtuiError, match="being gathered by another qtui"):
             _ = [event async for event in run(demo_f16, text, tmp_path / "m.gguf")]
+        assert lock.exists()  # a third would take a lock of its own, and gather beside the first
+        with pytest.raises(QtuiError, match="being gathered by another qtui"):
+            _ = [event async for event in run(demo_f16, text, tmp_path / "m.gguf")]
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_is_taken_anew(tmp_path: Path) -> None:
+    state, lock = tmp_path / ".m.gguf.imatrix.part", tmp_path / ".m.gguf.imatrix.lock.part"
+    plain = fcntl.flock
+    calls: list[int] = []
+
+    def slow(descriptor: int, how: int) -> None:
+        if not calls:
+            lock.unlink()  # the holder is done between our opening it and our locking it
+        calls.append(descriptor)
+        plain(descriptor, how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fcntl, "flock", slow)
+        with _locked(state):
+            assert len(calls) == 2
+            with lock.open("w") as other, pytest.raises(BlockingIOError):
+                plain(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert list(tmp_path.iterdir()) == []
 
 
 ON_A_CARD = """
