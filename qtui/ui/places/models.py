@@ -66,9 +66,8 @@ class ModelsPlace(LosingPlace):
 
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
-        folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
+        folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date, votes: Votes | None = None,
         forecast: Forecast | None = None, keeping: Keeping | None = None, losses: ReadLosses | None = None,
-        votes: Votes | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
             library=library, guard=guard, footprints=footprints, current=current, folders=folders, vitals=vitals,
@@ -79,7 +78,7 @@ class ModelsPlace(LosingPlace):
         self._keeping = keeping
         self._votes = votes
         self._words = ""
-        self._detailed: tuple[object, ...] = (object(),) * 8
+        self._detailed: tuple[object, ...] = (object(),) * 9
         """What the detail was drawn of."""
         self._choosing = ""
 
@@ -363,7 +362,7 @@ class ModelsPlace(LosingPlace):
         path = variant.path if variant else Path()
         known = (
             variant, self.shelf.weighing(path), self.facts.get(path), self.suggestions.get(path),
-            self.current, self.shelf.standing, self.copies.get(path), self.loss(path),
+            self.current, self.shelf.standing, self.copies.get(path), self.loss(path), self.shelf.speed(path),
         )  # fmt: skip
         if any(new is not old for new, old in zip(known, self._detailed, strict=True)):
             self._detailed = known
@@ -396,6 +395,6 @@ class ModelsPlace(LosingPlace):
         lines = detail_lines(
             variant, self.shelf.weighing(path), width - 2,
             facts=self.facts.get(path), suggestion=self.suggestions.get(path), kept=kept,
-            copy=self.copies.get(path), loss=self.loss(path),
+            copy=self.copies.get(path), loss=self.loss(path), speed=self.shelf.speed(path),
         )  # fmt: skip
         return [Content(" ") + line for line in lines]
