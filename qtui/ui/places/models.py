@@ -95,7 +95,8 @@ class ModelsPlace(LosingPlace):
         self.begin()
 
     def show_standing(self, standing: Standing) -> None:
-        """Show what the Arena does with the variants."""
+        """Show what the Arena does with the variants; a rate that it has just measured will be on record."""
+        self.pace_anew(path for path, rate in standing.rates.items() if rate != self.shelf.standing.rates.get(path))
         self.shelf.stand(standing)
         self.draw()
 
@@ -173,7 +174,7 @@ class ModelsPlace(LosingPlace):
             return
 
         async def rate(other: Variant, _plan: LoadPlan) -> float | None:
-            return standing.rates.get(other.path)
+            return self.shelf.measured_rate(other.path)
 
         self.app.push_screen(
             ComparePanel(
