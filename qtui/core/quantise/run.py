@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -111,7 +112,7 @@ async def make(
     """
     if order.text is not None and order.recipe.imatrix:
         raise UsageError("a matrix is given, and a text to gather one from", "give one of the two")
-    if swept := tuple(workshop.sweep(order.target.parent)):
+    if swept := tuple(await asyncio.to_thread(workshop.sweep, order.target.parent)):
         yield Swept(swept)
     workshop.check_target(order.source, order.target, order.recipe, overwrite=order.overwrite)
     recipe = order.recipe
@@ -173,7 +174,7 @@ async def _gather(order: Order, workshop: Workshop, clock: Callable[[], float]) 
     async with aclosing(
         workshop.gather(
             order.source, order.text, order.matrix_target, ctx_size=order.ctx_size, chunks=order.chunks,
-            plan=order.plan, overwrite=order.overwrite,
+            plan=order.plan, overwrite=order.overwrite, reuse=True,
         )
     ) as events:  # fmt: skip
         meter = RateMeter()

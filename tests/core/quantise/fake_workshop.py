@@ -64,7 +64,7 @@ class FakeWorkshop:
 
     async def gather(
         self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool,
-        process_output: bool = False, tool: str = "",
+        process_output: bool = False, tool: str = "", reuse: bool = False,
     ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
         self.done.append(f"gather {target}")
         yield GatherStarted(2048, 4, 1)
