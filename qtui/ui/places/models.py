@@ -31,7 +31,8 @@ from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
 from qtui.ui.panels.verify import VerifyPanel
 from qtui.ui.parts import Keeping
-from qtui.ui.places.losing_place import LosingPlace, ReadLosses
+from qtui.ui.places.losing_place import ReadLosses
+from qtui.ui.places.side_choosing import SideChoosing
 from qtui.ui.present.detail import detail_lines
 from qtui.ui.present.models import (
     MARK_WIDTH,
@@ -54,7 +55,7 @@ _OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify 
 NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW.split())
 
 
-class ModelsPlace(LosingPlace):
+class ModelsPlace(SideChoosing):
     """The library with footprints and verdicts under the current plan."""
 
     NAME = "models"
@@ -77,7 +78,7 @@ class ModelsPlace(LosingPlace):
         self._words = ""
         self._detailed: tuple[object, ...] = (object(),) * 8
         """What the detail was drawn of."""
-        self._choosing = ""
+        self.choosing = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """Plan line, filter, table or what stands in for it, detail strip."""
@@ -98,12 +99,6 @@ class ModelsPlace(LosingPlace):
         """Show what the Arena does with the variants; a rate that it has just measured will be on record."""
         self.pace_anew(path for path, rate in standing.rates.items() if rate != self.shelf.standing.rates.get(path))
         self.shelf.stand(standing)
-        self.draw()
-
-    def choose_for(self, side: str) -> None:
-        """Let `enter` choose for one side of the Arena."""
-        self._choosing = side
-        self.query_one(GroupedTable).focus()
         self.draw()
 
     def subject(self) -> Variant | None:
@@ -140,7 +135,7 @@ class ModelsPlace(LosingPlace):
         """Chat with the variant under the cursor, or put it on the side that is being chosen for."""
         variant = self.subject()
         if variant and self._may_load(variant):
-            side, self._choosing = self._choosing or "A", ""
+            side, self.choosing = self.choosing or "A", ""
             self.post_message(PutOnSide(side, variant, then_open=True))
 
     def action_put(self, side: str) -> None:
@@ -291,8 +286,8 @@ class ModelsPlace(LosingPlace):
 
     def action_back(self) -> None:
         """Stop choosing for a side, else clear the filter."""
-        if self._choosing and not isinstance(self.focused, Input):
-            self._choosing = ""
+        if self.choosing and not isinstance(self.focused, Input):
+            self.choosing = ""
             self.draw()
         else:
             self.action_clear_filter()
@@ -368,9 +363,8 @@ class ModelsPlace(LosingPlace):
         self.refresh_keys()
 
     def _plan_lines(self, width: int) -> Sequence[Content]:
-        if self._choosing:
-            text = Content.styled(f" Choose a variant for side {self._choosing}: enter takes it, esc ends", "reverse")
-            return (text,)
+        if self.choosing:
+            return (self.choosing_line(),)
         shown = sum(1 for row in self.query_one(GroupedTable).rows if row.heading is None)
         found = found_line(
             len(self.shelf.variants), self.shelf.models, scanning=self.scanning,
