@@ -16,7 +16,6 @@ from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.expected import Expected
 from qtui.core.downloads.ports import Checksums
 from qtui.core.downloads.pulling import Resolved, resolve
-from qtui.core.downloads.rate import left_text
 from qtui.core.downloads.run import DownloadChanged, DownloadFinished, DownloadRun
 from qtui.core.downloads.verify import Checked, Outcome, VerifyProgressed, ask_hub
 from qtui.core.downloads.verify import verify as read_files
@@ -24,6 +23,7 @@ from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.hub.address import Address, parse_address, parse_repository
 from qtui.core.hub.events import Waiting
 from qtui.core.hub.ports import Hub
+from qtui.core.rate import left_text
 from qtui.core.text import clean_name, size
 from qtui.core.user_path import expanded_path
 

@@ -175,6 +175,7 @@ class QtuiApp(Making):
 
     def take_settings(self, before: Settings, after: Settings) -> None:
         """Look into other folders, and keep other margins."""
+        super().take_settings(before, after)
         self._parts.apply(after)
         for place in self.places():
             place.settings_changed(before, after)

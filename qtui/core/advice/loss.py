@@ -16,6 +16,7 @@ from qtui.core.measure.bands import Band, band_of
 from qtui.core.measure.quality import Quality
 from qtui.core.measure.words import kld_text
 from qtui.core.origin import Origin
+from qtui.core.settings import Problem
 
 KLD, SAME_TOP = "kl_divergence", "same_top_token"
 
@@ -153,6 +154,10 @@ class Losses:
             Origin.PUBLISHED, figure.values[KLD], figure.values.get(f"{KLD}_stderr"), figure.values.get(SAME_TOP),
             figure.setting, figure.setting.words, figure.source, found.note,
         )  # fmt: skip
+
+
+ReadLosses = Callable[[], tuple[Losses, Sequence[Problem]]]
+"""Reads the published figures; blocks."""
 
 
 def told_imatrix(variant: Variant) -> bool | None:

@@ -10,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from time import monotonic
 
-from qtui.core.downloads.rate import RateMeter
 from qtui.core.errors import Failure, UsageError
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.gathering import CTX_SIZE, Gathered, GatherProgressed, GatherStarted
@@ -19,6 +18,7 @@ from qtui.core.quantise.obstacles import no_room, obstacle, remarks
 from qtui.core.quantise.ports import Leftover, Workshop
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.weighing import Weigh, refuse_too_large
+from qtui.core.rate import RateMeter
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from qtui.core.errors import Failure
 from qtui.core.hardware import Device, DeviceKind, EngineInfo, Gpu
 from qtui.core.text import MIB, clean, clean_name, duration
-from qtui.core.user_path import user_path
 from qtui.core.wire import cleaned, decode
 from qtui.services.engine.brief_run import Outcome, run_briefly
 from qtui.services.engine.child_process import child_environment, python_module
@@ -47,14 +45,6 @@ async def built_in(command: Sequence[str] = (), limit: float = LIMIT) -> EngineI
         return _unusable(BUILT_IN, f"llama.cpp {_silence(outcome, '', limit)}; {REINSTALL}")
     failure = explain(outcome.status, outcome.lines[-20:], doing="starting")
     return _unusable(BUILT_IN, f"{failure.message}; {failure.hint}")
-
-
-def find_llama_server(setting: str = "") -> Path | None:
-    """Return the `llama-server` of the settings, else the first on PATH; None when there is none."""
-    if setting:
-        return user_path(setting)
-    found = shutil.which("llama-server")
-    return Path(found) if found else None
 
 
 async def llama_server(path: Path, limit: float = LIMIT) -> EngineInfo:

@@ -90,12 +90,10 @@ def _remove(path: Path) -> None:
     Raises:
         OSError: somebody can, or it cannot be removed.
     """
-    if fcntl is None:
-        path.unlink(missing_ok=True)
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
+    if fcntl is not None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        finally:
+            os.close(descriptor)  # a log is opened right after it was begun, or never again
+    path.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from qtui.core.advice.loss import ReadLosses
 from qtui.core.compare import Column, Dated, Rate, compare, no_date, no_rate
 from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Guard
@@ -21,7 +22,6 @@ from qtui.core.ports import Library
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import PutOnSide, VariantsCompared
-from qtui.ui.panels.advice import ReadLosses
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.compare import compare_lines
 from qtui.ui.present.words import name

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from qtui.core.advice.loss import ReadLosses
 from qtui.core.compare import Dated, no_date
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.forecast import Forecast
@@ -31,7 +32,6 @@ from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
 from qtui.ui.panels.verify import VerifyPanel
 from qtui.ui.parts import Keeping
-from qtui.ui.places.losing_place import ReadLosses
 from qtui.ui.places.side_choosing import SideChoosing
 from qtui.ui.present.detail import detail_lines
 from qtui.ui.present.models import (
