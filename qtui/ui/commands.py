@@ -53,7 +53,7 @@ COMMANDS: tuple[Command, ...] = (
     _C("hub.back", "escape", "stop_search", "", _W.HUB, "stop searching"),
     _C("search.go", "enter", "", "search", _W.HUB_SEARCH, "search; owner/name opens that repository", bound=False),
     _C("search.down", "down", "leave_search", "results", _W.HUB_SEARCH, "to the results"),
-    _C("search.stop", "escape", "stop_search", "stop", _W.HUB_SEARCH, "stop searching; once more: to the results"),
+    _C("search.stop", "escape", "stop_search", "stop", _W.HUB_SEARCH, "stop searching; once more: leave the box"),
     _C("repository.get", "enter", "get", "get, chat", _W.REPOSITORY, "fetch it, once shown what it takes; here: chat"),
     _C("repository.a", "a", "put('A')", "side A", _W.REPOSITORY, "put it on side A, once it is here"),
     _C("repository.b", "b", "put('B')", "side B", _W.REPOSITORY, "put it on side B, once it is here"),

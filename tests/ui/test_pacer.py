@@ -19,8 +19,10 @@ from qtui.core.origin import Origin
 from qtui.core.sessions import SessionState
 from qtui.core.text import GIB
 from qtui.ui.pacer import Pacer
-from tests.fakes import FakeDryRun, FakeMachine, FakeSessions, ScriptedEngine, make_seen
+from qtui.ui.places.arena import ArenaPlace
+from tests.fakes import FakeDryRun, FakeMachine, FakeSessions, Reply, ScriptedEngine, make_seen
 from tests.ui.stage import LARGE, OTHER, PROJECTOR, SMALL, Stage, models, rows_of, screen_text, sees, wait_until
+from tests.ui.test_chat import say
 
 
 class KnownRates(Forecast):
@@ -136,3 +138,21 @@ async def test_a_session_that_answers_holds_it_up() -> None:
         stage.sessions.seen = []
         stage.machine.set(available=15 * GIB)
         await sees(pilot, "~24.6")
+
+
+async def test_a_rate_is_shown_as_it_is_on_record_once_it_is() -> None:
+    rates = {SMALL.path: Speed(11.0, Origin.COMPUTED)}
+    forecast = KnownRates(rates)
+    stage = Stage(forecast=forecast)
+    stage.engine.enqueue(Reply("one", generation_rate=40.0), Reply("two", generation_rate=50.0))
+    async with stage.duel(A=SMALL).run_test(size=(120, 36)) as pilot:
+        await say(pilot, "why")
+        await pilot.press("escape", "1")
+        await sees(pilot, "40.0")  # measured by this run, and not on record yet
+        rates[SMALL.path] = Speed(33.3, Origin.MEASURED)
+        await pilot.press("3")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ArenaPlace))
+        await say(pilot, "why not")
+        await pilot.press("escape", "1")
+        await sees(pilot, "33.3")
+        assert "50.0" not in screen_text(pilot)

@@ -33,7 +33,7 @@ from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
 from qtui.ui.panels.verify import VerifyPanel
 from qtui.ui.parts import Keeping
-from qtui.ui.places.losing_place import LosingPlace
+from qtui.ui.places.side_choosing import SideChoosing
 from qtui.ui.present.detail import detail_lines
 from qtui.ui.present.models import (
     MARK_WIDTH,
@@ -56,7 +56,7 @@ _OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify 
 NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW.split())
 
 
-class ModelsPlace(LosingPlace):
+class ModelsPlace(SideChoosing):
     """The library with footprints and verdicts under the current plan."""
 
     NAME = "models"
@@ -80,7 +80,7 @@ class ModelsPlace(LosingPlace):
         self._words = ""
         self._detailed: tuple[object, ...] = (object(),) * 9
         """What the detail was drawn of."""
-        self._choosing = ""
+        self.choosing = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """Plan line, filter, table or what stands in for it, detail strip."""
@@ -98,14 +98,9 @@ class ModelsPlace(LosingPlace):
         self.begin()
 
     def show_standing(self, standing: Standing) -> None:
-        """Show what the Arena does with the variants."""
+        """Show what the Arena does with the variants; a rate that it has just measured will be on record."""
+        self.pace_anew(path for path, rate in standing.rates.items() if rate != self.shelf.standing.rates.get(path))
         self.shelf.stand(standing)
-        self.draw()
-
-    def choose_for(self, side: str) -> None:
-        """Let `enter` choose for one side of the Arena."""
-        self._choosing = side
-        self.query_one(GroupedTable).focus()
         self.draw()
 
     def subject(self) -> Variant | None:
@@ -142,7 +137,7 @@ class ModelsPlace(LosingPlace):
         """Chat with the variant under the cursor, or put it on the side that is being chosen for."""
         variant = self.subject()
         if variant and self._may_load(variant):
-            side, self._choosing = self._choosing or "A", ""
+            side, self.choosing = self.choosing or "A", ""
             self.post_message(PutOnSide(side, variant, then_open=True))
 
     def action_put(self, side: str) -> None:
@@ -176,7 +171,7 @@ class ModelsPlace(LosingPlace):
             return
 
         async def rate(other: Variant, _plan: LoadPlan) -> float | None:
-            return standing.rates.get(other.path)
+            return self.shelf.measured_rate(other.path)
 
         panel = ComparePanel(
             variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
@@ -293,8 +288,8 @@ class ModelsPlace(LosingPlace):
 
     def action_back(self) -> None:
         """Stop choosing for a side, else clear the filter."""
-        if self._choosing and not isinstance(self.focused, Input):
-            self._choosing = ""
+        if self.choosing and not isinstance(self.focused, Input):
+            self.choosing = ""
             self.draw()
         else:
             self.action_clear_filter()
@@ -370,9 +365,8 @@ class ModelsPlace(LosingPlace):
         self.refresh_keys()
 
     def _plan_lines(self, width: int) -> Sequence[Content]:
-        if self._choosing:
-            text = Content.styled(f" Choose a variant for side {self._choosing}: enter takes it, esc ends", "reverse")
-            return (text,)
+        if self.choosing:
+            return (self.choosing_line(),)
         shown = sum(1 for row in self.query_one(GroupedTable).rows if row.heading is None)
         found = found_line(
             len(self.shelf.variants), self.shelf.models, scanning=self.scanning,
