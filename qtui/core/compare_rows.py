@@ -27,11 +27,19 @@ class CompareRow:
 
 
 def heads(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return what tells the variants apart: the quant, with the model where there are several."""
-    quants = [column.variant.quant for column in columns]
-    if len({column.variant.model for column in columns}) > 1 or len(set(quants)) < len(quants):
-        return tuple(column.variant.title for column in columns)
-    return tuple(quants)
+    """Return what tells the variants apart: the quant, with the model where there are several.
+
+    Of quants that are there twice it is where they lie, or the name of the file.
+    """
+    variants = [column.variant for column in columns]
+    several = len({variant.model for variant in variants}) > 1
+    names = [variant.title if several else variant.quant for variant in variants]
+    twice = {name for name in names if names.count(name) > 1}
+    for words in ([variant.source for variant in variants], [variant.path.name for variant in variants]):
+        told = [f"{name}, {word}" if name in twice else name for name, word in zip(names, words, strict=True)]
+        if len(set(told)) == len(told):
+            break
+    return tuple(told)
 
 
 def compare_rows(columns: Sequence[Column]) -> tuple[CompareRow, ...]:
@@ -109,10 +117,14 @@ def _changes(measure: Measure, columns: Sequence[Column]) -> tuple[str, ...]:
         if found is None or not found.absolute:
             cells.append("")
         else:
-            digits = 1 if found.percent is not None and abs(found.percent) < 100 else 0
-            percent = "" if found.percent is None else f" ({found.percent:+.{digits}f} %)"
+            percent = "" if found.percent is None else f", {_percent(found.percent)}"
             cells.append(f"{_FORMATS[measure.unit](found.absolute, '+')}{percent}")
     return tuple(cells)
+
+
+def _percent(value: float) -> str:
+    """Return a change with two digits that matter, `+0.4 %`, or in whole percent."""
+    return f"{value:+.{1 if abs(value) < 9.95 else 0}f} %"
 
 
 def _text(measure: Measure, sign: str, value: float | None) -> str:

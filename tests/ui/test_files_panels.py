@@ -195,6 +195,20 @@ async def test_verifying_shows_progress_and_what_each_file_is() -> None:
         await wait_until(pilot, lambda: not isinstance(pilot.app.screen, VerifyPanel))
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_file_of_which_nothing_is_known_shows_its_hash_on_a_line_of_its_own(size: tuple[int, int]) -> None:
+    unknown = Expected(SMALL.path, GIB, None, None, None)
+    checksums = FakeChecksums((unknown,), {SMALL.path: "0123456789abcdef" * 4})
+    checksums.go.set()
+    async with Stage(checksums=checksums).app().run_test(size=size) as pilot:
+        await opened(pilot, "v")
+        await sees(pilot, "no checksum is known for this file")
+        assert any("0123456789abcdef" * 4 in line for line in screen_text(pilot).splitlines())
+        (text,) = statics(pilot, ".found")
+        assert "it is not from the Hub; its sha256 is\n" + "0123456789abcdef" * 4 in text
+        check_screen(pilot)
+
+
 async def test_a_file_that_cannot_be_verified_says_why() -> None:
     checksums = FakeChecksums((), error=BadFileError("no such file", "it is gone"))
     async with Stage(checksums=checksums).app().run_test(size=(80, 24)) as pilot:

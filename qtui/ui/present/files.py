@@ -16,7 +16,7 @@ OUTCOMES = {
     Outcome.OK: ("as it should be", "$text-success"),
     Outcome.WRONG_SIZE: ("has another size than it should have", "$text-error"),
     Outcome.DAMAGED: ("damaged: its bytes are others than they should be", "$text-error"),
-    Outcome.UNKNOWN: ("nothing tells what it should be", "$text-warning"),
+    Outcome.UNKNOWN: ("no checksum is known for this file: it is not from the Hub; its sha256 is", "$text-warning"),
     Outcome.UNREADABLE: ("cannot be read", "$text-error"),
 }
 BAR = 30
@@ -79,8 +79,9 @@ def verify_text(checked: Sequence[Checked], progress: VerifyProgressed | None, l
             lines.append(Content(f"  {one.expected.here} bytes here, {one.expected.size} expected"))
         if one.problem:
             lines.append(Content("  ") + name(one.problem, limit=300))
-        if one.sha256:
-            lines.append(Content.styled(f"  sha256 {one.sha256}", "$foreground-muted"))
+        if one.sha256:  # on a line of its own: it is copied, and fits no other
+            said = [] if one.outcome is Outcome.UNKNOWN else [Content.styled("  sha256", "$foreground-muted")]
+            lines += [*said, Content.styled(one.sha256, "$foreground-muted")]
     if progress is not None and progress.total:
         share = progress.done / progress.total
         line = Content.assemble((bar(share, BAR), "$primary"), f" {100 * share:.0f} % of {size(progress.total)}")
