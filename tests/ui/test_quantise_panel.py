@@ -16,6 +16,7 @@ from qtui.core.library.owner import Owner
 from qtui.core.library.variant import Variant
 from qtui.core.measure.events import MeasureRunEvent, PassAdvanced, VariantMeasured
 from qtui.core.quantise.messages import Fallback, MatrixFit, QuantisePlanned, TypeShare
+from qtui.core.quantise.obstacles import remarks
 from qtui.core.quantise.ports import Leftover
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.types import OFFERED
@@ -334,3 +335,32 @@ async def test_it_can_be_read_in_every_theme(tmp_path: Path, theme: str) -> None
         await opened(pilot, "IQ2_M")
         await sees(pilot, "needed")
         assert (mixed_colours(pilot) if app.current_theme.ansi else hard_to_read(pilot)) == set()
+
+
+async def test_a_quantised_source_is_refused_aloud_and_the_key_that_takes_it_is_on_the_line(tmp_path: Path) -> None:
+    refused = replace(PLAN, requantised=("Q8_0",))
+    taken = replace(refused, recipe=replace(PLAN.recipe, allow_requantize=True))
+    assert not any("anew" in said for said in remarks(refused)) and any("anew" in said for said in remarks(taken))
+    async with stage(tmp_path, FakeWorkshop(refused)).app().run_test(size=(80, 24)) as pilot:
+        panel = await opened(pilot, "Q4_K_M")
+        await sees(pilot, "r requantise")
+        assert "quantised anew" not in screen_text(pilot)
+        await pilot.press("enter")
+        await told(pilot, "Not made: ")
+        assert panel._work is None
+    async with stage(tmp_path).app().run_test(size=(120, 36)) as pilot:
+        await opened(pilot, "Q4_K_M")
+        assert "r requantise" not in screen_text(pilot)
+
+
+async def test_what_lies_where_models_does_not_look_is_told_once_the_panel_closes(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    async with stage(tmp_path).app().run_test(size=(120, 36)) as pilot:
+        panel = await opened(pilot, "Q4_K_M")
+        panel._named = elsewhere / "mine.gguf"
+        await pilot.press("enter")
+        await sees(pilot, "Models looks again when this is closed")
+        await pilot.press("escape")
+        await told(pilot, "mine.gguf is in ")
+        await told(pilot, "which Models does not list")

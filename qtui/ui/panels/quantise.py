@@ -88,7 +88,7 @@ class QuantisePanel(TablePanel[bool]):
         """The making has ended the asking."""
         self._work: Work | None = None
         self._making: Worker[None] | None = None
-        self._made = False
+        self.made: Path | None = None  # the first file of what was made last
 
     def compose(self) -> ComposeResult:
         """Types, the chosen one in words, a line to type in; or how far the work is; keys."""
@@ -139,7 +139,10 @@ class QuantisePanel(TablePanel[bool]):
             if not self._work.over or self._work.measuring:
                 commands = [replace(command, label="stop") for command in commands]
         else:
-            commands = shown([Where.QUANTISE], frozenset({"quantise.measure"}))
+            again = any(told.planned.requantised for told in self._told.values())
+            commands = shown(
+                [Where.QUANTISE], frozenset({"quantise.measure"} | (set() if again else {"quantise.again"}))
+            )
         self.query_one(KeyLine).show_commands(commands)
 
     # What can be done
@@ -175,7 +178,8 @@ class QuantisePanel(TablePanel[bool]):
         choice, told = self._choice(), self._chosen()
         failure = waived(told, choice) if told is not None else None
         if told is None or failure is not None:
-            self._draw()
+            why = "llama.cpp is still asked what it would be" if failure is None else failure.message
+            self.notify(f"Not made: {why}", severity="warning", markup=False)
             return
         if os.path.lexists(choice.target) and self._asked != str(choice.target):
             self._asked = str(choice.target)
@@ -205,7 +209,7 @@ class QuantisePanel(TablePanel[bool]):
     def action_leave(self) -> None:
         """Stop what is made; else go back to the types; else close."""
         if self._work is None:
-            self.dismiss(self._made)
+            self.dismiss(self.made is not None)
         elif not self._work.over:
             if self._making is not None:
                 self._making.cancel()
@@ -213,7 +217,7 @@ class QuantisePanel(TablePanel[bool]):
         elif self._work.measuring and self._making is not None:
             self._making.cancel()
             self.post_message(MadeMeasured(None))
-        elif self._made:
+        elif self.made is not None:
             self.dismiss(True)
         else:
             self._work, self._asked = None, ""
@@ -301,10 +305,10 @@ class QuantisePanel(TablePanel[bool]):
         if isinstance(event.told, Failure):
             self._work = Work(failure=event.told)
             self.add_class("at-work")
-            self.draw_keys()
         else:
             self._told[event.told.planned.recipe.kind] = event.told
         self._draw()
+        self.draw_keys()
 
     @work(group="make")
     async def _make(self, order: Order) -> None:
@@ -352,7 +356,8 @@ class QuantisePanel(TablePanel[bool]):
         if self._work is None or self._work.over:
             return
         self._work = self._next(self._work, event)
-        self._made = self._made or self._work.made is not None
+        if self._work.made is not None:
+            self.made = Path(self._work.made.result.files[0])
         self._draw()
         self.draw_keys()
 

@@ -253,7 +253,7 @@ def _made_lines(made: Made) -> list[Content]:
     return [
         Content.styled("made ", "$text-success") + name(PurePath(result.files[0]).name, limit=PATH),
         joined([f"{result.size} bytes", told, f"in {duration(result.elapsed)}"]),
-        Content.styled("It stands in Models when this is closed.", _MUTED),
+        Content.styled("Models looks again when this is closed.", _MUTED),
     ]
 
 
