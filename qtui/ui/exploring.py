@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import on
 
+from qtui.core.text import clean_name
 from qtui.ui.downloading import Downloading
 from qtui.ui.messages import OpenRepository
 
@@ -41,7 +43,7 @@ class Exploring(Downloading):
         return self.hub_place
 
     async def offer(self, listing: Listing, row: RemoteVariant) -> Offer:
-        """Tell what fetching a variant would take, to where the settings say.
+        """Tell what fetching a variant would take, to where the settings say, else to the only folder that is listed.
 
         Raises:
             QtuiError: it cannot be fetched, or the disk cannot be looked at.
@@ -50,9 +52,13 @@ class Exploring(Downloading):
         from qtui.core.user_path import user_path
 
         assert self._parts.downloads is not None
+        listed = [user_path(folder).absolute() for folder in self._parts.models_dirs]
         folder = self.settings.downloads_dir
-        download = download_of(listing, row, str(user_path(folder)) if folder is not None else "")
-        return await self._parts.downloads.offer(download)
+        into = user_path(folder) if folder is not None else listed[0] if len(listed) == 1 else None
+        offer = await self._parts.downloads.offer(download_of(listing, row, str(into) if into is not None else ""))
+        if not listed or (into is not None and any(into.is_relative_to(one) for one in listed)):
+            return offer
+        return replace(offer, unlisted=clean_name(", ".join(map(str, listed)), 200))
 
     @on(OpenRepository)
     async def open_repository(self, event: OpenRepository) -> None:

@@ -32,7 +32,7 @@ from tests.hub.faults import Fault, Kind
 from tests.hub.model_repository import RECIPES, TINY, ModelRepository, Shape, model_repository
 from tests.hub.repository import Repository
 from tests.hub.server import LocalHub
-from tests.ui.stage import Stage, screen_lines, screen_text, sees, wait_until
+from tests.ui.stage import Stage, models, screen_lines, screen_text, sees, told, wait_until
 from tests.ui.test_hostile import HOSTILE, check_screen
 
 FEW = tuple(recipe for recipe in RECIPES if recipe.label in ("BF16", "Q8_0", "Q4_K_M", "Q2_K"))
@@ -180,6 +180,37 @@ async def test_what_fits_with_less_context_is_offered(server: LocalHub, acme: Mo
         await weighed(pilot)
         await sees(pilot, "nothing here fits")
         assert all("fits" not in row for row in variants(pilot))
+
+
+async def test_what_is_fetched_goes_where_this_run_looks(server: LocalHub, tmp_path: Path) -> None:
+    tiny = model_repository("acme/Acme-Tiny-GGUF", TINY, FEW)
+    server.add(tiny.repository)
+    library = LocalLibrary()
+    made = stage(downloads=DownloadsClient(lambda: Endpoint(server.endpoint, False)), real_library=library, variants=())
+    async with made.app(folders=(tmp_path,)).run_test(size=(120, 36)) as pilot:
+        await weighed(pilot, "acme/Acme-Tiny-GGUF")
+        await pilot.press("j", "enter")
+        await sees(pilot, f"into {tmp_path}"[:40])
+        assert "Models will not show it" not in screen_text(pilot)
+        await sees(pilot, "Enter again: start")
+        await pilot.press("enter")
+        await told(pilot, "is here, verified")
+        assert list(tmp_path.rglob("*.gguf"))
+        await pilot.press("1")
+        await wait_until(pilot, lambda: len(models(pilot).shelf.variants) == 1)
+
+
+async def test_with_several_folders_it_is_said_that_models_will_not_show_it(server: LocalHub, tmp_path: Path) -> None:
+    server.add(model_repository("acme/Acme-Tiny-GGUF", TINY, FEW).repository)
+    folders = (tmp_path / "a", tmp_path / "b")
+    for folder in folders:
+        folder.mkdir()
+    made = stage(downloads=DownloadsClient(lambda: Endpoint(server.endpoint, False)), variants=())
+    async with made.app(folders=folders).run_test(size=(120, 36)) as pilot:
+        await weighed(pilot, "acme/Acme-Tiny-GGUF")
+        await pilot.press("j", "enter")
+        await sees(pilot, "into the HF cache")
+        await sees(pilot, "Models will not show it")
 
 
 async def test_fetching_is_shown_asked_again_withdrawn_and_done(server: LocalHub, tmp_path: Path) -> None:

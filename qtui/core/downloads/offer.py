@@ -22,6 +22,8 @@ class Offer:
     """Bytes free on its disk once the whole queue has been fetched; None: unknown."""
     lack: DiskFullError | None = None
     """Why there is no room for it."""
+    unlisted: str = ""
+    """The folders that are listed instead of where it goes, clean; empty: Models will show it."""
 
 
 async def make_offer(port: Downloads, queue: Queue, download: Download) -> Offer:

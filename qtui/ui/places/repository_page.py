@@ -52,6 +52,8 @@ from qtui.ui.widgets.grouped_table import GroupedTable
 
 _OF_A_ROW = "get a b compare ladder details copy sort take advise frontier"
 NEED_A_ROW = frozenset(f"repository.{name}" for name in _OF_A_ROW.split())
+OFFER_LINES = 4
+"""What a download takes is told in so many lines at most."""
 
 
 class RepositoryPage(RepositoryRuns, Choosing):
@@ -296,7 +298,9 @@ class RepositoryPage(RepositoryRuns, Choosing):
     def draw_strip(self) -> None:
         """Show what is known of the variant under the cursor."""
         self.query_one(".strip", Fitted).refresh()
-        self.query_one(".choice", Fitted).refresh()
+        choice = self.query_one(".choice", Fitted)
+        choice.styles.height = max(1, len(self._choice_lines(self.size.width))) if self.size.width else 1
+        choice.refresh()
         if isinstance(self.screen, Place):
             self.screen.refresh_keys()
 
@@ -311,7 +315,8 @@ class RepositoryPage(RepositoryRuns, Choosing):
     def _choice_lines(self, width: int) -> Sequence[Content]:
         asked = self.shelf.row(self.asked_to_get)
         if asked is not None:
-            return (Content(" ") + offer_line(asked, self.offer, self.offer_problem),)
+            lines = offer_line(asked, self.offer, self.offer_problem).wrap(max(20, width - 2))
+            return [Content(" ") + line for line in lines[:OFFER_LINES]]
         shelf = self.shelf
         context = self.current.plan.ctx_size
         line = choice_line(

@@ -205,6 +205,8 @@ def offer_line(row: RemoteVariant, offer: Offer | None, problem: str) -> Content
     left = f", {brief(offer.left_after)} left after" if offer.left_after is not None else ""
     part = " more" if offer.to_fetch < offer.download.size else ""
     text = name(f"Get {row.variant.quant}: {gib(offer.to_fetch)} GiB{part} into {where}{left}.", "bold", 300)
+    if offer.unlisted:
+        text += name(f" Models will not show it: this run lists only {offer.unlisted}.", "$text-warning", 300)
     return text + " Enter again: start"
 
 
