@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
 
 log = logging.getLogger(__name__)
 
-KEEPING_S = 20.0
+KEEPING_S = 10.0
 """How long it stands there what is kept: it is said only once."""
 
 

@@ -17,6 +17,7 @@ from qtui.core.text import clean
 from qtui.core.themes import ThemeFile
 from qtui.ui.keymap import Keymap, resolve_keys
 from qtui.ui.messages import ChangeSetting, SettingsChanged, ShowTheme
+from qtui.ui.notices import Noticing
 from qtui.ui.themes import load_themes, variable_defaults
 
 if TYPE_CHECKING:  # the app paints before what places need is imported
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # the app paints before what places need is imported
 log = logging.getLogger(__name__)
 
 
-class Following(App[None]):
+class Following(Noticing):
     """Takes the settings at its start, and again whenever another qtui or the user's editor has written them."""
 
     SETTINGS_EVERY_S: ClassVar[float] = 3.0
