@@ -8,6 +8,7 @@ from typing import Any
 from textual import on
 from textual.app import App
 from textual.notifications import Notification, Notify
+from textual.screen import ModalScreen
 from textual.widget import AwaitMount
 
 MOST = 2
@@ -38,12 +39,13 @@ class Noticing(App[None]):
 
     def push_screen(self, *given: Any, **named: Any) -> Any:
         """Open a panel, without what was told before: it would cover what the panel says."""
-        self.sweep_notices()
+        if given and isinstance(given[0], ModalScreen):
+            self.sweep_notices()
         return super().push_screen(*given, **named)
 
     def switch_mode(self, mode: str) -> AwaitMount:
         """Go to another place, without what was told in this one."""
-        if mode != self.current_mode:
+        if self.current_mode not in (mode, self.DEFAULT_MODE):  # what was told at the start was not seen yet
             self.sweep_notices()
         return super().switch_mode(mode)
 

@@ -105,6 +105,7 @@ class Shell(Following):
         from qtui.ui.panels.settings import SettingsPanel
 
         if not isinstance(self.screen, SettingsPanel):
+            self.clear_notifications()  # the panel says it too
             self.push_screen(SettingsPanel(self.settings, self.all_problems(), self.theme_names(), self._store.path))
 
     def show_settings(self) -> bool:
