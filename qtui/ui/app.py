@@ -133,6 +133,7 @@ class QtuiApp(Making):
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._seen_standing(), dated=parts.dated,
             forecast=parts.forecast, keeping=parts.keeping, losses=parts.losses,
+            votes=parts.votes,
         )  # fmt: skip
         return self._models
 

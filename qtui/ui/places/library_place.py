@@ -116,6 +116,8 @@ class LibraryPlace(Place, Choosing):
         super().show_vitals(vitals)
         if vitals.sample and self._steady.moved(vitals.sample):
             self._measure_headroom()
+        if vitals.idle():
+            self._pacer.renew()
         self._pace_more()
 
     def settings_changed(self, before: Settings, after: Settings) -> None:

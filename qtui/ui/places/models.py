@@ -16,6 +16,7 @@ from textual.widgets import Input, Static
 from qtui.core.advice.loss import ReadLosses
 from qtui.core.compare import Dated, no_date
 from qtui.core.current_plan import CurrentPlan
+from qtui.core.duel.tally import Votes
 from qtui.core.forecast import Forecast
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Variant
@@ -65,7 +66,7 @@ class ModelsPlace(SideChoosing):
 
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
-        folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
+        folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date, votes: Votes | None = None,
         forecast: Forecast | None = None, keeping: Keeping | None = None, losses: ReadLosses | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
@@ -75,8 +76,9 @@ class ModelsPlace(SideChoosing):
         self.shelf.stand(standing)
         self._dated = dated
         self._keeping = keeping
+        self._votes = votes
         self._words = ""
-        self._detailed: tuple[object, ...] = (object(),) * 8
+        self._detailed: tuple[object, ...] = (object(),) * 9
         """What the detail was drawn of."""
         self.choosing = ""
 
@@ -171,12 +173,11 @@ class ModelsPlace(SideChoosing):
         async def rate(other: Variant, _plan: LoadPlan) -> float | None:
             return self.shelf.measured_rate(other.path)
 
-        self.app.push_screen(
-            ComparePanel(
-                variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
-                dated=self._dated, losses=self._read_losses,
-            )
+        panel = ComparePanel(
+            variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
+            dated=self._dated, losses=self._read_losses, votes=self._votes,
         )  # fmt: skip
+        self.app.push_screen(panel)
 
     def go_to(self, variant: Variant) -> None:
         """Move the cursor to a variant."""
@@ -218,7 +219,8 @@ class ModelsPlace(SideChoosing):
             if done:
                 self.look_again()
 
-        self.app.push_screen(DeletePanel(variant, keeping.remover, keeping.sessions), deleted)
+        panel = DeletePanel(variant, keeping.remover, keeping.sessions, self.shelf.standing.mark(variant.path))
+        self.app.push_screen(panel, deleted)
 
     def action_quantise(self) -> None:
         """Open what each type would make of the variant under the cursor."""
@@ -355,7 +357,7 @@ class ModelsPlace(SideChoosing):
         path = variant.path if variant else Path()
         known = (
             variant, self.shelf.weighing(path), self.facts.get(path), self.suggestions.get(path),
-            self.current, self.shelf.standing, self.copies.get(path), self.loss(path),
+            self.current, self.shelf.standing, self.copies.get(path), self.loss(path), self.shelf.speed(path),
         )  # fmt: skip
         if any(new is not old for new, old in zip(known, self._detailed, strict=True)):
             self._detailed = known
@@ -387,6 +389,6 @@ class ModelsPlace(SideChoosing):
         lines = detail_lines(
             variant, self.shelf.weighing(path), width - 2,
             facts=self.facts.get(path), suggestion=self.suggestions.get(path), kept=kept,
-            copy=self.copies.get(path), loss=self.loss(path),
+            copy=self.copies.get(path), loss=self.loss(path), speed=self.shelf.speed(path),
         )  # fmt: skip
         return [Content(" ") + line for line in lines]
