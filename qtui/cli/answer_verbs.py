@@ -6,7 +6,7 @@ from argparse import Namespace
 from dataclasses import replace
 
 from qtui.cli.blind_rounds import run_blind
-from qtui.cli.keeping import Kept
+from qtui.cli.keeping import Kept, check_report
 from qtui.cli.measured_rounds import run_measured
 from qtui.cli.options import sampling_of
 from qtui.cli.prompts import prompts_of_file
@@ -14,7 +14,6 @@ from qtui.cli.rounds import finish, measured_line, new_duel, run_round, show_rou
 from qtui.cli.running import Context
 from qtui.cli.suite_verb import run_suite
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
-from qtui.core.duel.export import report_kind
 from qtui.core.duel.report import duel_report, side_report
 from qtui.core.duel.run import DuelMode, RoundEnded
 from qtui.core.engines import engine_kind
@@ -53,7 +52,7 @@ async def duel(context: Context) -> int:
         plans["B"] = replace(plan, engine=options.engine_b)
     _check(options)
     if options.out is not None:
-        report_kind(options.out)
+        check_report(options.out)
     prompts = [] if options.suite else _prompts(options.prompt, options.prompts)
     library = context.services.library
     sides = {"A": await library.find(options.a), "B": await library.find(options.b)}

@@ -6,10 +6,10 @@ from contextlib import aclosing
 from typing import Any
 
 from qtui.cli.load_bench import bench_load
+from qtui.cli.rounds import finish
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.core.bench import Bench, BenchEnded, BenchSampled, BenchSettings
-from qtui.core.duel.report import failure_report
 from qtui.core.errors import Failure, UsageError
 from qtui.core.events import Failed, LoadProgressed
 from qtui.core.text import rate
@@ -37,18 +37,19 @@ async def bench(context: Context) -> int:
     failures: list[Failure] = []
     ended: BenchEnded | None = None
     taken, total = 0, len(variants) * len(settings.tests) * (settings.repeats + 1)
-    async with aclosing(run.run(variants, plan)) as events:
-        async for event in events:
-            if isinstance(event, BenchEnded):
-                ended = event
-            elif isinstance(event, BenchSampled):
-                taken += 1
-                what = f"{event.variant.title} {event.test.name} {rate(event.rate)} t/s"
-                console.progress(f"{taken}/{total}: {what}{'' if event.repetition else ' (warm-up)'}")
-            elif isinstance(event.event, Failed):
-                failures.append(event.event.failure)
-            elif isinstance(event.event, LoadProgressed):
-                console.progress(f"{event.variant.title}: loading {event.event.fraction * 100:.0f} %")
+    with context.interrupts.stop_first(run.stop):
+        async with aclosing(run.run(variants, plan)) as events:
+            async for event in events:
+                if isinstance(event, BenchEnded):
+                    ended = event
+                elif isinstance(event, BenchSampled):
+                    taken += 1
+                    what = f"{event.variant.title} {event.test.name} {rate(event.rate)} t/s"
+                    console.progress(f"{taken}/{total}: {what}{'' if event.repetition else ' (warm-up)'}")
+                elif isinstance(event.event, Failed):
+                    failures.append(event.event.failure)
+                elif isinstance(event.event, LoadProgressed):
+                    console.progress(f"{event.variant.title}: loading {event.event.fraction * 100:.0f} %")
     console.end_progress()
     assert ended is not None
     for line in _table(ended).lines(console.width):
@@ -59,12 +60,10 @@ async def bench(context: Context) -> int:
         "method": ended.method,
         "plans": [plan.as_json() for plan in ended.plans],
     }
-    if failures:
-        report["error"] = failure_report(failures[0])
-    console.json(report)
-    for failure in failures:
+    status = finish(context, report, failures[0] if failures else None)
+    for failure in failures if context.interrupts.happened else failures[1:]:
         console.failure(failure)
-    return 1 if failures else 0
+    return status
 
 
 def _option(name: str) -> str:
@@ -75,7 +74,7 @@ def _table(ended: BenchEnded) -> Table:
     table = Table(("VARIANT", "TEST", ">DEPTH", ">T/S", ">±", ">SAMPLES"))
     for result in ended.results:
         spread = "–" if result.stdev is None else rate(result.stdev)
-        mean = rate(result.mean) if result.samples else "failed"
+        mean = rate(result.mean) if result.samples else "failed" if result.failure else "–"
         table.add(
             result.variant.title, result.test.name, str(result.test.depth), mean, spread, str(len(result.samples))
         )

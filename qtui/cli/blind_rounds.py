@@ -7,6 +7,7 @@ not a warning about one of them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from contextlib import aclosing
 
 from qtui.cli.keeping import Kept
 from qtui.cli.rounds import finish, show_event, show_round
-from qtui.cli.running import Context
+from qtui.cli.running import Context, Interrupts
 from qtui.core.duel.ballot import Ballot, Vote
 from qtui.core.duel.blind import PLACES, Blinding, both_answered, identical
 from qtui.core.duel.report import duel_report
@@ -76,7 +77,7 @@ async def _reveal(
 
 
 async def _vote(context: Context, ended: RoundEnded, blinding: Blinding) -> Vote | None:
-    """Show both answers and read a vote; None where the input ends before there is one."""
+    """Show both answers and read a vote; None where the input ends or a signal comes before there is one."""
     console = context.console
     show = console.note if console.as_json else console.print
     show(f"> {clean_name(ended.prompt)}\n")
@@ -88,7 +89,7 @@ async def _vote(context: Context, ended: RoundEnded, blinding: Blinding) -> Vote
         return Vote.IDENTICAL
     while True:
         console.note(ASK)
-        said = await _line()
+        said = await _line(context.interrupts)
         if not said:
             return None
         vote = blinding.vote(said)
@@ -96,14 +97,21 @@ async def _vote(context: Context, ended: RoundEnded, blinding: Blinding) -> Vote
             return vote
 
 
-async def _line() -> str:
-    """Read a line of standard input, in a thread that no end of the program waits for; empty at its end."""
+async def _line(interrupts: Interrupts) -> str:
+    """Read a line of standard input, in a thread that no end of the program waits for; empty at its end or a signal."""
     loop = asyncio.get_running_loop()
     read: asyncio.Future[str] = loop.create_future()
 
     def work() -> None:
         text = sys.stdin.readline(100)
-        loop.call_soon_threadsafe(lambda: None if read.done() else read.set_result(text))
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
+            loop.call_soon_threadsafe(lambda: None if read.done() else read.set_result(text))
 
     threading.Thread(target=work, name="vote", daemon=True).start()
-    return await read
+
+    async def stop() -> None:
+        if not read.done():
+            read.set_result("")
+
+    with interrupts.stop_first(stop):
+        return await read

@@ -8,7 +8,7 @@ from qtui.cli.memory_verbs import check_loadable
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
 from qtui.cli.variants import find_variant
-from qtui.core.compare import NO_VOTES, Column, compare_report
+from qtui.core.compare import Column, compare_report
 from qtui.core.compare import compare as compared
 from qtui.core.compare_rows import compare_notes, compare_rows, heads
 from qtui.core.errors import UsageError
@@ -30,7 +30,7 @@ async def compare(context: Context) -> int:
         console.note(f"note: {problem.text}")
     columns = await compared(
         guard, services.library, variants, lambda _variant: plan, rate=services.rate, dated=services.dated,
-        losses=services.losses(evidence),
+        losses=services.losses(evidence), votes=services.votes,
     )  # fmt: skip
     console.end_progress()
     console.json(compare_report(columns))
@@ -43,4 +43,4 @@ def _lines(columns: Sequence[Column], width: int | None) -> list[str]:
     table = Table(("", *(f">{head}" for head in heads(columns))))
     for row in compare_rows(columns):
         table.add(row.label, *row.cells)
-    return [*table.lines(width), *compare_notes(columns), f"votes: {NO_VOTES}"]
+    return [*table.lines(width), *compare_notes(columns)]

@@ -11,11 +11,17 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from qtui.cli.tables import cut
-from qtui.core.errors import Failure
+from qtui.core.errors import Failure, QtuiError
 from qtui.core.memory.warnings import PlanWarning
 from qtui.core.text import clean
 
 SCHEMA = 1
+
+
+class OutputLostError(QtuiError):
+    """Standard output takes nothing: its disk is full."""
+
+    kind = "output"
 
 
 @dataclass(slots=True)
@@ -44,8 +50,7 @@ class Console:
         """Write text on stdout as it comes; nothing under --json."""
         if not self.as_json and text:
             self.end_progress()
-            self.stdout.write(clean(text))
-            self.stdout.flush()
+            self._write(clean(text))
             self._column = 0 if text.endswith("\n") else 1
 
     def end_line(self) -> None:
@@ -95,27 +100,40 @@ class Console:
         size = shutil.get_terminal_size()
         known = ((0, 0), (size.columns, size.lines))
         if self._size not in known:  # what was drawn before has been wrapped anew
-            self.stdout.write("\x1b[2J\x1b[H")
+            self._write("\x1b[2J\x1b[H")
             self._drawn = 0
         kept = [cut(clean(line).replace("\n", " "), size.columns - 1) for line in lines[: size.lines - 1]]
         back = f"\x1b[{self._drawn}A" if self._drawn else ""
-        self.stdout.write("\x1b[?25l" + back + "".join(f"\r\x1b[2K{line}\n" for line in kept) + "\x1b[J")
-        self.stdout.flush()
+        self._write("\x1b[?25l" + back + "".join(f"\r\x1b[2K{line}\n" for line in kept) + "\x1b[J")
         self._drawn, self._size = len(kept), (size.columns, size.lines)
 
     def end_redraw(self) -> None:
         """Leave what was drawn last, and show the cursor again."""
         if self._drawn:
-            self.stdout.write("\x1b[?25h")
-            self.stdout.flush()
+            self._write("\x1b[?25h")
             self._drawn = 0
 
     def json(self, body: Mapping[str, Any]) -> None:
         """Print the one object of --json, and never a second; without it nothing."""
         if self.as_json and not self._answered:
             self._answered = True
-            self.stdout.write(json_text({"schema": SCHEMA, **body}) + "\n")
+            self._write(json_text({"schema": SCHEMA, **body}) + "\n")
+
+    def _write(self, text: str) -> None:
+        """Write on stdout at once.
+
+        Raises:
+            BrokenPipeError: nobody reads it any more.
+            OutputLostError: it cannot be written.
+        """
+        try:
+            self.stdout.write(text)
             self.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            hint = "free some space, or write it elsewhere"
+            raise OutputLostError(f"cannot write the output: {error.strerror}", hint) from error
 
     def failure(self, failure: Failure) -> None:
         """Say on stderr what failed, then the hint, then the engine's last lines."""

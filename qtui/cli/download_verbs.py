@@ -16,7 +16,6 @@ from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.expected import Expected
 from qtui.core.downloads.ports import Checksums
 from qtui.core.downloads.pulling import Resolved, resolve
-from qtui.core.downloads.rate import left_text
 from qtui.core.downloads.run import DownloadChanged, DownloadFinished, DownloadRun
 from qtui.core.downloads.verify import Checked, Outcome, VerifyProgressed, ask_hub
 from qtui.core.downloads.verify import verify as read_files
@@ -24,7 +23,9 @@ from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.hub.address import Address, parse_address, parse_repository
 from qtui.core.hub.events import Waiting
 from qtui.core.hub.ports import Hub
+from qtui.core.rate import left_text
 from qtui.core.text import clean_name, size
+from qtui.core.user_path import expanded_path
 
 DIGITS = 12
 """Of a SHA-256 in a table; --json has all."""
@@ -184,9 +185,9 @@ def _folder(context: Context) -> str:
     folder = given if given is not None else context.services.settings.downloads_dir
     if folder is None:
         return ""
-    if given is not None and given.exists() and not given.is_dir():
+    if given is not None and os.path.lexists(given) and not given.is_dir():
         raise UsageError(f"{clean_name(str(given))} is not a folder", "--dest names a folder")
-    return os.path.abspath(os.path.expandvars(os.path.expanduser(folder)))  # noqa: PTH100, PTH111 - links are kept
+    return os.path.abspath(expanded_path(folder))  # noqa: PTH100 - links are kept
 
 
 async def _files(context: Context, checksums: Checksums) -> list[Expected]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from qtui.core.downloads.ports import Downloads
 from qtui.core.hub.ports import Hub
 from qtui.core.settings import Settings
+from qtui.core.user_path import expanded_path
 
 
 def hub_services(settings: Callable[[], Settings]) -> tuple[Hub, Downloads]:
@@ -16,13 +17,12 @@ def hub_services(settings: Callable[[], Settings]) -> tuple[Hub, Downloads]:
     from qtui.services.hub.access import hub_access
     from qtui.services.hub.client import HubClient
     from qtui.services.hub.hub import HuggingFaceHub
-    from qtui.services.settings import expanded
 
     client = HubClient(token_for_mirror=lambda: settings().token_for_mirror)
 
     def download_folders() -> Sequence[Path]:
         folder = settings().downloads_dir
-        return (expanded(folder),) if folder is not None else ()
+        return (expanded_path(folder),) if folder is not None else ()
 
     def endpoint() -> Endpoint:
         return Endpoint(client.endpoint, client.sends_token, hub_access().offline)

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from qtui.cli.running import Context
 from qtui.core.duel.ballot import Vote
 from qtui.core.duel.conversation import Sampling
-from qtui.core.duel.export import Report
+from qtui.core.duel.export import Report, report_kind
 from qtui.core.duel.measured import Measured
 from qtui.core.duel.records import RoundRecord, SuiteRecord
 from qtui.core.duel.run import RoundEnded
+from qtui.core.errors import QtuiError
 from qtui.core.text import clean_name
+
+
+def check_report(name: str) -> None:
+    """Refuse a report that could not be written, before anything is computed for it.
+
+    Raises:
+        UsageError: the name says no kind of report.
+        QtuiError: there is no such folder, or nothing may be written there.
+    """
+    report_kind(name)
+    path = Path(name).absolute()
+    if not path.parent.is_dir():
+        raise QtuiError(f"cannot write {clean_name(name, 400)}: its folder is not there", "make the folder first")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise QtuiError(f"cannot write {clean_name(name, 400)}", "give a file in a folder that you may write")
 
 
 class Kept:

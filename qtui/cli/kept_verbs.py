@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qtui.cli.keeping import check_report
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
-from qtui.core.duel.export import Report, report_kind, when
+from qtui.core.duel.export import Report, when
 from qtui.core.duel.records import RoundRecord, SuiteRecord
 from qtui.core.duel.standing import Standing, standings
 from qtui.core.errors import QtuiError, UsageError
@@ -27,7 +28,7 @@ async def history(context: Context) -> int:
     if options.delete is not None or options.delete_all:
         return await _delete(context)
     if options.export is not None:
-        report_kind(options.export)
+        check_report(options.export)
     everything = options.export is not None or options.standings
     limit = MOST if everything else options.limit
     rounds = await store.rounds(limit, search=options.search)

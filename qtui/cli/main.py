@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from qtui.cli.app_parser import app_parser
-from qtui.cli.console import Console
+from qtui.cli.console import Console, OutputLostError
 from qtui.cli.crash import crash_report
 from qtui.core.errors import Failure, QtuiError, UsageError
 
@@ -27,12 +27,17 @@ def main(argv: Sequence[str] | None = None, *, wire: Callable[[Namespace], Servi
     `wire` makes the services; this machine's own by default.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     console = Console(as_json="--json" in arguments)
     try:
         return _run(arguments, console, wire)
+    except OutputLostError as error:
+        _forget_stdout()
+        report_failure(console, Failure.of(error))
+        return FAILED
     except QtuiError as error:
         report_failure(console, Failure.of(error))
         return BAD_USAGE if isinstance(error, UsageError) else FAILED
@@ -93,6 +98,13 @@ def _prompt(text: str) -> str:
     if not text.strip():
         raise UsageError("the prompt is empty", "give a text, or - to read it from standard input")
     return text
+
+
+def _open_streams() -> None:
+    """Let what was started with a closed stdout or stderr write into nothing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
 
 
 def _forget_stdout() -> None:

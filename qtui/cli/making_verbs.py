@@ -14,7 +14,6 @@ from typing import Any
 from qtui.cli.measure_made import measure_made, wanted_measuring
 from qtui.cli.running import Context
 from qtui.cli.tables import Table
-from qtui.core.downloads.rate import RateMeter, left_text
 from qtui.core.errors import BadFileError, Failure, UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.memory.plan import AUTO, LoadPlan
@@ -36,6 +35,7 @@ from qtui.core.quantise.run import (
 )
 from qtui.core.quantise.types import OFFERED, MatrixUse, made_type
 from qtui.core.quantise.weighing import Weigh, refuse_too_large, weigher
+from qtui.core.rate import RateMeter, left_text
 from qtui.core.text import clean_name, duration, size
 
 

@@ -30,12 +30,12 @@ class Interrupts:
 
     @contextlib.contextmanager
     def stop_first(self, stop: Callable[[], Awaitable[None]]) -> Iterator[None]:
-        """Within this block the first signal calls `stop`, and only the second ends the verb."""
-        self._stop = stop
+        """Within this block the first signal calls `stop`, and only the second ends the verb; blocks may be nested."""
+        outer, self._stop = self._stop, stop
         try:
             yield
         finally:
-            self._stop = None
+            self._stop = outer
 
     def signalled(self) -> None:
         """Act on a signal."""

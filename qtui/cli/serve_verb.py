@@ -59,6 +59,7 @@ async def serve(context: Context) -> int:
             await asyncio.wait_for(serving.stop(), CANCEL_S)
         await endpoint.close()
 
+    watching: asyncio.Task[None] | None = None
     try:
         failure = await serving.load()
         if failure is not None:
@@ -66,9 +67,12 @@ async def serve(context: Context) -> int:
         context.console.end_progress()
         await endpoint.open(serving, key.text)
         _announce(context, serving, endpoint, key)
+        watching = asyncio.create_task(serving.watch())
         with context.interrupts.stop_first(stop):
             await endpoint.wait()
     finally:
+        if watching is not None:
+            watching.cancel()
         await endpoint.close()
         await serving.close()
     return 0

@@ -19,6 +19,7 @@ from qtui.core.duel.past import PastRounds
 from qtui.core.duel.storage import Hashes, Rounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.shelf import SuiteShelf
+from qtui.core.duel.tally import Votes
 from qtui.core.engines import engine_kind
 from qtui.core.errors import QtuiError, UsageError
 from qtui.core.forecast import Forecast
@@ -370,6 +371,11 @@ class Services:
     def qualities(self) -> Qualities:
         """Return what tells the quality of variants."""
         return Qualities(self.measures.measurements if self.measures else None, self.hashes)
+
+    @property
+    def votes(self) -> Votes:
+        """Return what counts the votes that are kept on variants."""
+        return Votes(self.rounds, self.hashes)
 
     async def close(self) -> None:
         """End every child process, once what was run is on record."""

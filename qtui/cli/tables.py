@@ -11,6 +11,8 @@ from qtui.core.text import GIB, clean_name, gib
 
 GAP = "  "
 NARROWEST = 8
+OVERFLOWING = 24
+"""What is left of a name in a table that is too wide whatever is cut."""
 
 
 @dataclass(slots=True)
@@ -27,14 +29,21 @@ class Table:
         assert len(cells) == len(self.heads)
         self.rows.append(tuple(clean_name(cell, 10_000) for cell in cells))
 
+    def _fitted(self, row: Sequence[str], width: int) -> Sequence[str]:
+        """Return a row whose flexible cell is cut to a width: what ends a name tells it from others."""
+        at = self.flexible
+        return (*row[:at], cut_inside(row[at], width), *row[at + 1 :])
+
     def lines(self, width: int | None = None) -> list[str]:
         """Return the lines, heads first; with a `width` no line is wider than it, so far as one column can give."""
         right = [head.startswith(">") for head in self.heads]
-        table = [tuple(head.removeprefix(">") for head in self.heads), *self.rows]
+        table: list[Sequence[str]] = [tuple(head.removeprefix(">") for head in self.heads), *self.rows]
         widths = [max(cell_width(row[i]) for row in table) for i in range(len(self.heads))]
         if width is not None:
             over = sum(widths) + len(GAP) * (len(widths) - 1) - width
-            widths[self.flexible] = max(min(widths[self.flexible], NARROWEST), widths[self.flexible] - max(0, over))
+            least = NARROWEST if widths[self.flexible] - over >= NARROWEST else OVERFLOWING
+            widths[self.flexible] = max(min(widths[self.flexible], least), widths[self.flexible] - max(0, over))
+            table = [self._fitted(row, widths[self.flexible]) for row in table]
         return [GAP.join(_pad(cell, widths[i], right[i]) for i, cell in enumerate(row)).rstrip() for row in table]
 
 
@@ -57,6 +66,19 @@ def cut(text: str, width: int) -> str:
             break
         kept += character
     return kept + "…"
+
+
+def cut_inside(text: str, width: int) -> str:
+    """Return text that is at most `width` columns wide, cut a third of the way: `qtui-…Q4_K_M`."""
+    if cell_width(text) <= width:
+        return text
+    head = cut(text, max(1, width // 3))
+    tail = ""
+    for character in reversed(text):
+        if cell_width(character + tail) > width - cell_width(head):
+            break
+        tail = character + tail
+    return head + tail
 
 
 def gib_of(size_bytes: int | None, origin: Origin = Origin.DRY_RUN, digits: int = 2) -> str:

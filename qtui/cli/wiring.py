@@ -19,6 +19,7 @@ from qtui.core.memory.actual import Estimate
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.unaccounted import LeftOut
 from qtui.core.settings import Settings
+from qtui.core.user_path import expanded_path
 
 
 def local_services(options: Namespace) -> Services:
@@ -45,7 +46,7 @@ def local_services(options: Namespace) -> Services:
     from qtui.services.presets import PresetsFile
     from qtui.services.reports import keep_report, write_report
     from qtui.services.rounds import RoundsFile
-    from qtui.services.settings import SettingsFile, expanded
+    from qtui.services.settings import SettingsFile
     from qtui.services.suites import SuiteFiles
     from qtui.services.themes import read_themes
 
@@ -74,7 +75,7 @@ def local_services(options: Namespace) -> Services:
 
     def folders(settings: Settings) -> Sequence[Path]:
         own = (*settings.models_dirs, *filter(None, [settings.downloads_dir]))
-        return [*given, *dict.fromkeys(map(expanded, own))]
+        return [*given, *dict.fromkeys(map(expanded_path, own))]
 
     library = LocalLibrary(folders(settings))
 

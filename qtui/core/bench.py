@@ -6,6 +6,7 @@ sample starts from an empty cache. Where not all files fit at once, each repetit
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -129,7 +130,7 @@ class BenchSampled:
 
 @dataclass(frozen=True, slots=True)
 class BenchEnded:
-    """All is measured."""
+    """All is measured, or it was stopped."""
 
     results: tuple[BenchResult, ...]
     method: str
@@ -165,9 +166,13 @@ class Bench:
         self._guard = guard
         self._settings = settings
         self._force = force
+        self._entries: list[_Entry] = []
+        self._stop = asyncio.Event()
 
     async def run(self, variants: Sequence[Variant], plan: LoadPlan) -> AsyncGenerator[BenchEvent, None]:
-        """Measure the files: BenchHappened and BenchSampled, then BenchEnded; sessions are closed at any end.
+        """Measure the files: BenchHappened and BenchSampled, then BenchEnded, also when stopped.
+
+        Sessions are closed at any end.
 
         A plan without a context size takes what the tests need.
 
@@ -181,7 +186,7 @@ class Bench:
                 f"they need {settings.context}: leave it out, or measure fewer tokens",
             )
         plan = replace(plan, ctx_size=plan.ctx_size or settings.context)
-        entries = [await self._weigh(variant, plan) for variant in variants]
+        entries = self._entries = [await self._weigh(variant, plan) for variant in variants]
         for entry in entries:
             if entry.failure:
                 yield BenchHappened(entry.variant, Failed(entry.failure))
@@ -197,9 +202,14 @@ class Bench:
                 await _close(entry)
         yield BenchEnded(
             tuple(result for entry in entries for result in _results(entry, settings)),
-            method(settings, len(entries), in_turn=in_turn),
+            method(settings, len(entries), in_turn=in_turn, stopped=self._stop.is_set()),
             tuple(entry.weighing.plan for entry in entries),
         )
+
+    async def stop(self) -> None:
+        """End it: the running sample is cut and does not count; those taken before stay."""
+        self._stop.set()
+        await asyncio.gather(*(entry.session.cancel() for entry in self._entries if entry.session))
 
     async def _weigh(self, variant: Variant, plan: LoadPlan) -> _Entry:
         weighing = await self._guard.weigh(variant, plan)
@@ -207,18 +217,22 @@ class Bench:
 
     async def _measure(self, entry: _Entry, repetition: int, *, reload: bool) -> AsyncIterator[BenchEvent]:
         """Take one sample of each test on one file; a file that failed is left alone."""
-        if entry.failure:
+        if entry.failure or self._stop.is_set():
             return
         try:
             if entry.session is None:
                 async for event in self._load(entry):
                     yield event
             for test in self._settings.tests if entry.session else ():
+                if self._stop.is_set():
+                    return
                 rate = await _sample(entry, test)
                 if repetition:
                     entry.samples.setdefault(test.name, []).append(rate)
                 yield BenchSampled(entry.variant, test, rate, repetition)
         except QtuiError as error:
+            if self._stop.is_set():  # what was cut by us is no failure of this file
+                return
             entry.failure = error.failure if isinstance(error, _SampleError) else Failure.of(error)
             yield BenchHappened(entry.variant, Failed(entry.failure, fatal=True))
         if reload or entry.failure:
@@ -227,6 +241,8 @@ class Bench:
     async def _load(self, entry: _Entry) -> AsyncIterator[BenchEvent]:
         entry.session = self._engine.open(entry.variant, entry.weighing.plan)
         async for event in entry.session.load():
+            if isinstance(event, Failed) and self._stop.is_set():
+                return
             yield BenchHappened(entry.variant, event)
             if isinstance(event, Failed):
                 entry.failure = event.failure
@@ -246,7 +262,7 @@ async def do_not_fit(guard: Guard, weighed: Sequence[tuple[Variant, Weighing]]) 
     return together.verdict.fit in (Fit.TOO_BIG, Fit.FROM_DISK)
 
 
-def method(settings: BenchSettings, files: int, *, in_turn: bool = False) -> str:
+def method(settings: BenchSettings, files: int, *, in_turn: bool = False, stopped: bool = False) -> str:
     """Return the sentence that says how the rates were measured."""
     parts = []
     start = "an empty cache" if not settings.depth else f"a cache that holds {settings.depth} tokens"
@@ -261,7 +277,8 @@ def method(settings: BenchSettings, files: int, *, in_turn: bool = False) -> str
     order = f", alternated over {files} files" if files > 1 else ""
     reloads = ", each loaded anew every time, since they do not fit at once" if in_turn else ""
     repeats = f"{settings.repeats} repetition{'s' if settings.repeats > 1 else ''}"
-    return f"{'; '.join(parts)}; {repeats}{order}{reloads}, after one that is discarded; one computes at a time"
+    end = ", stopped before all were done" if stopped else ""
+    return f"{'; '.join(parts)}; {repeats}{end}{order}{reloads}, after one that is discarded; one computes at a time"
 
 
 async def _sample(entry: _Entry, test: BenchTest) -> float:
@@ -300,7 +317,7 @@ async def _ask(entry: _Entry, request: Request) -> Answer:
             answer = event.answer
         elif isinstance(event, Failed):
             raise _SampleError(event.failure)
-    if answer is None:
+    if answer is None or answer.finish_reason == "cancelled":
         raise QtuiError(f"{entry.variant.title} ended without an answer")
     return answer
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from qtui.core.advice.loss import Loss, Losses
+from qtui.core.duel.tally import ITSELF, Tally, Votes
 from qtui.core.errors import QtuiError
 from qtui.core.gguf.facts import Facts
 from qtui.core.library.variant import Variant
@@ -20,7 +21,6 @@ from qtui.core.text import clean_name
 UNKNOWN_TRAINED = 1 << 17
 """Searched up to where a header does not tell what it was trained to."""
 NO_QUALITY = "no measured or published figure is known here"
-NO_VOTES = "no votes are kept yet"
 
 Rate = Callable[[Variant, LoadPlan], Awaitable[float | None]]
 """Tells the measured generation rate of a variant under a resolved plan, tokens per second; None: none is kept."""
@@ -55,6 +55,8 @@ class Column:
     """When the file was written, seconds since the epoch."""
     loss: Loss | None = None
     """What it loses by the best that is known; None: nobody was asked."""
+    tally: Tally = Tally()
+    """The votes on it against the others."""
 
     @property
     def pools(self) -> tuple[int | None, ...]:
@@ -116,13 +118,17 @@ async def compare(
     rate: Rate = no_rate,
     dated: Dated = no_date,
     losses: Losses | None = None,
+    votes: Votes | None = None,
 ) -> tuple[Column, ...]:
     """Gather what is known of each variant under its plan, which is not resolved."""
     columns = [await _column(guard, library, variant, plan(variant), rate=rate, dated=dated) for variant in variants]
-    if losses is None:
-        return tuple(columns)
-    found = await losses.of(variants)
-    return tuple(replace(each, loss=found[each.variant.path]) for each in columns)
+    if losses is not None:
+        found = await losses.of(variants)
+        columns = [replace(each, loss=found[each.variant.path]) for each in columns]
+    if votes is not None:
+        tallies = await votes.of(variants)
+        columns = [replace(each, tally=tallies[each.variant.path]) for each in columns]
+    return tuple(columns)
 
 
 async def _column(
@@ -191,6 +197,7 @@ def compare_report(columns: Sequence[Column]) -> dict[str, Any]:
         "variants": [
             {
                 **_column_report(column),
+                "votes": _votes_report(columns[0], column),
                 "difference": {
                     measure.key: found.as_json() if (found := difference(*_pair(measure, columns[0], column))) else None
                     for measure in compared
@@ -227,12 +234,15 @@ def _column_report(column: Column) -> dict[str, Any]:
         "context_length": variant.context_length,
         "generation_rate": column.rate,
         "quality": _quality_report(column.loss),
-        "votes": {"value": None, "reason": NO_VOTES},
         "tensor_types": {name: round(share, 6) for name, share in column.mix.items()},
         "imatrix": dict(column.facts.imatrix) if column.facts is not None else {},
         "date": column.date,
         "warnings": [column.facts_problem] if column.facts_problem else [],
     }
+
+
+def _votes_report(first: Column, column: Column) -> dict[str, Any]:
+    return {"value": None, "reason": ITSELF} if column is first else column.tally.as_json(first.variant.path)
 
 
 def _quality_report(loss: Loss | None) -> dict[str, Any]:

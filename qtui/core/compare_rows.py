@@ -27,11 +27,19 @@ class CompareRow:
 
 
 def heads(columns: Sequence[Column]) -> tuple[str, ...]:
-    """Return what tells the variants apart: the quant, with the model where there are several."""
-    quants = [column.variant.quant for column in columns]
-    if len({column.variant.model for column in columns}) > 1 or len(set(quants)) < len(quants):
-        return tuple(column.variant.title for column in columns)
-    return tuple(quants)
+    """Return what tells the variants apart: the quant, with the model where there are several.
+
+    Of quants that are there twice it is where they lie, or the name of the file.
+    """
+    variants = [column.variant for column in columns]
+    several = len({variant.model for variant in variants}) > 1
+    names = [variant.title if several else variant.quant for variant in variants]
+    twice = {name for name in names if names.count(name) > 1}
+    for words in ([variant.source for variant in variants], [variant.path.name for variant in variants]):
+        told = [f"{name}, {word}" if name in twice else name for name, word in zip(names, words, strict=True)]
+        if len(set(told)) == len(told):
+            break
+    return tuple(told)
 
 
 def compare_rows(columns: Sequence[Column]) -> tuple[CompareRow, ...]:
@@ -48,7 +56,7 @@ def compare_rows(columns: Sequence[Column]) -> tuple[CompareRow, ...]:
         CompareRow("verdict", tuple(column.weighing.verdict.fit.value.replace("_", " ") for column in columns)),
         CompareRow("KL divergence", tuple(column.loss.cell if column.loss else "?" for column in columns)),
         CompareRow("  counts as", tuple(_band(column) for column in columns)),
-        CompareRow("votes", ("?",) * len(columns)),
+        CompareRow("votes won/lost", tuple(_votes(columns[0], column) for column in columns)),
     ]
     rows += [CompareRow(f"  {name}", tuple(_share(column, name) for column in columns)) for name in _types(columns)]
     rows.append(CompareRow("imatrix", tuple(column.imatrix or "not noted" for column in columns)))
@@ -67,9 +75,32 @@ def compare_notes(columns: Sequence[Column]) -> tuple[str, ...]:
         refused = reason if column.weighing.footprint is None or verdict.short_by else ""
         lost = column.loss.sentence if column.loss is not None else ""
         notes += [f"{head}: {text}" for text in (column.facts_problem, refused, lost) if text]
+    notes += _vote_notes(columns)
     sources = (column.loss.source for column in columns if column.loss is not None)
     notes += dict.fromkeys(f"° {source.line}" for source in sources if source is not None)
     return tuple(notes)
+
+
+def _votes(first: Column, column: Column) -> str:
+    """Return `won/lost` against the first, with the ties; `?` where there are no votes."""
+    if column is first:
+        return "–"
+    ballot = column.tally.against(first.variant.path)
+    if ballot is None:
+        return "?"
+    ties = f", {ballot.ties} tie{'' if ballot.ties == 1 else 's'}" if ballot.ties else ""
+    return f"{ballot.a}/{ballot.b}{ties}"
+
+
+def _vote_notes(columns: Sequence[Column]) -> list[str]:
+    """Return what follows from the votes on each variant and the first, and why there are none on the rest."""
+    titles, first = heads(columns), columns[0]
+    notes = []
+    for title, column in zip(titles[1:], columns[1:], strict=True):
+        ballot = column.tally.against(first.variant.path)
+        said = column.tally.missing if ballot is None else ballot.sentence((title, titles[0]))
+        notes.append(f"votes: {said}" if ballot is None else f"votes on {title} and {titles[0]}: {said}")
+    return list(dict.fromkeys(notes))
 
 
 def _band(column: Column) -> str:
@@ -86,10 +117,14 @@ def _changes(measure: Measure, columns: Sequence[Column]) -> tuple[str, ...]:
         if found is None or not found.absolute:
             cells.append("")
         else:
-            digits = 1 if found.percent is not None and abs(found.percent) < 100 else 0
-            percent = "" if found.percent is None else f" ({found.percent:+.{digits}f} %)"
+            percent = "" if found.percent is None else f", {_percent(found.percent)}"
             cells.append(f"{_FORMATS[measure.unit](found.absolute, '+')}{percent}")
     return tuple(cells)
+
+
+def _percent(value: float) -> str:
+    """Return a change with two digits that matter, `+0.4 %`, or in whole percent."""
+    return f"{value:+.{1 if abs(value) < 9.95 else 0}f} %"
 
 
 def _text(measure: Measure, sign: str, value: float | None) -> str:

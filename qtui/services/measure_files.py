@@ -159,8 +159,12 @@ class FolderDesk:
             return None
 
     async def free(self) -> int:
-        """Return the bytes that can be written where the logits lie."""
-        return (await asyncio.to_thread(shutil.disk_usage, self._logits.absolute().parent)).free
+        """Return the bytes that can be written where the logits lie; see `core.measure.ports.Desk`."""
+        folder = self._logits.absolute().parent
+        try:
+            return (await asyncio.to_thread(shutil.disk_usage, folder)).free
+        except OSError as error:
+            raise _unusable(folder, error) from error
 
     async def chunks(self, name: str) -> Sequence[ChunkScores]:
         """Return the scores kept under a name; a line that was cut off ends them."""

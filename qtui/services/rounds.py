@@ -10,7 +10,7 @@ from typing import Any
 
 from qtui.core.duel.ballot import Vote
 from qtui.core.duel.difference import DifferentToken
-from qtui.core.duel.records import Party, RoundRecord, SideRecord, SuiteRecord
+from qtui.core.duel.records import Party, RoundRecord, SideRecord, SuiteRecord, Voted
 from qtui.core.duel.suite.checks import Mark
 from qtui.core.duel.suite.score import Result
 from qtui.core.errors import QtuiError
@@ -55,6 +55,10 @@ class RoundsFile:
     async def rounds(self, limit: int = 50, search: str = "", pair: str = "") -> Sequence[RoundRecord]:
         """Return the newest rounds; see `core.duel.storage.Rounds`."""
         return await self._file.do(lambda db: _rounds(db, limit, search, pair), empty=list[RoundRecord])
+
+    async def voted(self) -> Sequence[Voted]:
+        """Return every vote on two files; see `core.duel.storage.Rounds`."""
+        return await self._file.do(_voted, empty=list[Voted])
 
     async def begin_suite(self, record: SuiteRecord) -> None:
         """Keep a new run; see `core.duel.storage.Rounds`."""
@@ -154,6 +158,20 @@ def _round(database: sqlite3.Connection, row: tuple[Any, ...]) -> RoundRecord:
         )  # fmt: skip
     except (ValueError, TypeError) as error:
         raise QtuiError("the history holds a round that cannot be read", "move it away: a new one is begun") from error
+
+
+def _voted(database: sqlite3.Connection) -> list[Voted]:
+    rows = database.execute(
+        "SELECT vote, a.hash, a.path, a.size, b.hash, b.path, b.size FROM rounds "
+        "JOIN round_sides AS a ON a.round = rounds.id AND a.side = 'A' "
+        "JOIN round_sides AS b ON b.round = rounds.id AND b.side = 'B' WHERE vote IS NOT NULL"
+    )
+    known = set(Vote)
+    return [
+        Voted((hash_a or path_a, hash_b or path_b), (size_a, size_b), Vote(vote))
+        for vote, hash_a, path_a, size_a, hash_b, path_b, size_b in rows
+        if vote in known
+    ]
 
 
 def folded(*texts: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -64,11 +63,6 @@ class SettingsFile:
     def changed(self) -> bool:
         """Tell whether the file is another one than the one last read."""
         return self._file.stamp() != self._stamp
-
-
-def expanded(path: Path) -> Path:
-    """Return a path of the settings with `~` and `$VARIABLES` filled in; what cannot be stays as it is written."""
-    return Path(os.path.expandvars(os.path.expanduser(path)))  # noqa: PTH111 - it never fails without a home
 
 
 def _path(key: str) -> KeyPath:

@@ -12,6 +12,7 @@ from qtui.core.duel.suite.task import Suite
 from qtui.core.duel.suite.text import MOST_BYTES, joined_suites, read_choices, read_suite
 from qtui.core.errors import UsageError
 from qtui.core.text import clean, clean_name
+from qtui.core.user_path import user_path
 from qtui.services.paths import config_path
 
 SHIPPED = Path(qtui.__file__).parent / "data" / "suites"
@@ -61,7 +62,7 @@ class SuiteFiles:
             joined = joined_suites((self._read(path) for path in sorted(files)), ALL)
             return replace(joined, title=f"All of these but {' and '.join(NOT_IN_ALL)}")
         if "/" in name or "\\" in name or name.endswith((".toml", ".jsonl")):
-            return self._read(Path(name).expanduser())
+            return self._read(user_path(name))
         for folder in (self.own, SHIPPED):
             for path in self._files(folder):
                 if path.stem == name:

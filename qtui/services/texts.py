@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import qtui
 from qtui.core.errors import BadFileError
 from qtui.core.measure.ports import TextFile
 from qtui.core.text import clean, clean_name
+from qtui.core.user_path import user_path
 
 SHIPPED = Path(qtui.__file__).parent / "data" / "texts"
 MOST_BYTES = 256 << 20
@@ -32,9 +34,9 @@ class TextFiles:
         return await asyncio.to_thread(self._find, name)
 
     def _find(self, name: str) -> TextFile:
-        path = Path(name).expanduser()
+        path = user_path(name)
         shipped = SHIPPED / f"{name}.txt"
-        if not path.is_file() and name in self.names():
+        if name in self.names() and not os.path.isfile(path):  # noqa: PTH113 - it never fails
             path, title = shipped, name
         else:
             title = clean_name(path.name)

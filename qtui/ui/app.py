@@ -133,6 +133,7 @@ class QtuiApp(Making):
             library=parts.library, guard=parts.guard, footprints=parts.footprints, current=self.current,
             folders=parts.models_dirs, vitals=self._vitals, standing=self._seen_standing(), dated=parts.dated,
             forecast=parts.forecast, keeping=parts.keeping, losses=parts.losses,
+            votes=parts.votes,
         )  # fmt: skip
         return self._models
 
@@ -175,6 +176,7 @@ class QtuiApp(Making):
 
     def take_settings(self, before: Settings, after: Settings) -> None:
         """Look into other folders, and keep other margins."""
+        super().take_settings(before, after)
         self._parts.apply(after)
         for place in self.places():
             place.settings_changed(before, after)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from textual import on, work
 
 from qtui.core.errors import QtuiError
+from qtui.core.settings import Settings
 from qtui.core.text import clean_name
 from qtui.ui.messages import DownloadsHappened, FetchVariant, FilesChanged
 from qtui.ui.running import Running
@@ -32,6 +33,12 @@ class Downloading(Watching):
         """Stop all downloads; what came is kept, and they go on at the next start."""
         if self._downloads is not None:
             await self._downloads.close()
+
+    def take_settings(self, before: Settings, after: Settings) -> None:
+        """Let as many downloads run at once as is set now."""
+        super().take_settings(before, after)
+        if self._downloads is not None and before.downloads_parallel != after.downloads_parallel:
+            self._run_at_once(self._downloads, after.downloads_parallel)
 
     def at_stake(self) -> Sequence[Running]:
         """Return the downloads that quitting would stop."""
@@ -82,6 +89,10 @@ class Downloading(Watching):
     @work(group="downloads")
     async def _restore_downloads(self, run: DownloadRun) -> None:
         await run.restore()
+
+    @work(group="downloads")
+    async def _run_at_once(self, run: DownloadRun, parallel: int) -> None:
+        await run.set_parallel(parallel)
 
     @work(group="downloads")
     async def _add_download(self, run: DownloadRun, wanted: FetchVariant) -> None:

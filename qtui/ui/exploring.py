@@ -47,10 +47,11 @@ class Exploring(Downloading):
             QtuiError: it cannot be fetched, or the disk cannot be looked at.
         """
         from qtui.core.downloads.pulling import download_of
+        from qtui.core.user_path import user_path
 
         assert self._parts.downloads is not None
         folder = self.settings.downloads_dir
-        download = download_of(listing, row, str(folder.expanduser()) if folder is not None else "")
+        download = download_of(listing, row, str(user_path(folder)) if folder is not None else "")
         return await self._parts.downloads.offer(download)
 
     @on(OpenRepository)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from textual import on, work
 
 from qtui.core.text import clean_name, size
+from qtui.core.user_path import user_path
 from qtui.ui.advising import Advising
 from qtui.ui.measure_messages import OpenDiff, OpenMeasure
 from qtui.ui.quantise_messages import OpenQuantise
@@ -43,10 +45,15 @@ class Making(Advising):
         def closed(made: bool | None) -> None:
             if made and self._models is not None:
                 self._models.look_again()
+            if panel.made is not None and panel.made.parent not in (event.variant.path.parent, *self._own_folders()):
+                file, where = clean_name(panel.made.name), clean_name(str(panel.made.parent), 400)
+                told = f"{file} is in {where}, which Models does not list: settings (,) take folders"
+                self.notify(told, severity="warning", timeout=15, markup=False)
 
         weigh = weigher(self._parts.guard, self._parts.library, event.variant)
         folder, measuring = self._folder_for(event.variant), self._parts.made_measuring
-        self.push_screen(QuantisePanel(event.variant, workshop, folder, weigh, measuring), closed)
+        panel = QuantisePanel(event.variant, workshop, folder, weigh, measuring)
+        self.push_screen(panel, closed)
 
     @on(OpenMeasure)
     def open_measure(self, event: OpenMeasure) -> None:
@@ -111,6 +118,10 @@ class Making(Advising):
 
         if variant.owner is Owner.USER:
             return variant.path.parent
+        folders = self._own_folders()
+        return next((folder for folder in folders if os.path.isdir(folder)), Path.home())  # noqa: PTH112 - it never fails
+
+    def _own_folders(self) -> list[Path]:
+        """Return the user's folders that Models lists."""
         own = [*self._parts.models_dirs, *self.settings.models_dirs, *filter(None, [self.settings.downloads_dir])]
-        folders = [Path(folder).expanduser() for folder in own]
-        return next((folder for folder in folders if folder.is_dir()), Path.home())
+        return [user_path(folder) for folder in own]

@@ -232,6 +232,8 @@ class RemovalSeen(Message):
     """What deleting a variant would take away is known, or why it is not."""
 
     removal: Removal | Failure
+    holders: Sequence[SessionSeen] = ()
+    """Sessions that have it loaded: it is not deleted while they run."""
 
 
 @dataclass(eq=False, repr=False)

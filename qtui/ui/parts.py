@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # what places need is imported after the first paint
     from qtui.core.duel.past import PastRounds
     from qtui.core.duel.suite.checks import Judge
     from qtui.core.duel.suite.shelf import SuiteShelf
+    from qtui.core.duel.tally import Votes
     from qtui.core.forecast import Forecast
     from qtui.core.help_pages import HelpPage
     from qtui.core.hub.ports import Hub
@@ -110,6 +111,8 @@ class Parts:
     """Makes what judges answers that may loop or crash; None: no suite is run."""
     past: PastRounds | None = None
     """The rounds that are kept; None: there is no history here."""
+    votes: Votes | None = None
+    """Counts the votes that are kept on variants; None: nobody does."""
     forecast: Forecast | None = None
     """Predicts generation rates; None: they are unknown until they are measured."""
     losses: Callable[[], tuple[Losses, Sequence[Problem]]] = _no_losses

@@ -94,6 +94,11 @@ class Shelf:
         """Return how fast a variant would generate, None while it is not known."""
         return self._speeds.get(path)
 
+    def measured_rate(self, path: Path) -> float | None:
+        """Return the rate of a variant as it is shown, where it was measured."""
+        pace = self.standing.pace(path, self._speeds.get(path))
+        return pace.rate if pace is not None and pace.origin is Origin.MEASURED else None
+
     def pace(self, path: Path, speed: Speed) -> None:
         """Take how fast a variant would generate."""
         if path in self.variants:
@@ -228,7 +233,7 @@ class Shelf:
             weighing, speed = self._weighings.get(path), self.standing.pace(path, self._speeds.get(path))
             row = LibraryRow(
                 self.variants[path], weighing.verdict if weighing else None, weighing.footprint if weighing else None,
-                self.standing.rates.get(path, speed.rate if speed else None),
+                speed.rate if speed else None,
             )  # fmt: skip
             self._known[path] = row
         return row

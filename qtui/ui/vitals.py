@@ -15,6 +15,10 @@ if TYPE_CHECKING:  # the app paints before there are samples
     from qtui.core.sessions import SessionSeen
 
 
+IDLE_PERCENT = 20.0
+"""Of all processors; beside more than this a measurement would tell of the other programs too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Vitals:
     """The newest sample and the engine; None: not known yet."""
@@ -31,6 +35,11 @@ class Vitals:
     """What is wrong now, the newest first."""
     covered: bool = False
     """A blind round is open: no size, rate or name is shown."""
+
+    def idle(self) -> bool:
+        """Tell whether it is known that the processors have little to do."""
+        share = self.sample.cpu_percent if self.sample is not None else None
+        return share is not None and share < IDLE_PERCENT
 
     def quiet(self) -> bool:
         """Tell whether it is known that no session of any qtui computes now."""

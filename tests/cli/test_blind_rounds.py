@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -109,3 +112,34 @@ def test_both_shuffles_are_drawn() -> None:
     assert {Blinding.draw().swapped for _ in range(200)} == {False, True}
     assert Blinding(True).vote("nonsense") is None
     assert Blinding(True).vote(" 1 ") is Vote.B
+
+
+def test_a_signal_at_the_vote_ends_the_wait_and_shows_what_was_voted(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    shuffle(monkeypatch, False, False, False)
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("One?\nTwo?\nThree?\n")
+    answers(world, 3)
+    rest = threading.Event()
+
+    class Asked:
+        said = 0
+
+        def readline(self, size: int = -1) -> str:
+            self.said += 1
+            if self.said == 1:
+                return "1\n"
+            os.kill(os.getpid(), signal.SIGINT)
+            rest.wait(60)
+            return ""
+
+    monkeypatch.setattr(sys, "stdin", Asked())
+    try:
+        ran = world.run("duel", A, B, "--prompts", str(prompts), "--blind", "--json")
+    finally:
+        rest.set()
+    assert ran.status == 130
+    assert ran.json["error"]["kind"] == "interrupted"
+    assert [one["vote"] for one in ran.json["rounds"]] == ["a", None]
+    assert ran.json["ballot"]["a"] == 1

@@ -165,7 +165,7 @@ def test_compare_puts_variants_side_by_side(zoo: World) -> None:
     assert first["largest_context"] > 8192 and first["tensor_types"] and first["quality"]["reason"]
     plain = zoo.run(*arguments).out
     for word in ("llama3.1 8b", "gemma3 27b", "size, GiB", "bits per weight", "needs, GiB", "GPU1", "largest context",
-                 "tokens/s", "KL divergence", "votes", "imatrix", "date", " %)"):  # fmt: skip
+                 "tokens/s", "KL divergence", "votes", "imatrix", "date", " %"):  # fmt: skip
         assert word in plain
     assert zoo.run("compare", file("llama3.1-8b")).status == 2
 

@@ -147,6 +147,11 @@ def test_a_report_of_this_run_is_written_whatever_the_history_keeps(keeping: Wor
     assert text.count("<svg") == 3
     assert "one side computes at a time" in text
     assert keeping.run("duel", A, B, "Why?", "--out", "report.pdf").status == 2
+    opened = len(keeping.engine.sessions)
+    nowhere = keeping.run("duel", A, B, "Why?", "--out", str(tmp_path / "none" / "x.html"))
+    assert nowhere.status == 1 and "its folder is not there" in nowhere.err
+    assert len(keeping.engine.sessions) == opened, "nothing is computed for a report that cannot be written"
+    assert "its folder is not there" in keeping.run("history", "--export", str(tmp_path / "none" / "x.md")).err
 
 
 def test_a_suite_has_a_report_with_its_scores(keeping: World, tmp_path: Path) -> None:

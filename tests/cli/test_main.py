@@ -41,6 +41,24 @@ def test_version_and_help_end_with_0(world: World) -> None:
         assert ran.out.startswith("usage: qtui")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("arguments", [("ls", "--models-dir", str(DEMO_F16.parent)), ("ls", "--json")])
+def test_a_full_disk_under_the_output_is_said_as_such(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "qtui: cannot write the output: No space left on device\nhint: free some space, or write it elsewhere\n"
+    )
+
+
+def test_without_any_output_it_does_its_work() -> None:
+    code = "import os, sys\nos.close(1)\nos.execv(sys.argv[1], sys.argv[1:])"
+    arguments = command("ls", "--models-dir", str(DEMO_F16.parent))
+    done = subprocess.run([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

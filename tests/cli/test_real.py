@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from qtui.core.sessions import SessionState
-from qtui.services.engine.sessions import list_sessions
+from qtui.services.engine.sessions import Registry
 from tests.conftest import DEMO_F16, HEADER_SIZES, write_ghost
 
 STORY = (
@@ -200,7 +200,7 @@ def test_a_child_that_is_killed_is_a_sentence() -> None:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes through /proc")
 def test_a_session_of_one_process_is_seen_and_stopped_from_another() -> None:
     with _computing() as running:
-        until(lambda: any(record.state is SessionState.ANSWERING for record in list_sessions()))
+        until(lambda: any(record.state is SessionState.ANSWERING for record in Registry().list()))
         (seen,) = answered("monitor", "--once")["sessions"]
         assert seen["parent_pid"] == running.pid
         assert seen["pid"] in children(running.pid)
@@ -213,7 +213,7 @@ def test_a_session_of_one_process_is_seen_and_stopped_from_another() -> None:
     assert running.returncode == 1
     assert "asked to end from outside" in json.loads(out)["error"]["message"]
     assert b"Traceback" not in err
-    assert list_sessions() == ()
+    assert Registry().list() == ()
 
 
 def _computing() -> subprocess.Popen[bytes]:

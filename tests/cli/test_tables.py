@@ -17,8 +17,16 @@ def test_columns_are_aligned() -> None:
 def test_the_flexible_column_gives_way() -> None:
     table = Table(("NAME", ">SIZE"))
     table.add("a-very-long-name-of-a-model", "12.34")
-    assert table.lines(20) == ["NAME            SIZE", "a-very-long-…  12.34"]
+    assert table.lines(20) == ["NAME            SIZE", "a-v…f-a-model  12.34"]
     assert all(cell_width(line) <= 20 for line in table.lines(20))
+
+
+def test_a_table_that_is_too_wide_all_the_same_keeps_what_names_its_rows() -> None:
+    table = Table(("NAME", "ONE", "TWO"))
+    table.add("qtui-demo Q8_0", "x" * 30, "y" * 30)
+    assert table.lines(60)[1].startswith("qtui-demo Q8_0  xxx")
+    table.add("a" * 40 + "Q4_K_M", "x", "y")
+    assert "Q4_K_M  x" in table.lines(60)[2] and "…" in table.lines(60)[2]
 
 
 def test_wide_characters_take_two_columns() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -195,6 +199,27 @@ def test_bench_prints_rates_with_their_spread(world: World) -> None:
     ran = world.run(*arguments)
     assert "tg2" in ran.out
     assert "2 repetitions" in ran.out
+
+
+class Interrupting(asyncio.Event):
+    """Sends this process a signal when it is waited for."""
+
+    async def wait(self) -> Literal[True]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return await super().wait()
+
+
+def test_a_signal_ends_bench_within_the_sample_and_shows_what_was_measured(world: World) -> None:
+    for rate in (99.0, 10.0):
+        world.engine.enqueue(Reply("a b", generation_rate=rate))
+    world.engine.enqueue(Reply("a b c", hold=Interrupting(), hold_after=1))
+    arguments = ("bench", BIG.path.name, "--repeats", "5", "--prompt-tokens", "0", "--generate", "2")
+    ran = world.run(*arguments, "--json")
+    assert ran.status == 130
+    assert ran.json["error"]["kind"] == "interrupted"
+    (result,) = ran.json["results"]
+    assert result["rate"]["samples"] == [10.0]
+    assert "error" not in result
 
 
 def test_doctor_tells_what_is_here_and_what_may_be_wrong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import GIB
-from tests.fakes import RESIDENT, FakeDryRun, FakeMachine, ScriptedEngine, ScriptedSession, make_variant
+from tests.fakes import RESIDENT, FakeDryRun, FakeMachine, LoadScript, ScriptedEngine, ScriptedSession, make_variant
 
 ONE = make_variant(quant="Q8_0")
 TWO = make_variant(quant="Q2_K")
@@ -192,3 +192,23 @@ def test_the_method_says_what_was_done() -> None:
         "greedy, (n - 1) / (last - first); 5 repetitions, alternated over 2 files, after one that is discarded; "
         "one computes at a time"
     )
+
+
+@pytest.mark.parametrize("phase", ["ask", "load"])
+async def test_what_was_measured_before_a_stop_stays_and_what_it_cuts_is_no_failure(phase: str) -> None:
+    world = World()
+    bench = Bench(world.engine, world.guard, BenchSettings(prompt_tokens=8, generate=4, repeats=5))
+    events: list[BenchEvent] = []
+    if phase == "load":
+        world.engine.loads[ONE.path] = LoadScript(hold=asyncio.Event())
+    async with asyncio.timeout(30):
+        async for event in bench.run([ONE, TWO], LoadPlan()):
+            events.append(event)
+            if phase == "load" or (isinstance(event, BenchSampled) and event.repetition == 2):
+                await bench.stop()
+    ended = events[-1]
+    assert isinstance(ended, BenchEnded)
+    assert [len(result.samples) for result in ended.results] == ([2, 1, 1, 1] if phase == "ask" else [0] * 4)
+    assert not any(result.failure for result in ended.results)
+    assert "5 repetitions, stopped before all were done" in ended.method
+    assert all(session.closed for session in world.engine.sessions)

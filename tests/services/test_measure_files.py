@@ -80,6 +80,10 @@ async def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(QtuiError, match="cannot work in"):
         await MeasureFolder(tmp_path / "file").open("k")
+    desk = await MeasureFolder(tmp_path / "work").open("k", str(tmp_path / "none" / "x.kld"))
+    with pytest.raises(QtuiError, match="none: No such file"):
+        await desk.free()
+    await desk.close(done=False)
     with pytest.raises(BadFileError, match="cannot read"):
         await MeasureFolder(tmp_path).look(str(tmp_path / "none"))
 

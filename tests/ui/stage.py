@@ -17,6 +17,7 @@ from qtui.core.duel.keeper import Keeper
 from qtui.core.duel.past import PastRounds
 from qtui.core.duel.suite.checks import Judge
 from qtui.core.duel.suite.shelf import SuiteShelf
+from qtui.core.duel.tally import Votes
 from qtui.core.forecast import Forecast
 from qtui.core.help_pages import HelpPage
 from qtui.core.hub.ports import Hub
@@ -82,6 +83,7 @@ class Stage:
     checksums: Checksums | None = None
     downloads: Downloads | None = None
     past: PastRounds | None = None
+    votes: Votes | None = None
     suites: SuiteShelf | None = None
     judge: Callable[[], Judge] | None = None
     keeper: Keeper | None = None
@@ -110,6 +112,7 @@ class Stage:
             footprints=footprints, sessions=self.sessions, plan=LoadPlan(), presets=self.presets,
             known_presets=self.presets.load(), models_dirs=folders, apply=self.applied.append, forecast=self.forecast,
             remover=self.remover, checksums=self.checksums, hub=self.hub, past=self.past, workshop=self.workshop,
+            votes=self.votes,
             made_measuring=self.made_measuring, measures=self.measures, losses=self.losses, help_pages=self.help_pages,
             suites=self.suites, judge=self.judge, keeper=self.keeper,
             downloads=DownloadRun(self.downloads) if self.downloads is not None else None,

@@ -102,3 +102,9 @@ def test_keys_are_shown_as_a_hand_knows_them() -> None:
     assert key_name("question_mark") == "?"
     assert key_name("equals_sign") == "="
     assert key_name("ctrl+q") == "ctrl+q"
+
+
+def test_the_way_out_of_a_panel_stays_on_the_line_of_keys_however_narrow() -> None:
+    for where in (Where.PLAN, Where.QUANTISE, Where.MEASURE):
+        line = str(key_line(shown([where]), 40))
+        assert line.endswith(("esc back", "esc close")) and len(line) <= 40

@@ -20,7 +20,7 @@ from qtui.core.memory.plan import LoadPlan
 from qtui.core.text import GIB
 from qtui.services.themes import read_themes
 from qtui.ui.app import QtuiApp
-from qtui.ui.messages import FetchVariant
+from qtui.ui.messages import ChangeSetting, FetchVariant
 from qtui.ui.panels.downloads import DownloadsPanel
 from qtui.ui.parts import Parts
 from qtui.ui.widgets.grouped_table import GroupedTable
@@ -250,3 +250,15 @@ def test_how_it_looks(snap_compare: Callable[..., bool], size: tuple[int, int]) 
         await wait_until(pilot, lambda: "64.0" in screen_text(pilot))
 
     assert snap_compare(app_on(port), terminal_size=size, run_before=settle)
+
+
+async def test_how_many_run_at_once_follows_the_setting() -> None:
+    port = FakeDownloads()
+    app = app_on(port)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "6 files")
+        for download in (A, B, C):
+            await run_of(pilot).add(download)
+        await wait_until(pilot, lambda: port.running == {A.id, B.id})
+        app.post_message(ChangeSetting("downloads.parallel", 3))
+        await wait_until(pilot, lambda: port.running == {A.id, B.id, C.id})

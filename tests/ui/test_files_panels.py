@@ -17,8 +17,9 @@ from qtui.core.text import GIB
 from qtui.ui.panels.delete import DeletePanel
 from qtui.ui.panels.verify import VerifyPanel
 from qtui.ui.widgets.grouped_table import GroupedTable
+from qtui.ui.widgets.key_line import KeyLine
 from tests.fakes import FakeSessions, make_seen
-from tests.ui.stage import LARGE, SMALL, Stage, models, rows_of, screen_text, sees, told, wait_until
+from tests.ui.stage import LARGE, SMALL, Stage, models, rows_of, screen_text, sees, statics, told, wait_until
 from tests.ui.test_hostile import HOSTILE, check_screen, hostile_variant
 
 
@@ -83,7 +84,8 @@ async def opened(pilot: Pilot[None], key: str) -> None:
     await wait_until(pilot, lambda: any("Q4_K_M" in row for row in rows_of(pilot)))
     models(pilot).query_one(GroupedTable).move_to_key(str(SMALL.path))
     await pilot.press(key)
-    await wait_until(pilot, lambda: isinstance(pilot.app.screen, DeletePanel | VerifyPanel))
+    if key != "b":
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, DeletePanel | VerifyPanel))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
@@ -105,14 +107,45 @@ async def test_what_goes_is_shown_and_goes_when_that_is_agreed_to(size: tuple[in
         assert remover.removed == [SMALL.path]
 
 
-async def test_what_a_session_has_loaded_stays() -> None:
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_what_a_session_has_loaded_is_not_offered_for_deletion(size: tuple[int, int]) -> None:
     stage, remover = deleting(sessions=FakeSessions(make_seen("s7", path=str(SMALL.path))))
+    async with stage.app().run_test(size=size) as pilot:
+        await opened(pilot, "x")
+        await sees(pilot, "loaded by a session of another qtui (s7)")
+        (text,) = statics(pilot, ".preview")
+        assert "go to Monitor" in text and "qtui stop" not in text and "frees" not in text
+        keys = [command.id for command in pilot.app.screen.query_one(KeyLine)._commands or ()]
+        assert keys == ["delete.no"]
+        await pilot.press("y")
+        await pilot.pause()
+        assert not remover.removed and isinstance(pilot.app.screen, DeletePanel)
+        check_screen(pilot)
+
+
+async def test_what_stands_on_a_side_says_which() -> None:
+    stage, remover = deleting(sessions=FakeSessions(make_seen("s7", path=str(SMALL.path), own=True)))
+    async with stage.app().run_test(size=(120, 36)) as pilot:
+        await opened(pilot, "b")
+        await pilot.press("x")
+        await sees(pilot, "loaded on side B of the Arena")
+        assert not remover.removed
+
+
+async def test_what_was_loaded_after_the_look_stays_and_says_so() -> None:
+    stage, remover = deleting()
     async with stage.app().run_test(size=(120, 36)) as pilot:
         await opened(pilot, "x")
         await sees(pilot, "deletes")
+        stage.sessions.seen.append(make_seen("s8", path=str(SMALL.path), own=True))
         await pilot.press("y")
-        await told(pilot, "is loaded by session s7")
-        assert not remover.removed and isinstance(pilot.app.screen, DeletePanel)
+        await sees(pilot, "loaded by this qtui")
+        assert not remover.removed
+        stage.sessions.seen.clear()
+        await pilot.press("escape", "x")
+        await sees(pilot, "deletes")
+        await pilot.press("y")
+        await wait_until(pilot, lambda: remover.removed == [SMALL.path])
 
 
 async def test_what_changed_meanwhile_stays_and_is_looked_at_again() -> None:
@@ -160,6 +193,20 @@ async def test_verifying_shows_progress_and_what_each_file_is() -> None:
         check_screen(pilot)
         await pilot.press("escape")
         await wait_until(pilot, lambda: not isinstance(pilot.app.screen, VerifyPanel))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_file_of_which_nothing_is_known_shows_its_hash_on_a_line_of_its_own(size: tuple[int, int]) -> None:
+    unknown = Expected(SMALL.path, GIB, None, None, None)
+    checksums = FakeChecksums((unknown,), {SMALL.path: "0123456789abcdef" * 4})
+    checksums.go.set()
+    async with Stage(checksums=checksums).app().run_test(size=size) as pilot:
+        await opened(pilot, "v")
+        await sees(pilot, "no checksum is known for this file")
+        assert any("0123456789abcdef" * 4 in line for line in screen_text(pilot).splitlines())
+        (text,) = statics(pilot, ".found")
+        assert "it is not from the Hub; its sha256 is\n" + "0123456789abcdef" * 4 in text
+        check_screen(pilot)
 
 
 async def test_a_file_that_cannot_be_verified_says_why() -> None:

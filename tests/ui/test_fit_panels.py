@@ -178,7 +178,7 @@ async def test_compare_chooses_two_for_the_arena() -> None:
         await pilot.press("G", "c")
         await sees(pilot, "needs, GiB")
         text = screen_text(pilot)
-        assert "differences to Alpha Q4_K_M" in text and "+11.00 (+220 %)" in text and "2025-06-15" in text
+        assert "differences to Alpha Q4_K_M" in text and "+11.00, +220 %" in text and "2025-06-15" in text
         await pilot.press("right")
         await sees(pilot, "› Q6_K")
         await pilot.press("f")

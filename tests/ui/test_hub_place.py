@@ -102,6 +102,28 @@ async def test_it_begins_in_the_box_and_asks_nothing_before_enter(server: LocalH
         await sees(pilot, "No repository has such a name.")
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_the_box_can_be_left_where_nothing_was_found(
+    server: LocalHub, acme: ModelRepository, size: tuple[int, int]
+) -> None:
+    async with stage().app().run_test(size=size) as pilot:
+        await wait_until(pilot, lambda: pilot.app.opened)  # type: ignore[attr-defined]
+        await pilot.press("2", *"nothing", "enter")
+        await sees(pilot, "No repository has such a name.")
+        await wait_until(pilot, lambda: not place(pilot)._searching)
+        await pilot.press("escape")
+        assert not place(pilot).query_one(Input).has_focus
+        await sees(pilot, "/ search")
+        await pilot.press("1")
+        await wait_until(pilot, lambda: not isinstance(pilot.app.screen, HubPlace))
+        await pilot.press("2", "slash")
+        await wait_until(pilot, lambda: place(pilot).query_one(Input).has_focus)
+        place(pilot).query_one(Input).value = "acme"
+        await pilot.press("escape")
+        await pilot.press("down")  # a key outside of the box; what is found then has it
+        await wait_until(pilot, lambda: place(pilot).query_one("#found", GroupedTable).has_focus)
+
+
 async def test_terms_narrow_a_search(server: LocalHub, acme: ModelRepository) -> None:
     server.add(model_repository("other/Acme-8B-GGUF", TINY, FEW[1:2]).repository)
     async with stage().app().run_test(size=(80, 24)) as pilot:

@@ -226,6 +226,8 @@ async def test_choosing_for_a_side_goes_to_models_and_back() -> None:
         await pilot.press("escape", "B")
         await sees(pilot, "Choose a variant for side B")
         await wait_until(pilot, lambda: len(table(pilot).rows) == 11)
+        await sees(pilot, "enter take for B")
+        assert "enter chat" not in screen_text(pilot) and "a side A" not in screen_text(pilot)
         await move_to(pilot, OTHER.path)
         await pilot.press("enter")
         await sees(pilot, "Alpha Q8_0 made room for Beta Q6_K")

@@ -9,20 +9,23 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 
-from qtui.core.errors import BadFileError, MemoryRefusedError, QtuiError
+from qtui.core.errors import BadFileError, Failure, MemoryRefusedError, QtuiError
 from qtui.core.library.owner import Owner
 from qtui.core.library.variant import Variant
 from qtui.core.measure.events import MeasureRunEvent, PassAdvanced, VariantMeasured
 from qtui.core.quantise.messages import Fallback, MatrixFit, QuantisePlanned, TypeShare
+from qtui.core.quantise.obstacles import remarks
 from qtui.core.quantise.ports import Leftover
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.types import OFFERED
 from qtui.core.text import MIB
 from qtui.services.themes import read_themes
-from qtui.ui.panels.quantise import QuantisePanel
+from qtui.ui.panels.quantise import FIRST, QuantisePanel
 from qtui.ui.places.models import ModelsPlace
 from qtui.ui.present.quantise import default_target
+from qtui.ui.quantise_messages import TypeForetold
 from qtui.ui.widgets.grouped_table import GroupedTable
 from tests.core.measure.samples import SCORES, record_of
 from tests.core.quantise.fake_workshop import FakeWorkshop
@@ -218,6 +221,59 @@ async def test_a_file_that_is_there_is_replaced_only_when_it_is_asked_twice(tmp_
         await sees(pilot, "made ")
 
 
+@pytest.mark.parametrize("path", ["~nobody-here/x.gguf", "/" + "x" * 300])
+async def test_a_path_that_cannot_be_is_shown_as_it_was_typed(tmp_path: Path, path: str) -> None:
+    shop = workshop()
+    async with stage(tmp_path, shop).app().run_test(size=(120, 36)) as pilot:
+        panel = await opened(pilot)
+        for key in ("m", "t", "i"):
+            await pilot.press(key)
+            pilot.app.screen.query_one(Input).value = path
+            await pilot.press("enter")
+            await wait_until(pilot, lambda: len(panel._told) == len(OFFERED))
+        assert panel._choice().target == Path(path)
+        await pilot.press("enter")
+        await sees(pilot, "made ")
+
+
+async def test_free_space_is_that_of_the_folder_that_was_named(tmp_path: Path) -> None:
+    shop = workshop()
+    shop.free_at[Path("/another")] = MIB
+    async with stage(tmp_path, shop).app().run_test(size=(120, 36)) as pilot:
+        panel = await opened(pilot)
+        await pilot.press("i")
+        pilot.app.screen.query_one(Input).value = "/another/q.gguf"
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: len(panel._told) == len(OFFERED))
+        await sees(pilot, "/another has 1.00 MiB free")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert panel._work is None
+
+
+async def test_asking_ends_when_the_making_begins_and_goes_on_afterwards(tmp_path: Path) -> None:
+    shop = workshop()
+    shop.hold = shop.hold_asking = asyncio.Event()
+    async with stage(tmp_path, shop).app().run_test(size=(120, 36)) as pilot:
+        await sees(pilot, "1 file")
+        await pilot.press("Q")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, QuantisePanel))
+        panel = pilot.app.screen
+        assert isinstance(panel, QuantisePanel)
+        await wait_until(pilot, lambda: FIRST in panel._told)
+        assert len(panel._told) < len(OFFERED)
+        await pilot.press("enter")
+        await sees(pilot, "tensor 2 of 4")
+        panel.post_message(TypeForetold(panel._round, Failure("the engine died")))
+        await pilot.pause()
+        assert len(panel.running()) == 1 and "the engine died" not in screen_text(pilot)
+        shop.hold_asking = None
+        await pilot.press("escape")
+        await sees(pilot, "stopped; nothing of the result is left")
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: len(panel._told) == len(OFFERED))
+
+
 async def test_a_source_that_is_no_model_says_so(tmp_path: Path) -> None:
     shop = workshop()
     shop.fails = BadFileError("x.gguf holds a vocabulary and no weights", "quantise the model itself")
@@ -279,3 +335,32 @@ async def test_it_can_be_read_in_every_theme(tmp_path: Path, theme: str) -> None
         await opened(pilot, "IQ2_M")
         await sees(pilot, "needed")
         assert (mixed_colours(pilot) if app.current_theme.ansi else hard_to_read(pilot)) == set()
+
+
+async def test_a_quantised_source_is_refused_aloud_and_the_key_that_takes_it_is_on_the_line(tmp_path: Path) -> None:
+    refused = replace(PLAN, requantised=("Q8_0",))
+    taken = replace(refused, recipe=replace(PLAN.recipe, allow_requantize=True))
+    assert not any("anew" in said for said in remarks(refused)) and any("anew" in said for said in remarks(taken))
+    async with stage(tmp_path, FakeWorkshop(refused)).app().run_test(size=(80, 24)) as pilot:
+        panel = await opened(pilot, "Q4_K_M")
+        await sees(pilot, "r requantise")
+        assert "quantised anew" not in screen_text(pilot)
+        await pilot.press("enter")
+        await told(pilot, "Not made: ")
+        assert panel._work is None
+    async with stage(tmp_path).app().run_test(size=(120, 36)) as pilot:
+        await opened(pilot, "Q4_K_M")
+        assert "r requantise" not in screen_text(pilot)
+
+
+async def test_what_lies_where_models_does_not_look_is_told_once_the_panel_closes(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    async with stage(tmp_path).app().run_test(size=(120, 36)) as pilot:
+        panel = await opened(pilot, "Q4_K_M")
+        panel._named = elsewhere / "mine.gguf"
+        await pilot.press("enter")
+        await sees(pilot, "Models looks again when this is closed")
+        await pilot.press("escape")
+        await told(pilot, "mine.gguf is in ")
+        await told(pilot, "which Models does not list")

@@ -32,7 +32,7 @@ async def test_a_vote_is_one_key_and_tells_what_follows() -> None:
     async with stage.duel(A=SMALL, B=LARGE).run_test(size=(120, 36)) as pilot:
         await say(pilot, "why")
         await pilot.press("a")
-        await told(pilot, f"1 of 1 for A {SMALL.quant}: not enough to tell; 6 of 6 would be")
+        await told(pilot, f"1 of 1 for A {SMALL.quant}: not enough to tell; 5 more in a row for it would be")
         await pilot.press("b")  # a round has one vote
         await say(pilot, "and")
         await pilot.press("=")

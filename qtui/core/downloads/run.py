@@ -24,9 +24,9 @@ from qtui.core.downloads.messages import (
 from qtui.core.downloads.offer import Offer, make_offer
 from qtui.core.downloads.ports import Downloads
 from qtui.core.downloads.queue import DISK_MARGIN, Queue, failed, lack_of_room, paused, resumed, stopped
-from qtui.core.downloads.rate import RateMeter
 from qtui.core.downloads.trouble import DiskFullError
 from qtui.core.errors import Failure, QtuiError
+from qtui.core.rate import RateMeter
 
 
 @dataclass(frozen=True, slots=True)

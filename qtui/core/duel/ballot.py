@@ -11,10 +11,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from qtui.core.duel.statistics import LEVEL, Interval, sign_test, wilson, wins_needed
-
-FEWEST = 6
-"""Below so many votes not even a clean sweep tells anything: 2 / 2^5 is more than 5 %."""
+from qtui.core.duel.statistics import LEVEL, Interval, sign_test, wilson, wins_missing
 
 
 class Vote(StrEnum):
@@ -88,7 +85,7 @@ class Ballot:
         return wilson(self.a, self.decided)
 
     def sentence(self, names: tuple[str, str] = ("A", "B")) -> str:
-        """Return what follows from the votes, as `7 of 9 for A: not enough to tell; 9 of 10 would be`."""
+        """Return what follows, as `7 of 9 for A: not enough to tell; 3 more in a row for it would be`."""
         return f"{self._verdict(names)}{self._apart()}"
 
     def _verdict(self, names: tuple[str, str]) -> str:
@@ -102,8 +99,9 @@ class Ballot:
             said = f"{ahead} of {self.decided} for {names[0] if leader is Vote.A else names[1]}"
         if self.shown:
             return f"{said}: better, as far as these votes go (p = {self.p:.3f}, chance alone brings that rarely)"
-        more = max(self.decided + 1, FEWEST)
-        return f"{said}: not enough to tell; {wins_needed(more)} of {more} would be"
+        more = wins_missing(ahead, self.decided - ahead)
+        row = "" if more == 1 else " in a row"
+        return f"{said}: not enough to tell; {more} more{row} for {'either' if leader is None else 'it'} would be"
 
     def _apart(self) -> str:
         parts = [

@@ -1,13 +1,14 @@
 """Keeps rounds, votes and suites in the history, as much of them as the user wants. A verb and the Arena use the same.
 
-A history that cannot be written stops no duel: the first reason is told, the rest is not.
+A history that cannot be written stops no duel: the reason is told once, and the next thing is tried all the same. What
+could not be kept of a suite's run is kept with its next result.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from qtui.core.duel.ballot import Vote
@@ -60,8 +61,8 @@ class Keeper:
 
     Args:
         rounds: where it is kept; None: nowhere.
-        tell: called with a sentence: where things are kept, when that is done for the first time, and once why they
-            are not.
+        tell: called with a sentence: where things are kept, when that is done for the first time, and why something
+            was not, unless the reason is the one that was told last.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class Keeper:
         """Whom to tell; the app takes the place of the terminal."""
         self._told = False
         self.problem = ""
-        """Why nothing is kept; empty while it is."""
+        """Why something was not kept, as it was told last; empty where all was."""
+        self._owed: dict[str, list[Callable[[], Awaitable[None]]]] = {}
+        """By the id of a suite's run: what could not be kept of it yet, oldest first."""
 
     @property
     def keeps(self) -> bool:
@@ -135,22 +138,24 @@ class Keeper:
         rounds = self._rounds
         open_run = await self._try(lambda: rounds.open_suite(fresh.key))
         if open_run:
-            return open_run[0]
+            judged = tuple(result for result in open_run[0].results if result.mark.right is not None)
+            return replace(open_run[0], results=judged)
         await self._greet(rounds)
-        await self._try(lambda: rounds.begin_suite(fresh))
+        await self._in_order(fresh, lambda: rounds.begin_suite(fresh))
         return fresh
 
     async def keep_result(self, run: SuiteRecord, result: Result) -> None:
         """Keep one result."""
         if self._rounds is not None:
             rounds, text = self._rounds, self._keep is Keep.ALL
-            await self._try(lambda: rounds.keep_result(run.id, result, text=text))
+            await self._in_order(run, lambda: rounds.keep_result(run.id, result, text=text))
 
     async def end_suite(self, run: SuiteRecord) -> None:
         """Say that a run is complete: it is not taken up again."""
         if self._rounds is not None:
             rounds = self._rounds
-            await self._try(lambda: rounds.end_suite(run.id))
+            await self._in_order(run, lambda: rounds.end_suite(run.id))
+            self._owed.pop(run.id, None)
 
     async def _greet(self, rounds: Rounds) -> None:
         """Say where things are kept, the first time that anything is."""
@@ -165,12 +170,28 @@ class Keeper:
                 "and qtui history --delete-all removes it"
             )
 
+    async def _in_order(self, run: SuiteRecord, work: Callable[[], Awaitable[None]]) -> None:
+        """Do what is owed to a run, then this; what fails is owed, and all after it."""
+        owed = self._owed.setdefault(run.id, [])
+        owed.append(work)
+        while owed and await self._done(owed[0]):
+            del owed[0]
+
+    async def _done(self, work: Callable[[], Awaitable[None]]) -> bool:
+        """Do it; tell whether it is done."""
+
+        async def doing() -> bool:
+            await work()
+            return True
+
+        return await self._try(doing) is True
+
     async def _try(self, work: Callable[[], Awaitable[T]]) -> T | None:
-        if self.problem:
-            return None
         try:
             return await work()
         except QtuiError as error:
-            self.problem = f"this is not kept: {error.message}"
-            self.tell(self.problem)
+            problem = f"this is not kept: {error.message}"
+            if problem != self.problem:
+                self.problem = problem
+                self.tell(problem)
             return None

@@ -145,6 +145,17 @@ class RoundRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Voted:
+    """A vote on two files, without what was said in the round."""
+
+    files: tuple[str, str]
+    """What tells them from others (`Party.identity`), side A's first."""
+    sizes: tuple[int, int]
+    """Bytes."""
+    vote: Vote
+
+
+@dataclass(frozen=True, slots=True)
 class SuiteRecord:
     """One run of a suite."""
 

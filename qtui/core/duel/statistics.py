@@ -8,6 +8,7 @@ tests at once are Holm's (Scandinavian Journal of Statistics 6, 1979) with Taron
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,9 +87,9 @@ def _tarone(totals: Sequence[int], level: float) -> float:
     return level
 
 
-def wins_needed(total: int) -> int | None:
-    """Return the fewest wins of `total` votes that the sign test takes for a difference; None: not even all of them."""
-    return next((k for k in range(total // 2 + 1, total + 1) if sign_test(k, total - k) < LEVEL), None)
+def wins_missing(wins: int, losses: int) -> int:
+    """Return the fewest further wins, with no loss between, after which the sign test shows a difference."""
+    return next(more for more in itertools.count() if sign_test(wins + more, losses) < LEVEL)
 
 
 def wilson(successes: int, total: int) -> Interval:

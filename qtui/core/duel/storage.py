@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from qtui.core.duel.ballot import Vote
-from qtui.core.duel.records import RoundRecord, SuiteRecord
+from qtui.core.duel.records import RoundRecord, SuiteRecord, Voted
 from qtui.core.duel.suite.score import Result
 from qtui.core.library.variant import Variant
 
@@ -44,6 +44,10 @@ class Rounds(Protocol):
 
     async def rounds(self, limit: int = 50, search: str = "", pair: str = "") -> Sequence[RoundRecord]:
         """Return the newest rounds, newest first: those with all words of `search` in prompt, answers or names."""
+        ...
+
+    async def voted(self) -> Sequence[Voted]:
+        """Return every vote that is kept on two files, without texts."""
         ...
 
     async def begin_suite(self, record: SuiteRecord) -> None:

@@ -71,7 +71,9 @@ def build_variant(files: Files) -> Variant:
         layers=first.layers,
         imatrix=any(record.imatrix for record in records),
         source=files.source,
-        complete=files.shards.complete and total == len(files.shards.paths),
+        complete=files.shards.complete
+        and total == len(files.shards.paths)
+        and not any(record.problem for record in records),
         problem=problem or quant_note(quant),
         repository=files.repository,
         owner=files.owner,

@@ -72,18 +72,23 @@ class Removed:
     """Bytes."""
 
 
+def holders(removal: Removal, sessions: Iterable[SessionSeen]) -> tuple[SessionSeen, ...]:
+    """Return the sessions that have one of the files loaded."""
+    variant = removal.variant
+    files = {str(path) for path in (*variant.paths, *variant.shards, variant.path)}
+    files |= {str(one.path) for one in removal.doomed}
+    return tuple(seen for seen in sessions if seen.record.path in files)
+
+
 def check_unused(removal: Removal, sessions: Iterable[SessionSeen]) -> None:
     """Refuse to delete what a session has loaded: its pages would come from a file that nobody can find any more.
 
     Raises:
         UsageError: a session holds one of the files.
     """
-    variant = removal.variant
-    files = {str(path) for path in (*variant.paths, *variant.shards, variant.path)}
-    files |= {str(one.path) for one in removal.doomed}
-    for seen in sessions:
-        if seen.record.path in files:
-            raise UsageError(f"{variant.title} is loaded by session {seen.record.id}", f"qtui stop {seen.record.id}")
+    for seen in holders(removal, sessions):
+        title, session = removal.variant.title, seen.record.id
+        raise UsageError(f"{title} is loaded by session {session}", f"qtui stop {session}")
 
 
 def check_possible(removal: Removal) -> None:

@@ -64,6 +64,7 @@ class Variant:
     source: str = ""
     """Where it lies: `HF cache`, or the folder that was scanned."""
     complete: bool = True
+    """All its files are here, and none is cut off or damaged."""
     problem: str = ""
     """Why it cannot be loaded (`2 of 3 shards here`, `truncated: …`); empty when nothing is wrong."""
     repository: str = ""

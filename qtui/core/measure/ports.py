@@ -96,7 +96,11 @@ class Desk(Protocol):
         ...
 
     async def free(self) -> int:
-        """Return the bytes that can be written where the logits lie."""
+        """Return the bytes that can be written where the logits lie.
+
+        Raises:
+            QtuiError: the folder is not there.
+        """
         ...
 
     async def chunks(self, name: str) -> Sequence[ChunkScores]:

@@ -55,8 +55,9 @@ class Qualities:
     async def of(self, variants: Sequence[Variant]) -> Mapping[Path, Quality]:
         """Return the quality of each variant as it was measured, by path; `UNKNOWN` of what was not.
 
-        Of several measurements of a file the one counts whose ground most variants of its model share, then the one of
-        most tokens, then the newest. Only files of a size that was measured are hashed.
+        What was measured against itself tells nothing. Of several measurements of a file the one counts whose ground
+        most variants of its model share, then the one of most tokens, then the newest. Only files of a size that was
+        measured are hashed.
 
         Raises:
             QtuiError: the history cannot be read.
@@ -64,7 +65,8 @@ class Qualities:
         records = await self._measurements.records(MOST) if self._measurements is not None else ()
         by_hash: dict[str, list[MeasureRecord]] = defaultdict(list)
         for record in records:
-            if record.subject.hash and record.scores.kl_divergence is not None:
+            itself = record.subject.hash == record.reference.hash
+            if record.subject.hash and record.scores.kl_divergence is not None and not itself:
                 by_hash[record.subject.hash].append(record)
         sizes = {record.subject.size for kept in by_hash.values() for record in kept}
         found: dict[Path, list[MeasureRecord]] = {}

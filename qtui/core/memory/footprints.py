@@ -1,9 +1,8 @@
 """The one store of footprints: everything that shows a number reads it here, so two places cannot show two.
 
-A footprint is keyed by file, resolved plan and engine. The closed form answers at once; the dry run then replaces it,
-and everyone who subscribed is told. Where no dry run can be had the closed form stays, and says so. Answers that the
-dry run remembers come at once; the others are asked for one at a time, the most urgent first, and what nobody waits
-for any more is not asked.
+A footprint is keyed by file, resolved plan and engine. The closed form answers at once; the dry run then replaces it.
+Where no dry run can be had the closed form stays, and says so. Answers that the dry run remembers come at once; the
+others are asked for one at a time, the most urgent first, and what nobody waits for any more is not asked.
 """
 
 from __future__ import annotations
@@ -43,9 +42,6 @@ class Known:
     error: QtuiError | None = None
 
 
-Listener = Callable[[Key, Known], None]
-
-
 DifferenceListener = Callable[[Variant, Footprint, Footprint], object]
 """Told (variant, closed form, dry run) where the two differ by more than `TELLING_DIFFERENCE`."""
 
@@ -60,7 +56,7 @@ class _Asked:
 
 
 class Footprints:
-    """Footprints by file and resolved plan; asks the dry run once per key and tells its subscribers."""
+    """Footprints by file and resolved plan; asks the dry run once per key."""
 
     def __init__(self, dry_run: DryRun, formula: Formula | None = None) -> None:
         self._dry_run = dry_run
@@ -69,7 +65,6 @@ class Footprints:
         self._computed: dict[Key, Known] = {}
         self._asked: dict[Key, _Asked] = {}
         self._turns = Turns()
-        self._listeners: list[Listener] = []
         self._difference_listeners: list[DifferenceListener] = []
         self._forgotten = 0
 
@@ -84,16 +79,13 @@ class Footprints:
         return known.footprint if known is not None else None
 
     async def estimate(self, variant: Variant, plan: LoadPlan) -> Known:
-        """Return what can be told at once: what is known, else the closed form, whose subscribers are told too."""
+        """Return what can be told at once: what is known, else the closed form."""
+        known = self.peek(variant, plan)
+        if known is not None:
+            return known
         key = Key(variant.path, variant.size, plan)
-        if key in self._known:
-            return self._known[key]
-        if key not in self._computed:
-            known = await self._compute(key, variant)
-            if key not in self._known:
-                self._tell(key, known)
-            return self._known.get(key, known)
-        return self._computed[key]
+        known = await self._compute(key, variant)
+        return self._known.get(key, known)
 
     async def ask(self, variant: Variant, plan: LoadPlan, urgency: Urgency = Urgency.NOW) -> Known:
         """Return the footprint of a resolved plan, or the reason why there is none; asks at most once at a time.
@@ -128,11 +120,6 @@ class Footprints:
         """
         return await self._formula.bind(variant, plan) if self._formula is not None else None
 
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every new result; returns the function that ends it."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
     def subscribe_differences(self, listener: DifferenceListener) -> Callable[[], None]:
         """Call `listener` where closed form and dry run differ; returns the function that ends it."""
         self._difference_listeners.append(listener)
@@ -150,9 +137,7 @@ class Footprints:
     async def _run(self, key: Key, variant: Variant, ticket: Ticket) -> Known:
         try:
             if self._formula is not None and key not in self._computed:
-                computed = await self._compute(key, variant)
-                if self._is_asked(key, ticket):
-                    self._tell(key, computed)
+                await self._compute(key, variant)
             known = Known(footprint=await self._told(key, variant, ticket))
         except QtuiError as error:
             known = Known(error=error)
@@ -169,7 +154,6 @@ class Footprints:
             self._known[key] = known
         if known.footprint is not None and computed_footprint is not None:
             self._compare(variant, computed_footprint, known.footprint)
-        self._tell(key, known)
         return known
 
     async def _told(self, key: Key, variant: Variant, ticket: Ticket) -> Footprint:
@@ -207,10 +191,6 @@ class Footprints:
         if told.total and abs(computed.total - told.total) > TELLING_DIFFERENCE * told.total:
             for listener in tuple(self._difference_listeners):
                 listener(variant, computed, told)
-
-    def _tell(self, key: Key, known: Known) -> None:
-        for listener in tuple(self._listeners):
-            listener(key, known)
 
 
 def difference_line(variant: Variant, computed: Footprint, told: Footprint) -> str:

@@ -162,8 +162,10 @@ def judge(footprint: Footprint | None, room: Headroom) -> Verdict:
         reason = f"fits only by taking {short} of what is kept free in {worst.pool}"
         return Verdict(Fit.TIGHT, worst.pool, worst.short, reason)
     cards_hold = all(d.need <= d.free for d in demands if d.pool != "ram")
+    # A card may be further over its margin than RAM is; what is read from disk is what RAM has no room for.
+    missing = max((d.short for d in demands if d.pool == "ram"), default=0)
     if cards_hold and footprint.plan.load_mode.mapped and footprint.pools.ram_anonymous <= (room.ram or 0):
-        reason = f"{short} of the mapped weights would be read from disk while it answers"
-        return Verdict(Fit.FROM_DISK, "ram", worst.short, reason)
+        reason = f"{size(missing)} of the mapped weights would be read from disk while it answers"
+        return Verdict(Fit.FROM_DISK, "ram", missing, reason)
     reason = f"needs {size(worst.need)} in {worst.pool}, {size(worst.free)} free: short by {short}"
     return Verdict(Fit.TOO_BIG, worst.pool, worst.short, reason)

@@ -11,6 +11,10 @@ CTX_SIZE = 512
 """Tokens of a chunk: llama-imatrix's default."""
 SAVE_EVERY = 10
 """Chunks between two savings: llama-imatrix's default."""
+IDENTITY_KEY = "qtui.gathered_from"
+"""The key of a matrix that says what it is of: model, text and context."""
+ASKED_KEY = "qtui.gathered_chunks"
+"""The key of a finished one that says how many chunks were asked for."""
 
 
 @dataclass(frozen=True, slots=True)

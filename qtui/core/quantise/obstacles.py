@@ -84,7 +84,7 @@ def remarks(planned: QuantisePlanned) -> list[str]:
         )
     if fallen and not base:
         said.append(f"not one tensor will be {made.base}: the name {made.name} tells little of this file")
-    if planned.requantised:
+    if planned.requantised and planned.recipe.allow_requantize:
         said.append(f"quantised anew from {', '.join(planned.requantised)}; the file will record it")
     if planned.matrix is not None:
         said += _of_matrix(planned)

@@ -37,10 +37,11 @@ class Workshop(Protocol):
 
     def gather(
         self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool,
-        process_output: bool = False, tool: str = "",
+        process_output: bool = False, tool: str = "", reuse: bool = False,
     ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
         """Gather an importance matrix; closing the iterator keeps what was gathered for the next time.
 
+        `reuse`: a finished one of the same model, text, context and number of chunks at the target is taken as it is.
         `tool` is a llama-imatrix that does it instead.
         """
         ...

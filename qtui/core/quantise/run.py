@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,6 @@ from enum import StrEnum
 from pathlib import Path
 from time import monotonic
 
-from qtui.core.downloads.rate import RateMeter
 from qtui.core.errors import Failure, UsageError
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.quantise.gathering import CTX_SIZE, Gathered, GatherProgressed, GatherStarted
@@ -18,6 +18,7 @@ from qtui.core.quantise.obstacles import no_room, obstacle, remarks
 from qtui.core.quantise.ports import Leftover, Workshop
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.weighing import Weigh, refuse_too_large
+from qtui.core.rate import RateMeter
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ async def make(
     """
     if order.text is not None and order.recipe.imatrix:
         raise UsageError("a matrix is given, and a text to gather one from", "give one of the two")
-    if swept := tuple(workshop.sweep(order.target.parent)):
+    if swept := tuple(await asyncio.to_thread(workshop.sweep, order.target.parent)):
         yield Swept(swept)
     workshop.check_target(order.source, order.target, order.recipe, overwrite=order.overwrite)
     recipe = order.recipe
@@ -173,7 +174,7 @@ async def _gather(order: Order, workshop: Workshop, clock: Callable[[], float]) 
     async with aclosing(
         workshop.gather(
             order.source, order.text, order.matrix_target, ctx_size=order.ctx_size, chunks=order.chunks,
-            plan=order.plan, overwrite=order.overwrite,
+            plan=order.plan, overwrite=order.overwrite, reuse=True,
         )
     ) as events:  # fmt: skip
         meter = RateMeter()

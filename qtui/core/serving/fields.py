@@ -63,7 +63,7 @@ def decimal(body: Mapping[str, Any], name: str, low: float, high: float) -> floa
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise bad(f"{name} must be a number", name)
     if not low <= value <= high or not math.isfinite(value):
-        raise bad(f"{name} must be from {low:g} to {high:g}", name)
+        raise bad(f"{name} must be from {low:.12g} to {high:.12g}", name)
     return float(value)
 
 

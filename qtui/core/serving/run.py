@@ -62,6 +62,10 @@ class Done:
 ServingEvent = Weighing | Loading | Lost | Done
 
 
+WATCH_S = 0.5
+"""Between two looks whether the engine is still there."""
+
+
 def _nobody(_event: ServingEvent) -> None:
     return None
 
@@ -159,6 +163,15 @@ class Serving:
         if name and name not in known:
             text = f"there is no model {clean_name(name, 80)} here: this endpoint serves {self.name}"
             raise RefusedError(Refusal(404, text, param="model", code="model_not_found"))
+
+    async def watch(self) -> None:
+        """Tell when the engine ends while nothing is asked of it; goes on until it is cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            session = self.session
+            if session is not None and session.ended and self.state is State.DOWN and not self._stopping:
+                self._tell(Lost(Failure("the engine was ended", kind="engine")))
+                await self._drop()
 
     async def stop(self) -> None:
         """Take no more requests, and end what is answered or waits."""

@@ -17,7 +17,6 @@ from qtui.core.memory.actual import Estimate
 from qtui.core.memory.plan import LoadPlan
 from qtui.services.engine import discovery
 from qtui.services.engine.child_process import python_module
-from qtui.services.engine.logs import prune
 from qtui.services.engine.session import ChildSession, Means, Patience
 from qtui.services.engine.sessions import Registry
 from qtui.services.paths import log_dir
@@ -59,7 +58,6 @@ class BuiltInEngine:
 
     def open(self, variant: Variant, plan: LoadPlan) -> ChildSession:
         """Return a session that is not started yet."""
-        prune(self._means.logs)
         session = ChildSession(variant, plan, self._means)
         self._sessions.add(session)
         return session

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -46,14 +45,6 @@ async def built_in(command: Sequence[str] = (), limit: float = LIMIT) -> EngineI
         return _unusable(BUILT_IN, f"llama.cpp {_silence(outcome, '', limit)}; {REINSTALL}")
     failure = explain(outcome.status, outcome.lines[-20:], doing="starting")
     return _unusable(BUILT_IN, f"{failure.message}; {failure.hint}")
-
-
-def find_llama_server(setting: str = "") -> Path | None:
-    """Return the `llama-server` of the settings, else the first on PATH; None when there is none."""
-    if setting:
-        return Path(setting).expanduser()
-    found = shutil.which("llama-server")
-    return Path(found) if found else None
 
 
 async def llama_server(path: Path, limit: float = LIMIT) -> EngineInfo:
@@ -119,7 +110,7 @@ def _program(path: Path) -> str:
 
 def _obstacle(path: Path) -> str:
     """Return why a path cannot be started at all, empty when it may be tried."""
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 - a name too long is not there either
         return "is not there"
     if not path.is_file():
         return "is not a program"

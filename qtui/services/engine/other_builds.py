@@ -18,6 +18,7 @@ from qtui.core.memory.simulation import NotAsked
 from qtui.core.memory.unaccounted import LeftOut
 from qtui.core.ports import DryRun
 from qtui.core.text import clean_name
+from qtui.core.user_path import user_path
 from qtui.services.engine.answers import Answers
 from qtui.services.engine.discovery import llama_server
 from qtui.services.engine.fit_params import TOOL, FitParamsClient
@@ -117,7 +118,7 @@ def _program(engine: str) -> Path | None:
     if consumer is BUILT_IN:
         return None
     if os.sep in engine:
-        return Path(engine).expanduser()
+        return user_path(engine)
     found = next(filter(None, map(shutil.which, consumer.programs)), None)
     return Path(found) if found else None
 

@@ -8,6 +8,7 @@ scans of the library skip; a list of the folders with parts lies in the data fol
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -51,10 +52,7 @@ def making(target: Path, *, overwrite: bool, folder: bool = False) -> Iterator[P
             os.fsync(lock)
             place(part, target, overwrite=overwrite)
     except OSError as error:
-        raise QtuiError(
-            f"cannot write {clean_name(str(target))}: {clean(error.strerror or str(error))}",
-            "check the free space and the permissions of the folder",
-        ) from error
+        raise unwritable(target, error) from error
     finally:
         if part is not None:
             _remove(part)
@@ -69,8 +67,24 @@ def refuse_target(target: Path, *, overwrite: bool) -> None:
 
     Raises:
         UsageError: it is a folder, no regular file, or there already.
-        QtuiError: its folder is not there or cannot be written.
+        QtuiError: its folder is not there or cannot be written, or there can be no such name.
     """
+    try:
+        _refuse_target(target, overwrite=overwrite)
+    except OSError as error:
+        raise unwritable(target, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> QtuiError:
+    """Return what to tell of a file that cannot be written."""
+    long = error.errno == errno.ENAMETOOLONG
+    return QtuiError(
+        f"cannot write {clean_name(str(path))}: {clean(error.strerror or str(error))}",
+        "choose a shorter name" if long else "check the free space and the permissions of the folder",
+    )
+
+
+def _refuse_target(target: Path, *, overwrite: bool) -> None:
     name = clean_name(str(target))
     if target.is_dir():
         raise UsageError(f"{name} is a folder", "name the file that is to be made in it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -73,12 +74,13 @@ async def quantise(
                     last = event
                 else:
                     yield event
+        made = [part / result.name for result in results] if recipe.keep_split else [part]
+        # Off the loop: it takes as long as the disk needs for all that was written.
+        await asyncio.to_thread(_sync, made)
         if recipe.keep_split:
             # The first shard last: without it nothing can be loaded.
-            for result in reversed(results):
-                made = part / result.name
-                _sync(made)
-                place(made, result, overwrite=overwrite)
+            for shard, result in reversed(list(zip(made, results, strict=True))):
+                place(shard, result, overwrite=overwrite)
     if last is not None:
         yield Quantised(last.size, last.elapsed, tuple(map(str, results)))
 
@@ -122,10 +124,13 @@ def refuse_same_file(source: Path, target: Path) -> None:
     """
     try:
         sources = [path.stat() for path in shards(source)]
-        there = target.stat() if target.exists() else None
     except OSError as error:
         raise _unreadable(source, error) from error
-    if there is not None and any((one.st_dev, one.st_ino) == (there.st_dev, there.st_ino) for one in sources):
+    try:
+        there = target.stat()
+    except OSError:  # nothing, or nothing that can be: `refuse_target` tells which
+        return
+    if any((one.st_dev, one.st_ino) == (there.st_dev, there.st_ino) for one in sources):
         raise UsageError(
             f"{clean_name(str(target))} is the file that would be read", "choose another name for the result"
         )
@@ -159,10 +164,12 @@ def _stem(target: Path) -> str:
     return target.name.removesuffix(".gguf")
 
 
-def _sync(path: Path) -> None:
-    path.chmod(0o644)
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sync(paths: Sequence[Path]) -> None:
+    """Bring files to the disk."""
+    for path in paths:
+        path.chmod(0o644)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,21 @@ LIMIT_S = 60.0
 STEP = "step"
 LEAST_SHARE = 0.9
 """Of the processors' time; a measurement that got less says too little of the machine."""
-BUSY_S = 600.0
-"""What was measured on a busy machine holds so long, in this process only; then it is measured again."""
+BUSY_S = 60.0
+"""What was measured on a busy machine is measured again after so long; until a quiet one was, the fastest counts."""
 DISK_PIECE = 4 << 20
 DISK_BYTES = 64 << 20
 DISK_S = 0.3
+
+
+@dataclass(slots=True)
+class _Rough:
+    """What was measured on a busy machine."""
+
+    value: float
+    """Of all measurements the one that says the most of the machine."""
+    time: float
+    """Of the newest, on the monotonic clock."""
 
 
 class ReadSpeeds:
@@ -53,29 +64,28 @@ class ReadSpeeds:
         self._path = path
         self._command = tuple(command) or python_module(CHILD)
         self._one_at_a_time = asyncio.Lock()
-        self._while_busy: dict[str, tuple[float, dict[str, float]]] = {}
-        """By name of the machine: when it was measured while it was busy, and what."""
+        self._while_busy: dict[str, dict[str, _Rough]] = {}
+        """By name of the machine and key, in this process only."""
+        self._while_quiet: dict[str, dict[str, float]] = {}
+        """The same of a quiet machine, also where the cache's file cannot be written or was removed."""
 
     async def rates(self, kernels: Sequence[Kernel], threads: int) -> ReadRates:
         """Return what is known, measuring what is not; see `core.ports.ReadSpeeds`."""
         async with self._one_at_a_time:  # two measurements at once would both be wrong
             name = "|".join((*await self._machine(), str(threads)))
-            known = self._known(name)
-            begun, rough = self._while_busy.get(name, (0.0, {}))
-            if time.monotonic() - begun > BUSY_S:
-                rough = {}
-            missing = [kernel for kernel in kernels if kernel.key not in known and kernel.key not in rough]
-            if missing or (STEP not in known and STEP not in rough):
+            known = {**self._while_quiet.get(name, {}), **self._known(name)}
+            rough = self._while_busy.setdefault(name, {})
+            missing = [kernel for kernel in kernels if kernel.key not in known and _is_old(rough.get(kernel.key))]
+            if missing or (STEP not in known and _is_old(rough.get(STEP))):
                 found = await self._measure(MeasureRates.of(missing, threads))
-                measured = {**dict(found.rates), STEP: found.step}
                 if found.share < LEAST_SHARE:  # of a machine that had other things to do nothing is written down
-                    rough = {**rough, **measured}
-                    self._while_busy[name] = (time.monotonic(), rough)
+                    _take_rough(rough, found)
                 else:
-                    known = {**known, **measured}
+                    known = {**known, **dict(found.rates), STEP: found.step}
+                    self._while_quiet[name] = known
                     self._keep(name, known)
             busy = STEP not in known or any(kernel.key not in known for kernel in kernels)
-            known = {**rough, **known}
+            known = {**{key: one.value for key, one in rough.items()}, **known}
         return ReadRates({kernel.key: known[kernel.key] for kernel in kernels}, known[STEP], busy)
 
     async def disk(self, path: Path) -> float | None:
@@ -119,6 +129,18 @@ class ReadSpeeds:
             write_atomic(self._path or cache_dir() / FILE, content.encode())
         except QtuiError:
             return  # it is measured again the next time
+
+
+def _is_old(rough: _Rough | None) -> bool:
+    return rough is None or time.monotonic() - rough.time > BUSY_S
+
+
+def _take_rough(rough: dict[str, _Rough], found: MeasuredRates) -> None:
+    """Take what was measured beside other programs: a machine is at least as fast as it ever was."""
+    now = time.monotonic()
+    for key, rate in found.rates:
+        rough[key] = _Rough(max(rate, rough[key].value) if key in rough else rate, now)
+    rough[STEP] = _Rough(min(found.step, rough[STEP].value) if STEP in rough else found.step, now)
 
 
 def _disk_rate(path: Path) -> float | None:

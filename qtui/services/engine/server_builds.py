@@ -18,6 +18,7 @@ from qtui.core.errors import EngineError, UsageError
 from qtui.core.hardware import EngineInfo
 from qtui.core.server.build import ServerBuild, parse_help
 from qtui.core.text import clean_name
+from qtui.core.user_path import user_path
 from qtui.services.engine.brief_run import Outcome, run_briefly
 from qtui.services.engine.discovery import CPU, LIMIT, llama_server, parse_devices, plain_environment
 
@@ -51,10 +52,10 @@ class ServerBuilds:
             EngineError: there is none.
         """
         if "/" in engine:
-            return Path(engine).expanduser().absolute()
+            return user_path(engine).absolute()
         setting = self._setting()
         if "/" in setting and not is_url(setting):
-            return Path(setting).expanduser().absolute()
+            return user_path(setting).absolute()
         found = shutil.which(engine or LLAMA_SERVER)
         if found is None:
             raise EngineError(

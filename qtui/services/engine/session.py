@@ -134,11 +134,6 @@ class ChildSession:
         """Tell whether the child is gone, after which nothing is answered any more."""
         return self._ended is not None
 
-    @property
-    def log_path(self) -> Path | None:
-        """Return where the child's log lies, None before it started, or when it goes nowhere."""
-        return self._log.path if self._log else None
-
     def lane(self) -> ChildSession | None:
         """Return None: the built-in engine makes one answer at a time."""
         return None

@@ -80,11 +80,6 @@ class Registry:
         return self._folder() / f"session-{session_id}.json"
 
 
-def list_sessions() -> tuple[SessionRecord, ...]:
-    """Return the sessions of all qtui processes of this user on this machine, oldest first."""
-    return Registry().list()
-
-
 def remembered(record: SessionRecord) -> bool:
     """Tell whether a crashed session is still to be shown."""
     age = time.time() - record.crashed

@@ -30,12 +30,12 @@ class LocalWorkshop:
 
     def gather(
         self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool,
-        process_output: bool = False, tool: str = "",
+        process_output: bool = False, tool: str = "", reuse: bool = False,
     ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
         """Gather an importance matrix; closing the iterator keeps what was gathered for the next time."""
         return gather(
             model, text, target, ctx_size=ctx_size, chunks=chunks, plan=plan, overwrite=overwrite,
-            process_output=process_output, tool=tool,
+            process_output=process_output, tool=tool, reuse=reuse,
         )  # fmt: skip
 
     def check_target(self, source: Path, target: Path, recipe: Recipe, *, overwrite: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qtui.core.text import clean_name
+from qtui.core.user_path import user_path
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 TRUE = ("1", "ON", "YES", "TRUE")
@@ -38,8 +39,8 @@ def hub_access() -> HubAccess:
     """Return what huggingface_hub would use, by its environment variables (huggingface_hub/constants.py)."""
     environment = os.environ
     cache = Path(environment.get("XDG_CACHE_HOME") or "~/.cache")
-    home = Path(environment.get("HF_HOME") or cache / "huggingface").expanduser()
-    token_file = Path(environment.get("HF_TOKEN_PATH") or home / "token").expanduser()
+    home = user_path(environment.get("HF_HOME") or cache / "huggingface")
+    token_file = user_path(environment.get("HF_TOKEN_PATH") or home / "token")
     if environment.get("HF_TOKEN") or environment.get("HUGGING_FACE_HUB_TOKEN"):
         token = "environment"  # noqa: S105  where it is, not what it is
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from qtui.core.library.homes import Platform, home_folders
 from qtui.core.library.owner import Owner
 from qtui.core.text import clean_name
+from qtui.core.user_path import expanded_path
 from qtui.services.library.lm_studio import lm_studio_folders
 from qtui.services.paths import cache_path
 
@@ -37,11 +38,11 @@ def hub_cache() -> Path:
     """
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if value := os.environ.get(variable):
-            return _expanded(value)
+            return expanded_path(value)
     if value := os.environ.get("HF_HOME"):
-        return _expanded(value) / "hub"
+        return expanded_path(value) / "hub"
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return _expanded(base) / "huggingface" / "hub"
+    return expanded_path(base) / "huggingface" / "hub"
 
 
 def demo_folder() -> Path:
@@ -83,7 +84,3 @@ def _programs(home: str) -> Iterator[Place]:
     named = ((Owner.LM_STUDIO, str(folder)) for folder in (lm_studio_folders(Path(home)) if home else ()))
     for owner, folder in (*named, *home_folders(Platform.of(sys.platform), os.environ, home)):
         yield Place(owner.label, Path(folder), owner)
-
-
-def _expanded(value: str) -> Path:
-    return Path(os.path.expandvars(os.path.expanduser(value)))  # noqa: PTH111 - it never fails without a home

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.types import CSSPathType
 from textual.widgets import Static
 
-from qtui.core.advice.loss import Losses
+from qtui.core.advice.loss import ReadLosses
 from qtui.core.advice.ranking import Advice
 from qtui.core.advice.run import AdviceGiven, Considering, Sources, advise
 from qtui.core.advice.wishes import Prefer, Use, Wishes
@@ -27,7 +27,6 @@ from qtui.core.memory.guard import Guard
 from qtui.core.memory.ladder import rungs
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.ports import Library
-from qtui.core.settings import Problem
 from qtui.core.text import GIB
 from qtui.ui.advice_messages import AdviceTold, WishesChanged
 from qtui.ui.command import Where
@@ -46,8 +45,6 @@ from qtui.ui.present.words import name
 from qtui.ui.widgets.grouped_table import GroupedTable
 from qtui.ui.widgets.key_line import KeyLine
 
-ReadLosses = Callable[[], tuple[Losses, Sequence[Problem]]]
-"""Reads the published figures; blocks."""
 FREE_STEPS = (None, GIB // 2, GIB, 2 * GIB, 4 * GIB, 8 * GIB, 16 * GIB)
 SMALL, LARGE = 512, 1 << 20
 """Contexts between which is chosen."""

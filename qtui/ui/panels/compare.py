@@ -13,7 +13,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from qtui.core.advice.loss import ReadLosses
 from qtui.core.compare import Column, Dated, Rate, compare, no_date, no_rate
+from qtui.core.duel.tally import Votes
 from qtui.core.library.variant import Variant
 from qtui.core.memory.guard import Guard
 from qtui.core.memory.plan import LoadPlan
@@ -21,7 +23,6 @@ from qtui.core.ports import Library
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.messages import PutOnSide, VariantsCompared
-from qtui.ui.panels.advice import ReadLosses
 from qtui.ui.panels.panel import Panel
 from qtui.ui.present.compare import compare_lines
 from qtui.ui.present.words import name
@@ -36,6 +37,7 @@ class ComparePanel(Panel[None]):
     def __init__(
         self, *, variants: Sequence[Variant], plan: Callable[[Variant], LoadPlan], guard: Guard, library: Library,
         rate: Rate = no_rate, dated: Dated = no_date, losses: ReadLosses | None = None,
+        votes: Votes | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self._variants = tuple(variants)
@@ -45,6 +47,7 @@ class ComparePanel(Panel[None]):
         self._rate = rate
         self._dated = dated
         self._losses = losses
+        self._votes = votes
         self._columns: Sequence[Column] = ()
         self._chosen = 1
 
@@ -94,8 +97,9 @@ class ComparePanel(Panel[None]):
     async def _gather(self) -> None:
         losses = (await asyncio.to_thread(self._losses))[0] if self._losses is not None else None
         columns = await compare(
-            self._guard, self._library, self._variants, self._plan, rate=self._rate, dated=self._dated, losses=losses
-        )
+            self._guard, self._library, self._variants, self._plan, rate=self._rate, dated=self._dated, losses=losses,
+            votes=self._votes,
+        )  # fmt: skip
         self.post_message(VariantsCompared(columns))
 
     @on(VariantsCompared)

@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from qtui.core.errors import Failure, QtuiError
-from qtui.core.library.removal import Removal, Removed, check_possible, check_unused
+from qtui.core.library.removal import Removal, Removed, check_possible, holders
 from qtui.core.library.variant import Variant
 from qtui.core.ports import Remover, Sessions
 from qtui.core.text import size
@@ -30,11 +30,15 @@ class DeletePanel(Panel[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = bindings(Where.DELETE)
 
-    def __init__(self, variant: Variant, remover: Remover, sessions: Sessions) -> None:
+    def __init__(self, variant: Variant, remover: Remover, sessions: Sessions, sides: str = "") -> None:
         super().__init__()
         self._variant = variant
         self._remover = remover
         self._sessions = sessions
+        self._sides = sides
+        """Of the Arena, that the variant stands on."""
+        self._held = False
+        """A session has it loaded."""
         self._removal: Removal | None = None
         self._deleting = False
 
@@ -53,7 +57,7 @@ class DeletePanel(Panel[bool]):
 
     def action_delete(self) -> None:
         """Delete what the preview says."""
-        if self._removal is not None and self._removal.doomed and not self._deleting:
+        if self._removal is not None and self._possible and not self._deleting:
             self._deleting = True
             self._remove(self._removal)
 
@@ -61,11 +65,12 @@ class DeletePanel(Panel[bool]):
     def show_preview(self, event: RemovalSeen) -> None:
         """Show what would go, or why that cannot be told."""
         event.stop()
-        found = event.removal
+        self._deleting = False
+        found, self._held = event.removal, bool(event.holders)
         if isinstance(found, Failure):
             text = joined([name(found.message, "$text-error", 400), name(found.hint, limit=400)], "\n")
         else:
-            self._removal, text = found, removal_text(found)
+            self._removal, text = found, removal_text(found, event.holders, self._sides)
         self.query_one(".preview", Static).update(text)
         self._draw_keys()
 
@@ -84,7 +89,8 @@ class DeletePanel(Panel[bool]):
     @work(exclusive=True, group="look")
     async def _look(self) -> None:
         try:
-            self.post_message(RemovalSeen(await self._remover.preview(str(self._variant.path))))
+            removal = await self._remover.preview(str(self._variant.path))
+            self.post_message(RemovalSeen(removal, holders(removal, await self._sessions.list())))
         except QtuiError as error:
             self.post_message(RemovalSeen(Failure.of(error)))
 
@@ -93,13 +99,18 @@ class DeletePanel(Panel[bool]):
         removed: Removed | Failure
         try:
             check_possible(removal)
-            check_unused(removal, await self._sessions.list())
+            if held := holders(removal, await self._sessions.list()):  # it was loaded after it was looked at
+                self.post_message(RemovalSeen(removal, held))
+                return
             removed = await self._remover.remove(removal)
         except QtuiError as error:
             removed = Failure.of(error)
         self.post_message(VariantRemoved(removed))
 
+    @property
+    def _possible(self) -> bool:
+        return self._removal is not None and bool(self._removal.doomed) and not self._held
+
     def _draw_keys(self) -> None:
-        possible = self._removal is not None and bool(self._removal.doomed)
-        hidden = frozenset() if possible else frozenset({"delete.yes"})
+        hidden = frozenset() if self._possible else frozenset({"delete.yes"})
         self.query_one(KeyLine).show_commands(shown([Where.DELETE], hidden))

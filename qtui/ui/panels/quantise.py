@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,6 +26,7 @@ from qtui.core.quantise.recipe import Recipe, override
 from qtui.core.quantise.run import Advanced, Foretold, Made, MatrixGathered, Order, make, predict
 from qtui.core.quantise.types import OFFERED
 from qtui.core.quantise.weighing import Weigh
+from qtui.core.user_path import user_path
 from qtui.ui.command import Where
 from qtui.ui.commands import bindings, shown
 from qtui.ui.panels.panel import TablePanel
@@ -82,9 +84,11 @@ class QuantisePanel(TablePanel[bool]):
         self._asked = ""
         """The target for which replacing was asked once."""
         self._typing = ""
+        self._cut = False
+        """The making has ended the asking."""
         self._work: Work | None = None
         self._making: Worker[None] | None = None
-        self._made = False
+        self.made: Path | None = None  # the first file of what was made last
 
     def compose(self) -> ComposeResult:
         """Types, the chosen one in words, a line to type in; or how far the work is; keys."""
@@ -109,15 +113,14 @@ class QuantisePanel(TablePanel[bool]):
         """Return what quitting would do to what is being made."""
         if self._work is None or (self._work.over and not self._work.measuring):
             return ()
+        what = self._choice().target.name
         if self._work.measuring:
-            return (Running(f"{self._choice().target.name} is being measured", "what was measured is kept"),)
-        gathering = bool(self._text) and self._work.gathered is None
-        return (
-            Running(
-                f"{self._choice().target.name} is being made",
-                "what was gathered of the matrix is kept" if gathering else "nothing of it is left",
-            ),
-        )
+            return (
+                Running(f"{what} is being measured", "what was measured is kept", "M in Models goes on from there"),
+            )
+        if self._text and self._work.gathered is None:
+            return (Running(f"{what} is being made", "what was gathered is kept", "the same goes on from there"),)
+        return (Running(f"{what} is being made", "nothing of it is left"),)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to the line while it is open, and let nothing be chosen while something is made."""
@@ -135,7 +138,10 @@ class QuantisePanel(TablePanel[bool]):
             if not self._work.over or self._work.measuring:
                 commands = [replace(command, label="stop") for command in commands]
         else:
-            commands = shown([Where.QUANTISE], frozenset({"quantise.measure"}))
+            again = any(told.planned.requantised for told in self._told.values())
+            commands = shown(
+                [Where.QUANTISE], frozenset({"quantise.measure"} | (set() if again else {"quantise.again"}))
+            )
         self.query_one(KeyLine).show_commands(commands)
 
     # What can be done
@@ -171,16 +177,19 @@ class QuantisePanel(TablePanel[bool]):
         choice, told = self._choice(), self._chosen()
         failure = waived(told, choice) if told is not None else None
         if told is None or failure is not None:
-            self._draw()
+            why = "llama.cpp is still asked what it would be" if failure is None else failure.message
+            self.notify(f"Not made: {why}", severity="warning", markup=False)
             return
-        if choice.target.exists() and self._asked != str(choice.target):
+        if os.path.lexists(choice.target) and self._asked != str(choice.target):
             self._asked = str(choice.target)
             self._draw()
             return
         order = Order(
             self._variant.path, choice.target, choice.recipe, overwrite=self._asked == str(choice.target),
-            text=Path(choice.text).expanduser() if choice.text else None,
+            text=user_path(choice.text) if choice.text else None,
         )  # fmt: skip
+        self._cut = True
+        self.workers.cancel_group(self, "predict")
         self._work = Work()
         self.add_class("at-work")
         self._draw()
@@ -199,7 +208,7 @@ class QuantisePanel(TablePanel[bool]):
     def action_leave(self) -> None:
         """Stop what is made; else go back to the types; else close."""
         if self._work is None:
-            self.dismiss(self._made)
+            self.dismiss(self.made is not None)
         elif not self._work.over:
             if self._making is not None:
                 self._making.cancel()
@@ -207,12 +216,14 @@ class QuantisePanel(TablePanel[bool]):
         elif self._work.measuring and self._making is not None:
             self._making.cancel()
             self.post_message(MadeMeasured(None))
-        elif self._made:
+        elif self.made is not None:
             self.dismiss(True)
         else:
             self._work, self._asked = None, ""
             self.remove_class("at-work")
             self.query_one(GroupedTable).focus()
+            if self._cut and len(self._told) < len(OFFERED):
+                self._ask()
             self._draw()
             self.draw_keys()
 
@@ -246,13 +257,13 @@ class QuantisePanel(TablePanel[bool]):
             self.notify(f"{error.message}\n{error.hint}", severity="error", markup=False)
             return
         if what == "matrix":
-            self._recipe = replace(self._recipe, imatrix=str(Path(text).expanduser()) if text else "")
+            self._recipe = replace(self._recipe, imatrix=str(user_path(text)) if text else "")
             self._text = "" if text else self._text
         elif what == "text":
             self._text = text
             self._recipe = replace(self._recipe, imatrix="" if text else self._recipe.imatrix)
         elif what == "into":
-            self._named = Path(text).expanduser() if text else None
+            self._named = user_path(text) if text else None
         self.leave_typed()
         self._ask()
 
@@ -270,14 +281,15 @@ class QuantisePanel(TablePanel[bool]):
         """Ask anew what every type would be."""
         self._round += 1
         self._told = {}
-        self._asked = ""
-        self._predict(self._round, [replace(self._recipe, kind=made.name) for made in OFFERED])
+        self._asked, self._cut = "", False
+        folder = self._named.parent if self._named is not None else self._folder
+        self._predict(self._round, [replace(self._recipe, kind=made.name) for made in OFFERED], folder)
         self._draw()
 
     @work(exclusive=True, group="predict")
-    async def _predict(self, asked: int, recipes: Sequence[Recipe]) -> None:
+    async def _predict(self, asked: int, recipes: Sequence[Recipe], folder: Path) -> None:
         try:
-            async with aclosing(predict(self._variant.path, recipes, self._workshop, self._folder)) as events:
+            async with aclosing(predict(self._variant.path, recipes, self._workshop, folder)) as events:
                 async for told in events:
                     self.post_message(TypeForetold(asked, told))
         except QtuiError as error:
@@ -287,15 +299,15 @@ class QuantisePanel(TablePanel[bool]):
     def take_foretold(self, event: TypeForetold) -> None:
         """Show what a type would be."""
         event.stop()
-        if event.round != self._round:
+        if event.round != self._round or (self._work is not None and isinstance(event.told, Failure)):
             return
         if isinstance(event.told, Failure):
             self._work = Work(failure=event.told)
             self.add_class("at-work")
-            self.draw_keys()
         else:
             self._told[event.told.planned.recipe.kind] = event.told
         self._draw()
+        self.draw_keys()
 
     @work(group="make")
     async def _make(self, order: Order) -> None:
@@ -343,7 +355,8 @@ class QuantisePanel(TablePanel[bool]):
         if self._work is None or self._work.over:
             return
         self._work = self._next(self._work, event)
-        self._made = self._made or self._work.made is not None
+        if self._work.made is not None:
+            self.made = Path(self._work.made.result.files[0])
         self._draw()
         self.draw_keys()
 

@@ -53,7 +53,7 @@ class VerifyPanel(Panel[None]):
     def on_mount(self) -> None:
         """Begin to read."""
         self.query_one(VerticalScroll).focus()
-        self._read()
+        self.call_after_refresh(self._read)
 
     @on(VerifyTold)
     def show(self, event: VerifyTold) -> None:

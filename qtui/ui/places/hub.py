@@ -168,9 +168,9 @@ class HubPlace(Place):
         self.query_one(Input).focus()
 
     def action_leave_search(self) -> None:
-        """Go to the results."""
-        if self._found:
-            self._table.focus()
+        """Go to the results; where there are none, leave the box all the same."""
+        self.set_focus(self._table if self._found else None)
+        self.refresh_keys()
 
     def action_stop_search(self) -> None:
         """Stop what is searched, else go to the results."""
@@ -226,6 +226,8 @@ class HubPlace(Place):
             self._trouble = event.event
             self._waits_until = time.monotonic() + (event.event.seconds if isinstance(event.event, Waiting) else 0.0)
         self._draw()
+        if self._found and self.focused is None and not self._opened:
+            self._table.focus()
 
     @on(HubSearchEnded)
     def end_search(self, event: HubSearchEnded) -> None:

@@ -45,6 +45,8 @@ from qtui.ui.weigher import Weigher
 
 DRAW_S = 0.1
 """What arrives by itself is gathered so long before it is drawn; what a key does is drawn at once."""
+RECORD_S = 0.5
+"""Until what was measured is on record."""
 REST_S = 0.15
 """The cursor rests so long on a row before more is asked about it."""
 
@@ -114,6 +116,8 @@ class LibraryPlace(Place, Choosing):
         super().show_vitals(vitals)
         if vitals.sample and self._steady.moved(vitals.sample):
             self._measure_headroom()
+        if vitals.idle():
+            self._pacer.renew()
         self._pace_more()
 
     def settings_changed(self, before: Settings, after: Settings) -> None:
@@ -332,6 +336,18 @@ class LibraryPlace(Place, Choosing):
             found = replace(found, plan=taken(self.current.plan, found.plan, self.current.of(variant)))
         if self.shelf.weighing(variant.path) is weighing:
             self.post_message(SuggestionFound(variant.path, found))
+
+    def pace_anew(self, paths: Iterable[Path]) -> None:
+        """Look up how fast variants are once what was measured of them is on record."""
+        if wanted := list(paths):
+            self.set_timer(RECORD_S, lambda: self._want_pace(wanted))
+
+    def _want_pace(self, paths: Sequence[Path]) -> None:
+        for path in paths:
+            variant, weighing = self.shelf.variants.get(path), self.shelf.weighing(path)
+            if variant is not None and weighing is not None:
+                self._pacer.want(variant, weighing)
+        self._pace_more()
 
     def _concerns(self, variant: Variant, path: Path) -> bool:
         """Tell whether what another file needs may change what is suggested for a variant."""

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from textual import on, work
 
-from qtui.core.advice.loss import Loss, Losses
+from qtui.core.advice.loss import Loss, ReadLosses
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.errors import QtuiError
 from qtui.core.forecast import Forecast
 from qtui.core.memory.footprints import Footprints
 from qtui.core.memory.guard import Guard
 from qtui.core.ports import Library
-from qtui.core.settings import Problem
 from qtui.ui.measure_messages import LossesTold, OpenMeasure
 from qtui.ui.messages import ScanEnded
 from qtui.ui.places.library_place import LibraryPlace
 from qtui.ui.vitals import Vitals
-
-ReadLosses = Callable[[], tuple[Losses, Sequence[Problem]]]
-"""Reads the published figures; blocks."""
 
 
 class LosingPlace(LibraryPlace):

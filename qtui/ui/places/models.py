@@ -13,8 +13,10 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from qtui.core.advice.loss import ReadLosses
 from qtui.core.compare import Dated, no_date
 from qtui.core.current_plan import CurrentPlan
+from qtui.core.duel.tally import Votes
 from qtui.core.forecast import Forecast
 from qtui.core.library.order import SortKey
 from qtui.core.library.variant import Variant
@@ -31,7 +33,7 @@ from qtui.ui.panels.details import DetailsPanel
 from qtui.ui.panels.ladder import LadderPanel
 from qtui.ui.panels.verify import VerifyPanel
 from qtui.ui.parts import Keeping
-from qtui.ui.places.losing_place import LosingPlace, ReadLosses
+from qtui.ui.places.side_choosing import SideChoosing
 from qtui.ui.present.detail import detail_lines
 from qtui.ui.present.models import (
     MARK_WIDTH,
@@ -54,7 +56,7 @@ _OF_A_ROW = "chat a b filter sort compare ladder details copy hub delete verify 
 NEED_A_ROW = frozenset(f"models.{name}" for name in _OF_A_ROW.split())
 
 
-class ModelsPlace(LosingPlace):
+class ModelsPlace(SideChoosing):
     """The library with footprints and verdicts under the current plan."""
 
     NAME = "models"
@@ -64,7 +66,7 @@ class ModelsPlace(LosingPlace):
 
     def __init__(
         self, *, library: Library, guard: Guard, footprints: Footprints, current: CurrentPlan,
-        folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date,
+        folders: Sequence[Path], vitals: Vitals, standing: Standing, dated: Dated = no_date, votes: Votes | None = None,
         forecast: Forecast | None = None, keeping: Keeping | None = None, losses: ReadLosses | None = None,
     ) -> None:  # fmt: skip
         super().__init__(
@@ -74,10 +76,11 @@ class ModelsPlace(LosingPlace):
         self.shelf.stand(standing)
         self._dated = dated
         self._keeping = keeping
+        self._votes = votes
         self._words = ""
-        self._detailed: tuple[object, ...] = (object(),) * 8
+        self._detailed: tuple[object, ...] = (object(),) * 9
         """What the detail was drawn of."""
-        self._choosing = ""
+        self.choosing = ""
 
     def compose_body(self) -> Iterable[Widget]:
         """Plan line, filter, table or what stands in for it, detail strip."""
@@ -95,14 +98,9 @@ class ModelsPlace(LosingPlace):
         self.begin()
 
     def show_standing(self, standing: Standing) -> None:
-        """Show what the Arena does with the variants."""
+        """Show what the Arena does with the variants; a rate that it has just measured will be on record."""
+        self.pace_anew(path for path, rate in standing.rates.items() if rate != self.shelf.standing.rates.get(path))
         self.shelf.stand(standing)
-        self.draw()
-
-    def choose_for(self, side: str) -> None:
-        """Let `enter` choose for one side of the Arena."""
-        self._choosing = side
-        self.query_one(GroupedTable).focus()
         self.draw()
 
     def subject(self) -> Variant | None:
@@ -139,7 +137,7 @@ class ModelsPlace(LosingPlace):
         """Chat with the variant under the cursor, or put it on the side that is being chosen for."""
         variant = self.subject()
         if variant and self._may_load(variant):
-            side, self._choosing = self._choosing or "A", ""
+            side, self.choosing = self.choosing or "A", ""
             self.post_message(PutOnSide(side, variant, then_open=True))
 
     def action_put(self, side: str) -> None:
@@ -173,14 +171,13 @@ class ModelsPlace(LosingPlace):
             return
 
         async def rate(other: Variant, _plan: LoadPlan) -> float | None:
-            return standing.rates.get(other.path)
+            return self.shelf.measured_rate(other.path)
 
-        self.app.push_screen(
-            ComparePanel(
-                variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
-                dated=self._dated, losses=self._read_losses,
-            )
+        panel = ComparePanel(
+            variants=found, plan=self.current.of, guard=self._guard, library=self.library, rate=rate,
+            dated=self._dated, losses=self._read_losses, votes=self._votes,
         )  # fmt: skip
+        self.app.push_screen(panel)
 
     def go_to(self, variant: Variant) -> None:
         """Move the cursor to a variant."""
@@ -222,7 +219,8 @@ class ModelsPlace(LosingPlace):
             if done:
                 self.look_again()
 
-        self.app.push_screen(DeletePanel(variant, keeping.remover, keeping.sessions), deleted)
+        panel = DeletePanel(variant, keeping.remover, keeping.sessions, self.shelf.standing.mark(variant.path))
+        self.app.push_screen(panel, deleted)
 
     def action_quantise(self) -> None:
         """Open what each type would make of the variant under the cursor."""
@@ -290,8 +288,8 @@ class ModelsPlace(LosingPlace):
 
     def action_back(self) -> None:
         """Stop choosing for a side, else clear the filter."""
-        if self._choosing and not isinstance(self.focused, Input):
-            self._choosing = ""
+        if self.choosing and not isinstance(self.focused, Input):
+            self.choosing = ""
             self.draw()
         else:
             self.action_clear_filter()
@@ -359,7 +357,7 @@ class ModelsPlace(LosingPlace):
         path = variant.path if variant else Path()
         known = (
             variant, self.shelf.weighing(path), self.facts.get(path), self.suggestions.get(path),
-            self.current, self.shelf.standing, self.copies.get(path), self.loss(path),
+            self.current, self.shelf.standing, self.copies.get(path), self.loss(path), self.shelf.speed(path),
         )  # fmt: skip
         if any(new is not old for new, old in zip(known, self._detailed, strict=True)):
             self._detailed = known
@@ -367,9 +365,8 @@ class ModelsPlace(LosingPlace):
         self.refresh_keys()
 
     def _plan_lines(self, width: int) -> Sequence[Content]:
-        if self._choosing:
-            text = Content.styled(f" Choose a variant for side {self._choosing}: enter takes it, esc ends", "reverse")
-            return (text,)
+        if self.choosing:
+            return (self.choosing_line(),)
         shown = sum(1 for row in self.query_one(GroupedTable).rows if row.heading is None)
         found = found_line(
             len(self.shelf.variants), self.shelf.models, scanning=self.scanning,
@@ -392,6 +389,6 @@ class ModelsPlace(LosingPlace):
         lines = detail_lines(
             variant, self.shelf.weighing(path), width - 2,
             facts=self.facts.get(path), suggestion=self.suggestions.get(path), kept=kept,
-            copy=self.copies.get(path), loss=self.loss(path),
+            copy=self.copies.get(path), loss=self.loss(path), speed=self.shelf.speed(path),
         )  # fmt: skip
         return [Content(" ") + line for line in lines]

@@ -11,6 +11,7 @@ from pathlib import Path
 from textual import on, work
 from textual.containers import Vertical
 
+from qtui.core.advice.loss import ReadLosses
 from qtui.core.current_plan import CurrentPlan
 from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.offer import Offer
@@ -44,7 +45,6 @@ from qtui.ui.messages import (
     VariantPaced,
 )
 from qtui.ui.pacer import Pacer
-from qtui.ui.panels.advice import ReadLosses
 from qtui.ui.present.models import Standing
 from qtui.ui.repository_shelf import RepositoryShelf
 from qtui.ui.vitals import Vitals

@@ -10,7 +10,12 @@ from qtui.core.compare import Column
 from qtui.core.compare_rows import compare_notes, compare_rows, heads
 from qtui.core.text import clean_name
 
-LABEL, CELL = 15, 16
+LABEL, CELL, WIDEST = 15, 16, 24
+"""Cells of a label, and of a value at least and at most."""
+LINES = 3
+"""A value is broken over so many lines at most."""
+NOTE = 2000
+"""Characters of a note."""
 
 
 def compare_lines(columns: Sequence[Column], chosen: int, width: int) -> list[Content]:
@@ -19,18 +24,20 @@ def compare_lines(columns: Sequence[Column], chosen: int, width: int) -> list[Co
     `chosen` is the index of the variant that has the mark.
     """
     shown = visible(len(columns), chosen, width)
+    cell = max(CELL, min(WIDEST, (width - LABEL) // len(shown) - 1))
     titles = heads(columns)
     marked = [f"› {titles[i]}" if i == chosen else titles[i] for i in shown]
     styles = ["bold $text-accent" if i == chosen else "bold" for i in shown]
-    lines = [_line("", marked, styles)]
+    lines = _row("", marked, styles, cell)
     for row in compare_rows(columns):
         style = "$foreground-muted" if row.change else ""
-        lines.append(_line(row.label, [row.cells[i] for i in shown], [style] * len(shown)))
+        lines += _row(row.label, [row.cells[i] for i in shown], [style] * len(shown), cell)
     more = len(columns) - len(shown)
     if more:
         lines.append(Content.styled(f"{more} more: left and right", "$foreground-muted"))
     lines.append(Content())
-    lines += [Content.styled(clean_name(note, 400), "$foreground-muted") for note in compare_notes(columns)]
+    for note in compare_notes(columns):
+        lines += Content.styled(clean_name(note, NOTE), "$foreground-muted").wrap(max(20, width))
     return lines
 
 
@@ -43,10 +50,24 @@ def visible(count: int, chosen: int, width: int) -> list[int]:
     return [0, *range(start, start + room - 1)]
 
 
-def _line(label: str, cells: Sequence[str], styles: Sequence[str]) -> Content:
-    parts = [Content.styled(clean_name(label), "$foreground-muted").truncate(LABEL, ellipsis=True).pad_right(LABEL)]
-    parts[0] = parts[0].truncate(LABEL)
-    for cell, style in zip(cells, styles, strict=True):
-        text = Content.styled(clean_name(cell), style).truncate(CELL, ellipsis=True)
-        parts.append(Content(" " * (CELL + 1 - text.cell_length)) + text)
-    return Content("").join(parts)
+def _row(label: str, cells: Sequence[str], styles: Sequence[str], width: int) -> list[Content]:
+    """Return the lines of a row: values stand at the right, and are broken where they are wider than a cell."""
+    broken = [_broken(cell, style, width) for cell, style in zip(cells, styles, strict=True)]
+    head = Content.styled(clean_name(label), "$foreground-muted").truncate(LABEL, ellipsis=True).pad_right(LABEL)
+    lines = []
+    for number in range(max(map(len, broken))):
+        parts = [head.truncate(LABEL) if number == 0 else Content(" " * LABEL)]
+        for lines_of in broken:
+            text = lines_of[number] if number < len(lines_of) else Content()
+            parts.append(Content(" " * (width + 1 - text.cell_length)) + text)
+        lines.append(Content("").join(parts))
+    return lines
+
+
+def _broken(cell: str, style: str, width: int) -> list[Content]:
+    """Return a value in lines of a cell's width, the last one cut where there is more than fits into all."""
+    lines = [line.rstrip() for line in Content.styled(clean_name(cell), style).wrap(width)]
+    kept = lines[:LINES] or [Content()]
+    if len(lines) > LINES:
+        kept[-1] = (kept[-1] + "…").truncate(width, ellipsis=True)
+    return [line.truncate(width, ellipsis=True) for line in kept]

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from qtui.core.advice.loss import Loss
+from qtui.core.forecast import BUSY
 from qtui.core.gguf.facts import Facts, MixRow
 from qtui.core.library.variant import Variant
 from qtui.core.memory.footprint import Footprint
 from qtui.core.memory.guard import Weighing
+from qtui.core.memory.speed import Speed
 from qtui.core.memory.suggestion import Suggestion
 from qtui.core.memory.verdict import Headroom
 from qtui.core.origin import Origin
@@ -33,6 +35,7 @@ def detail_lines(
     kept: Content | None = None,
     copy: Variant | None = None,
     loss: Loss | None = None,
+    speed: Speed | None = None,
 ) -> list[Content]:
     """Return five lines for one variant: head, bar, verdict or what to do about it, mix, file.
 
@@ -42,7 +45,7 @@ def detail_lines(
     if variant is None:
         return []
     head = Content.assemble((clean_name(variant.quant), "bold"), " of ") + name(variant.model, "bold")
-    foot = [mix_line(variant, facts, loss), file_line(variant, copy)]
+    foot = [mix_line(variant, facts, loss, speed), file_line(variant, copy)]
     if not variant.loadable:
         role = ROLE_NAMES.get(variant.role, "")
         why = variant.problem or ("incomplete" if not variant.complete else f"{role}: it is not loaded by itself")
@@ -112,9 +115,11 @@ def footprint_bar(footprint: Footprint, width: int) -> Content:
     return Content(" ").join(parts).truncate(width)
 
 
-def mix_line(variant: Variant, facts: Facts | None, loss: Loss | None = None) -> Content:
+def mix_line(variant: Variant, facts: Facts | None, loss: Loss | None = None, speed: Speed | None = None) -> Content:
     """Return what the file is made of, and what it was made for, as far as its header was read."""
     parts: list[Content | str] = []
+    if speed is not None and speed.rate is not None and speed.note == BUSY:
+        parts.append("t/s as measured beside other programs: faster without them")
     if loss is not None and loss.kl_divergence is not None and loss.band is not None:
         measured = "" if loss.origin is Origin.MEASURED else " (another model's)"
         parts.append(f"KLD {loss.cell}: {loss.band.value}{measured}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from textual.content import Content
 
 from qtui.core.downloads.download import Download, State
-from qtui.core.downloads.rate import left_text
+from qtui.core.rate import left_text
 from qtui.core.text import MIB, clean_name
 from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import bar, gib, joined, name

@@ -17,6 +17,7 @@ from qtui.core.memory.guard import Weighing
 from qtui.core.memory.plan import LoadPlan
 from qtui.core.memory.speed import Speed
 from qtui.core.memory.verdict import Fit, Verdict
+from qtui.core.origin import Origin
 from qtui.core.text import clean_name, count, rate
 from qtui.ui.present.table import Cells, Column
 from qtui.ui.present.words import gib, joined, name
@@ -72,9 +73,13 @@ class Standing:
         """Return what may be seen while a blind round is open: of no row whether it is on a side, loaded, how fast."""
         return Standing(hidden=frozenset(variant.path for variant in self.sides.values()))
 
-    def pace(self, path: Path, predicted: Speed | None) -> Speed | None:
-        """Return a variant's predicted rate, or one that other runs measured, where it may be told."""
-        return None if path in self.hidden else predicted
+    def pace(self, path: Path, known: Speed | None) -> Speed | None:
+        """Return how fast a variant is, where it may be told: as it is on record, else as this run has measured it."""
+        if path in self.hidden:
+            return None
+        own = self.rates.get(path)
+        on_record = known is not None and known.origin is Origin.MEASURED
+        return known if own is None or on_record else Speed(own, Origin.MEASURED)
 
     def mark(self, path: Path) -> str:
         """Return the sides that a variant stands on: ``, `A`, `B` or `AB`."""
@@ -138,9 +143,7 @@ def variant_cells(
             why = name(variant.problem or "incomplete", "$text-error")
         return (label, size, bpw, why, None, None, None, None, None, where)
     fit = fit_word(weighing, loaded=standing.is_loaded(variant.path))
-    measured = standing.rates.get(variant.path)
-    pace = standing.pace(variant.path, pace)
-    speed: Content | None = Content(rate(measured)) if measured is not None else paced(pace)
+    speed: Content | None = paced(standing.pace(variant.path, pace))
     if variant.role is not Role.MODEL:
         fit, speed = joined([fit, _muted(role_name(variant).removesuffix(" model"))]), None
     lost = loss_cell(loss)

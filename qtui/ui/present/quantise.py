@@ -8,7 +8,6 @@ from pathlib import Path, PurePath
 
 from textual.content import Content
 
-from qtui.core.downloads.rate import left_text
 from qtui.core.errors import Failure
 from qtui.core.gguf.names import split_part
 from qtui.core.measure.events import PassAdvanced
@@ -20,6 +19,7 @@ from qtui.core.quantise.obstacles import assurances
 from qtui.core.quantise.recipe import Recipe
 from qtui.core.quantise.run import Advanced, Foretold, Made, Phase, Swept
 from qtui.core.quantise.types import OFFERED, MatrixUse, made_type
+from qtui.core.rate import left_text
 from qtui.core.text import clean_name, duration, size
 from qtui.ui.present.table import Column, Row
 from qtui.ui.present.words import bar, joined, key, name
@@ -253,7 +253,7 @@ def _made_lines(made: Made) -> list[Content]:
     return [
         Content.styled("made ", "$text-success") + name(PurePath(result.files[0]).name, limit=PATH),
         joined([f"{result.size} bytes", told, f"in {duration(result.elapsed)}"]),
-        Content.styled("It stands in Models when this is closed.", _MUTED),
+        Content.styled("Models looks again when this is closed.", _MUTED),
     ]
 
 

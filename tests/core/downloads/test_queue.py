@@ -8,8 +8,8 @@ import pytest
 
 from qtui.core.downloads.download import Download, State
 from qtui.core.downloads.queue import Queue, Room, failed, lack_of_room, paused, resumed
-from qtui.core.downloads.rate import RateMeter, left_text
 from qtui.core.errors import Failure, UsageError
+from qtui.core.rate import RateMeter, left_text
 from tests.core.downloads.fake_port import a_download
 
 A, B, C = (a_download(f"{name}-Q4_K_M.gguf") for name in "ABC")

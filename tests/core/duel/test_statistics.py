@@ -18,7 +18,7 @@ from qtui.core.duel.statistics import (
     paired_interval,
     sign_test,
     wilson,
-    wins_needed,
+    wins_missing,
 )
 
 TABLE = Path(__file__).parent.parent.parent / "data" / "statistics.tsv"
@@ -59,8 +59,13 @@ def test_newcombes_published_example() -> None:
 def test_the_votes_that_are_needed() -> None:
     """The rows that papers on blind tests print."""
     known = {6: 6, 8: 8, 10: 9, 12: 10, 15: 12, 20: 15, 25: 18, 30: 21, 40: 27, 50: 33, 100: 61}
-    assert {total: wins_needed(total) for total in known} == known
-    assert wins_needed(5) is None
+    for total, wins in known.items():
+        assert sign_test(wins, total - wins) < 0.05 <= sign_test(wins - 1, total - wins + 1)
+    assert sign_test(5, 0) >= 0.05
+
+
+def test_the_votes_that_are_missing() -> None:
+    assert [wins_missing(*votes) for votes in ((0, 0), (5, 0), (6, 0), (7, 2), (3, 3))] == [6, 1, 0, 3, 9]
 
 
 def test_nothing_asked_tells_nothing() -> None:

@@ -87,6 +87,11 @@ def test_types_of_unknown_size_have_no_bits_per_weight() -> None:
     assert (row.bits_per_weight, row.parameters, row.quant) == (None, 1000, "?")
 
 
+def test_a_file_that_is_cut_off_is_not_complete() -> None:
+    row = variant("/m/a.gguf", record=FileRecord("llama", "a", "Q8_0", Role.MODEL, 1000, 10, problem="truncated: 1"))
+    assert (row.complete, row.loadable) == (False, False)
+
+
 @pytest.mark.parametrize("name", ["x-Q4_0_4_4.gguf", "x-IQ4_KS.gguf"])
 def test_what_llama_cpp_cannot_load_says_so(name: str) -> None:
     row = variant(f"/m/{name}", record=FileRecord("llama", "x", "", Role.MODEL))

@@ -83,3 +83,9 @@ def test_only_the_same_part_of_the_text_by_the_same_build_is_compared() -> None:
     assert one.ground == record_of(Q4, 0.2).ground
     for other in (replace(one, chunks=3), replace(one, n_ctx=256), replace(one, build="0.6.0")):
         assert other.ground != one.ground
+
+
+async def test_what_was_measured_against_itself_tells_nothing() -> None:
+    itself = record_of(Q4, 0.0, reference=Q4)
+    told = await Qualities(Kept(itself), Named(HASHES)).of([Q4_FILE])
+    assert told[Q4_FILE.path] is UNKNOWN

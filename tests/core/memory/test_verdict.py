@@ -39,6 +39,14 @@ def test_verdicts_are_the_glossarys(needs: Footprint, fit: Fit, pool: str, short
     assert verdict.reason
 
 
+def test_what_is_read_from_disk_is_what_ram_has_no_room_for() -> None:
+    """The card only eats its margin, and is further over it than RAM is."""
+    room = Headroom(free_ram=9 * GIB, free_vram=(8 * GIB,), margin_ram=GIB, margin_vram=(4 * GIB,))
+    verdict = judge(footprint(2 * GIB, 8 * GIB, 15 * GIB // 2), room)
+    assert (verdict.fit, verdict.pool, verdict.short_by) == (Fit.FROM_DISK, "ram", 2 * GIB)
+    assert verdict.reason.startswith("2.00 GiB of the mapped weights")
+
+
 def test_what_is_not_known_gives_no_verdict() -> None:
     assert judge(None, ROOM).fit is Fit.UNKNOWN
     assert judge(footprint(1), Headroom(None)).fit is Fit.UNKNOWN

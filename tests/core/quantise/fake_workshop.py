@@ -29,6 +29,10 @@ class FakeWorkshop:
     """What is said of single types."""
     hold: asyncio.Event | None = None
     """Waited for after half of the tensors."""
+    hold_asking: asyncio.Event | None = None
+    """Waited for before the last of what is asked together."""
+    free_at: dict[Path, int] = field(default_factory=dict)
+    """What is free in single folders."""
     fails: QtuiError | None = None
     """Raised when something is to be predicted."""
     closed: bool = False
@@ -39,6 +43,8 @@ class FakeWorkshop:
         if self.fails is not None:
             raise self.fails
         for recipe in recipes:
+            if recipe is recipes[-1] and self.hold_asking is not None:
+                await self.hold_asking.wait()
             yield replace(self.of_kind.get(recipe.kind, self.planned), recipe=recipe)
 
     async def quantise(
@@ -58,7 +64,7 @@ class FakeWorkshop:
 
     async def gather(
         self, model: Path, text: Path, target: Path, *, ctx_size: int, chunks: int, plan: LoadPlan, overwrite: bool,
-        process_output: bool = False, tool: str = "",
+        process_output: bool = False, tool: str = "", reuse: bool = False,
     ) -> AsyncGenerator[GatherEvent]:  # fmt: skip
         self.done.append(f"gather {target}")
         yield GatherStarted(2048, 4, 1)
@@ -70,7 +76,7 @@ class FakeWorkshop:
         self.done.append("check")
 
     def free_space(self, folder: Path) -> int | None:
-        return self.free
+        return self.free_at.get(folder, self.free)
 
     def sweep(self, folder: Path | None = None) -> Sequence[Leftover]:
         return self.left

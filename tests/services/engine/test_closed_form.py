@@ -84,12 +84,11 @@ async def test_the_store_shows_the_closed_form_and_then_what_llama_cpp_says(
 ) -> None:
     engine = BuiltInEngine()
     store = Footprints(client, ClosedForm(LocalTables(), engine))
-    origins: list[Origin] = []
-    store.subscribe(lambda _, known: origins.append(known.footprint.origin) if known.footprint else None)
     model = variant(ghosts["qwen3-dense"])
-    known = await store.ask(model, PLAN)
+    first, known = await store.estimate(model, PLAN), await store.ask(model, PLAN)
     computed = store.computed(model, PLAN)
-    assert origins == [Origin.COMPUTED, Origin.DRY_RUN]
+    shown = [each.footprint.origin for each in (first, known) if each.footprint]
+    assert shown == [Origin.COMPUTED, Origin.DRY_RUN]
     assert known.footprint and computed and known.footprint.kind_bytes("weights") == computed.kind_bytes("weights")
     await engine.close()
 

@@ -12,7 +12,7 @@ from qtui.core.hardware import Device, DeviceKind, EngineInfo, Gpu
 from qtui.core.text import MIB
 from qtui.services.engine.child.devices import features
 from qtui.services.engine.client import BuiltInEngine
-from qtui.services.engine.discovery import built_in, find_llama_server, llama_server, parse_devices, unused_cards
+from qtui.services.engine.discovery import built_in, llama_server, parse_devices, unused_cards
 
 ROOT = Path(__file__).parents[3]
 VERSION = "version: 0.5.0-dev (build 1, commit 0c1e570)\nbuilt with GNU 12.2.0 for Linux x86_64"
@@ -150,14 +150,6 @@ async def test_options_in_the_environment_do_not_reach_it(tmp_path: Path, monkey
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     info = await llama_server(server(tmp_path, 'echo "version: [$LLAMA_ARG_MODEL$HF_TOKEN]"; echo "built with cc"'))
     assert info.build == "[]"
-
-
-def test_the_setting_wins_over_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert find_llama_server() is None
-    path = server(tmp_path)
-    assert find_llama_server() == path
-    assert find_llama_server("~/other") == Path.home() / "other"
 
 
 def test_devices_of_hostile_or_odd_lists() -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from qtui.core.errors import BadFileError, EngineError, QtuiError, UsageError
 from qtui.core.quantise.gathering import Gathered, GatherEvent, GatherJob, GatherProgressed, GatherStarted
 from qtui.core.wire import decode, encode
 from qtui.services.engine.child.matrix_file import read_matrix
-from qtui.services.engine.gather import gather, kept_chunks, state_path
+from qtui.services.engine.gather import _locked, gather, kept_chunks, state_path
 from tests.builders.moe import EXPERTS, write_moe
 from tests.services.engine.making import CTX, TEXT, gathered
 
@@ -83,6 +84,64 @@ async def test_a_stopped_run_is_gone_on_with(demo_f16: Path, text: Path, tmp_pat
         np.testing.assert_allclose(entry.sums, theirs[name].sums, rtol=1e-6)
 
 
+async def test_a_stop_keeps_what_was_gathered_since_the_last_saving(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.gguf"
+
+    def rare() -> AsyncGenerator[GatherEvent]:
+        return gather(demo_f16, text, target, ctx_size=CTX, chunks=60, save_every=1000)
+
+    events = rare()
+    async for event in events:
+        if isinstance(event, GatherProgressed) and event.done == 3:
+            break
+    await events.aclose()
+    kept = read_matrix(state_path(target))
+    assert 3 <= kept.chunk_count < 60
+    counts = {int(entry.counts[0]) for entry in kept.entries.values()}
+    assert counts == {kept.chunk_count * CTX}  # whole chunks and no part of one
+    first = await anext(more := rare())
+    await more.aclose()
+    assert isinstance(first, GatherStarted) and first.resumed == kept.chunk_count
+
+
+async def test_fewer_chunks_than_were_gathered_lose_nothing(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.gguf"
+    events = run(demo_f16, text, target, chunks=60)
+    async for event in events:
+        if isinstance(event, GatherProgressed) and event.done == 4:
+            break
+    await events.aclose()
+    first, last = [event async for event in run(demo_f16, text, target, chunks=2)]
+    assert isinstance(first, GatherStarted) and first.resumed >= 4 and "more than are asked for" in first.note
+    assert isinstance(last, Gathered) and last.chunks == first.resumed == read_matrix(target).chunk_count
+
+
+async def test_a_finished_matrix_of_the_same_is_taken_again(demo_f16: Path, text: Path, tmp_path: Path) -> None:
+    target = tmp_path / "m.gguf"
+
+    async def again(chunks: int = 2, *, overwrite: bool = False) -> list[GatherEvent]:
+        job = gather(demo_f16, text, target, ctx_size=CTX, chunks=chunks, reuse=True, overwrite=overwrite)
+        return [event async for event in job]
+
+    *_, made = await again()
+    written = target.stat().st_mtime_ns
+    for overwrite in (False, True):
+        first, last = await again(overwrite=overwrite)
+        assert isinstance(first, GatherStarted) and first.resumed == 2 and "not gathered anew" in first.note
+        assert isinstance(made, Gathered) and last == replace(made, elapsed=0.0)
+        assert target.stat().st_mtime_ns == written
+    with pytest.raises(UsageError, match="is not known to be of this model, text and context") as refused:
+        await again(chunks=3)
+    assert "--imatrix FILE" in refused.value.hint
+    *_, last = await again(chunks=3, overwrite=True)
+    assert isinstance(last, Gathered) and last.chunks == 3
+    text.write_text(TEXT + " And more.")
+    with pytest.raises(UsageError, match="there already"):
+        await again(chunks=3)
+    with pytest.raises(UsageError, match=r"is there already$"):
+        _ = [event async for event in run(demo_f16, text, target, chunks=3)]
+
+
 async def test_what_another_text_left_is_not_gone_on_with(demo_f16: Path, text: Path, tmp_path: Path) -> None:
     target = tmp_path / "m.gguf"
     events = run(demo_f16, text, target)
@@ -135,6 +194,29 @@ async def test_two_do_not_gather_the_same(demo_f16: Path, text: Path, tmp_path: 
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(QtuiError, match="being gathered by another qtui"):
             _ = [event async for event in run(demo_f16, text, tmp_path / "m.gguf")]
+        assert lock.exists()  # a third would take a lock of its own, and gather beside the first
+        with pytest.raises(QtuiError, match="being gathered by another qtui"):
+            _ = [event async for event in run(demo_f16, text, tmp_path / "m.gguf")]
+
+
+def test_a_lock_that_its_holder_removed_meanwhile_is_taken_anew(tmp_path: Path) -> None:
+    state, lock = tmp_path / ".m.gguf.imatrix.part", tmp_path / ".m.gguf.imatrix.lock.part"
+    plain = fcntl.flock
+    calls: list[int] = []
+
+    def slow(descriptor: int, how: int) -> None:
+        if not calls:
+            lock.unlink()  # the holder is done between our opening it and our locking it
+        calls.append(descriptor)
+        plain(descriptor, how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fcntl, "flock", slow)
+        with _locked(state):
+            assert len(calls) == 2
+            with lock.open("w") as other, pytest.raises(BlockingIOError):
+                plain(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert list(tmp_path.iterdir()) == []
 
 
 ON_A_CARD = """

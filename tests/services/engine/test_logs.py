@@ -5,7 +5,8 @@ import stat
 from pathlib import Path
 
 from qtui.core.errors import QtuiError
-from qtui.services.engine.logs import ChildLog, prune
+from qtui.services.engine.child_process import ChildProcess
+from qtui.services.engine.logs import KEPT_FILES, ChildLog, prune
 from qtui.services.paths import log_dir
 
 
@@ -60,3 +61,25 @@ def test_old_logs_are_removed_newest_kept() -> None:
     (log_dir() / "other.txt").write_text("stays")
     prune(keep=2)
     assert sorted(path.name for path in log_dir().iterdir()) == ["engine-3.log", "engine-4.log", "other.txt"]
+
+
+async def test_whoever_begins_a_log_removes_old_ones_but_none_of_a_child_that_runs() -> None:
+    running = ChildLog("running")
+    assert running.path is not None
+    child = await ChildProcess.start(("sh", "-c", "echo here >&2; cat"), running)
+    try:
+        for number in range(KEPT_FILES + 5):
+            log = ChildLog(f"download-{number}")
+            assert log.path is not None
+            os.utime(log.path, (number + 1, number + 1))
+            os.utime(running.path, (0, 0))
+        assert running.path.exists()
+        assert len(list(log_dir().glob("engine-*.log"))) == KEPT_FILES + 1
+    finally:
+        child.close_input()
+        assert [line async for line in child.lines()] == []
+        assert await child.ended(30.0) == 0
+    assert running.tail() == ("here",)
+    os.utime(running.path, (0, 0))
+    ChildLog("after")
+    assert not running.path.exists()

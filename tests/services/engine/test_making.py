@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -11,13 +13,18 @@ from qtui.core.errors import BadFileError, QtuiError, UsageError
 from qtui.core.quantise.messages import Quantised
 from qtui.core.quantise.obstacles import obstacle, remarks
 from qtui.core.quantise.recipe import Recipe
+from qtui.core.quantise.run import Advanced, Made, MatrixGathered, Order, Phase, make
 from qtui.core.quantise.types import OFFERED
+from qtui.services.engine import gather as gathering
+from qtui.services.engine import part_files
+from qtui.services.engine import quantise as quantising
 from qtui.services.engine.child.matrix_file import read_matrix, write_matrix
 from qtui.services.engine.child.quantise_log import refusal
 from qtui.services.engine.part_files import sweep
 from qtui.services.engine.quantise import predict, quantise
+from qtui.services.engine.workshop import LocalWorkshop
 from tests.conftest import DEMO_F16, write_ghost
-from tests.services.engine.making import gathered, made_of, plan_of, split, write_llama
+from tests.services.engine.making import CTX, TEXT, gathered, made_of, plan_of, split, write_llama
 
 TWELVE = (
     "F32", "BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q5_1", "Q4_K_M", "Q4_0", "IQ4_XS", "Q3_K_M", "IQ3_S", "Q2_K",
@@ -191,6 +198,37 @@ async def test_a_matrix_makes_what_needs_one(demo_f16: Path, tmp_path: Path) -> 
     assert obstacle(planned) is None and planned.matrix is not None
     assert (planned.matrix.used, planned.matrix.lacking, planned.matrix.unknown) == (told.entries, 0, 0)
     assert planned.matrix.chunks == 4
+
+
+async def test_a_matrix_of_an_earlier_try_is_used_and_files_are_waited_for_off_the_loop(
+    demo_f16: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    order = Order(demo_f16, tmp_path / "q.gguf", Recipe("Q2_K"), text=tmp_path / "text.txt", chunks=2, ctx_size=CTX)
+    loop = threading.get_ident()
+    by_loop: list[str] = []
+
+    def noticed(where: object, name: str) -> None:
+        plain = getattr(where, name)
+
+        def call(*args: Any, **more: Any) -> Any:
+            by_loop.extend([name] if threading.get_ident() == loop else [])
+            return plain(*args, **more)
+
+        monkeypatch.setattr(where, name, call)
+
+    for where, name in ((part_files, "sweep"), (gathering, "_identity"), (quantising, "_sync")):
+        noticed(where, name)
+    *_, made = [event async for event in make(order, LocalWorkshop())]
+    assert isinstance(made, Made) and by_loop == []
+    first = order.target.read_bytes()
+    order.target.unlink()  # as if the making had failed
+    gathered_at = order.matrix_target.stat().st_mtime_ns
+    events = [event async for event in make(order, LocalWorkshop())]
+    assert order.matrix_target.stat().st_mtime_ns == gathered_at
+    assert not [one for one in events if isinstance(one, Advanced) and one.phase is Phase.GATHERING]
+    assert any(isinstance(one, MatrixGathered) and one.gathered.chunks == 2 for one in events)
+    assert order.target.read_bytes() == first
 
 
 async def test_a_matrix_of_another_model_is_refused_or_said(demo_f16: Path, small: Path, tmp_path: Path) -> None:

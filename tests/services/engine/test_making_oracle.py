@@ -63,7 +63,7 @@ async def test_matrices_are_those_of_llama_imatrix(oracle: Path, model: Path, tm
     )  # fmt: skip
     theirs = tmp_path / "theirs.gguf"
     assert worst(read_matrix(ours), read_matrix(theirs)) < 1e-4
-    assert ours.stat().st_size == theirs.stat().st_size
+    assert 0 < ours.stat().st_size - theirs.stat().st_size < 256  # it says what it is of
     read = read_matrix(theirs)
     assert (read.datasets, read.chunk_count, read.chunk_size) == ((str(tmp_path / "text.txt"),), 8, CTX)
     tool(oracle, "llama-imatrix", "--in-file", ours, "-o", tmp_path / "again.gguf", "-m", model)

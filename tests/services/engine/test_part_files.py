@@ -103,6 +103,9 @@ def test_targets_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     refuse_target(tmp_path / "old.gguf", overwrite=True)
     with pytest.raises(QtuiError, match="its folder is not there"):
         refuse_target(tmp_path / "no" / "q.gguf", overwrite=False)
+    with pytest.raises(QtuiError, match="File name too long") as refused:
+        refuse_target(tmp_path / ("q" * 300), overwrite=False)
+    assert refused.value.hint == "choose a shorter name"
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UsageError, match="is no file"):
         refuse_target(tmp_path / "pipe", overwrite=True)

@@ -85,6 +85,24 @@ async def test_what_a_busy_machine_did_is_told_and_not_remembered(tmp_path: Path
     assert path.exists()
 
 
+async def test_a_busy_machine_never_makes_a_figure_worse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rates.json"
+    speeds = ReadSpeeds(machine, path, saying(tmp_path, MeasuredRates(((Q8.key, 1e9),), 1e-6, share=0.8)))
+    assert (await speeds.rates([Q8], 4)).kernels == {Q8.key: 1e9}
+    monkeypatch.setattr("qtui.services.engine.read_speeds.BUSY_S", -1.0)  # all of it is old at once
+    saying(tmp_path, MeasuredRates(((Q8.key, 1e8),), 1e-5, share=0.2))
+    found = await speeds.rates([Q8], 4)
+    assert (found.busy, found.kernels, found.step) == (True, {Q8.key: 1e9}, 1e-6)
+    saying(tmp_path, MeasuredRates(((Q8.key, 9e8),), 2e-6))  # it is quiet now: that counts, and stays
+    found = await speeds.rates([Q8], 4)
+    assert (found.busy, found.kernels, found.step) == (False, {Q8.key: 9e8}, 2e-6)
+    path.unlink()
+    saying(tmp_path, MeasuredRates(((Q4.key, 1e8),), 1e-5, share=0.2))
+    found = await speeds.rates([Q8, Q4], 4)
+    assert (found.busy, found.kernels, found.step) == (True, {Q8.key: 9e8, Q4.key: 1e8}, 2e-6)
+    assert (tmp_path / "starts").read_text() == "xxxx"
+
+
 @pytest.mark.parametrize(
     "answer",
     [

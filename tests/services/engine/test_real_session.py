@@ -20,7 +20,7 @@ from qtui.core.ports import Engine, Session
 from qtui.core.sessions import SessionState
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.session import ChildSession
-from qtui.services.engine.sessions import list_sessions
+from qtui.services.engine.sessions import Registry
 from tests.benchmarks.make_model import Shape, model_metadata
 from tests.builders.gguf import Tensor, build
 from tests.services.engine.scripts import all_of, answer_of, failure_of, gone, until, variant
@@ -138,19 +138,19 @@ async def test_a_session_is_on_record_while_it_lives(demo_f16: Path) -> None:
     session = session_on(demo_f16)
     loading = session.load()
     await anext(loading)
-    (record,) = list_sessions()
+    (record,) = Registry().list()
     assert (record.id, record.pid, record.parent_pid) == (session.id, session.pid, os.getpid())
     assert record.path == str(demo_f16) and record.engine == "built-in"
     assert isinstance((await all_of(loading))[-1], Loaded)
-    (record,) = list_sessions()
+    (record,) = Registry().list()
     assert record.state is SessionState.READY and record.plan["ctx_size"] == 2048
     events = session.ask(LONG)
     await anext(events)
-    assert list_sessions()[0].state is SessionState.ANSWERING
+    assert Registry().list()[0].state is SessionState.ANSWERING
     await session.cancel()
     assert not isinstance((await all_of(events))[-1], Failed)
     await session.close()
-    assert list_sessions() == ()
+    assert Registry().list() == ()
 
 
 ORPHANS = """
@@ -183,4 +183,4 @@ async def test_no_child_outlives_a_killed_parent(demo_f16: Path) -> None:
         assert not any(gone(pid) for pid in children)
         parent.kill()
     await until(lambda: all(gone(pid) for pid in children), 3.0)
-    assert list_sessions() == ()  # their records are stale, and dropped by whoever looks
+    assert Registry().list() == ()  # their records are stale, and dropped by whoever looks

@@ -25,7 +25,7 @@ from qtui.services.engine.running_sessions import RunningSessions
 from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.engine.server_engine import KEY_VARIABLE, ServerEngine
 from qtui.services.engine.session import ChildSession, Patience
-from qtui.services.engine.sessions import list_sessions, remembered
+from qtui.services.engine.sessions import Registry, remembered
 from qtui.services.engine.sessions import started as began
 from tests.conftest import HERE
 from tests.services.engine.scripts import all_of, failure_of, gone, until, variant
@@ -109,7 +109,7 @@ async def test_an_old_build_gets_its_old_flags_and_answers(
     said = " ".join(loaded.warnings)
     assert "cannot keep experts on the CPU" in said and "does not know --swa-full" in said
     assert loaded.buffers == (("CPU_Mapped", 8399094, 0, 0), ("CPU", 0, 2621440, 0))
-    record = list_sessions()[0]
+    record = Registry().list()[0]
     assert record.pid == session.pid and record.engine == str(old) and Path(record.log).read_text()
     events = await all_of(session.ask(ASKED))
     answer = last_answer(events)
@@ -122,7 +122,7 @@ async def test_an_old_build_gets_its_old_flags_and_answers(
     pid = session.pid
     assert pid is not None
     await session.close()
-    assert gone(pid) and list_sessions() == ()
+    assert gone(pid) and Registry().list() == ()
 
 
 async def test_a_request_beyond_the_context_is_refused_and_the_session_stays(opens: Open) -> None:
@@ -177,7 +177,7 @@ async def test_a_load_can_be_stopped(opens: Open, old: Path) -> None:
     session = opens("loads for ever")
     loading = asyncio.create_task(all_of(session.load()))
     await until((old.parent / "argv.json").exists)
-    await until(lambda: bool(list_sessions()) and list_sessions()[0].pid_started is not None)
+    await until(lambda: bool(Registry().list()) and Registry().list()[0].pid_started is not None)
     await session.cancel()
     failure = last_failure(await loading)
     assert failure.kind == "cancelled"
@@ -193,7 +193,7 @@ async def test_a_killed_server_is_told_and_its_guard_goes_too(opens: Open) -> No
     await until(lambda: session.pid is None)
     assert session.ended
     failure = await why(session.ask(ASKED))
-    assert "the system killed the engine" in failure.message and list_sessions() == ()
+    assert "the system killed the engine" in failure.message and Registry().list() == ()
 
 
 async def test_a_killed_guard_takes_its_server_along(opens: Open) -> None:

@@ -32,7 +32,7 @@ from qtui.services.engine.engines import Engines
 from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.engine.server_engine import KEY_VARIABLE, ServerEngine
 from qtui.services.engine.session import ChildSession
-from qtui.services.engine.sessions import list_sessions
+from qtui.services.engine.sessions import Registry
 from tests.services.engine.scripts import all_of, answer_of, failure_of, gone, until, variant
 
 pytestmark = pytest.mark.oracle
@@ -192,7 +192,7 @@ async def test_kill_9_of_qtui_leaves_no_server(oracle: Path, demo_f16: Path, tmp
     app.kill()
     app.wait()
     await until(lambda: gone(pid) and gone(guard))
-    assert list_sessions() == ()
+    assert Registry().list() == ()
 
 
 async def test_a_server_elsewhere_is_attached_to_and_left_running(
@@ -226,7 +226,7 @@ async def test_a_server_elsewhere_is_attached_to_and_left_running(
         assert "has qtui-demo-F16.gguf loaded, not other.gguf" in " ".join(loaded.warnings)
         assert (await answer_of(session.ask(SUM))).answer.text == "23 + 45 = 68."
         assert session.pid is None and await session.memory() == ProcessMemory() and loaded.buffers == ()
-        assert list_sessions()[0].elsewhere
+        assert Registry().list()[0].elsewhere
         await session.close()
         assert server.poll() is None
         again = engines.open(variant(demo_f16), plan)

@@ -20,7 +20,7 @@ from qtui.core.hardware import ProcessMemory
 from qtui.core.sessions import SessionState
 from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.session import Patience
-from qtui.services.engine.sessions import list_sessions
+from qtui.services.engine.sessions import Registry
 from tests.services.engine.scripts import (
     ANSWERED,
     CANCELLED,
@@ -283,7 +283,7 @@ async def test_a_slow_reader_gets_everything_in_order() -> None:
     await all_of(session.load())
     events = session.ask(REQUEST)
     assert await anext(events) == TextArrived("0000")
-    await until(lambda: list_sessions()[0].state is SessionState.READY)  # the child is done before anyone reads on
+    await until(lambda: Registry().list()[0].state is SessionState.READY)  # the child is done before anyone reads on
     rest = await all_of(events)
     assert [event.text for event in rest[:-1] if isinstance(event, TextArrived)] == [
         f"{n:04d}" for n in range(1, count)
@@ -378,6 +378,5 @@ async def test_an_unwritable_home_stops_nothing(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("tempfile.tempdir", str(blocked))
     session = opened(scripted(QUICK, Load=READY, Ask=[["log", "x"], ["die", signal.SIGSEGV]]))
     assert isinstance((await all_of(session.load()))[-1], Loaded)
-    assert session.log_path is None
     failed = await failure_of(session.ask(REQUEST))
     assert "invalid memory access" in failed.failure.message and failed.failure.log == ()

@@ -12,7 +12,7 @@ import pytest
 
 from qtui.core.errors import QtuiError
 from qtui.core.sessions import SessionRecord, SessionState
-from qtui.services.engine.sessions import Registry, list_sessions, started
+from qtui.services.engine.sessions import Registry, started
 from qtui.services.paths import runtime_dir
 
 HERE = SessionRecord(
@@ -27,12 +27,12 @@ def test_records_come_back_private_and_in_order() -> None:
     registry.put(HERE)
     registry.put(earlier)
     registry.put(replace(HERE, state=SessionState.ANSWERING))
-    assert list_sessions() == (earlier, replace(HERE, state=SessionState.ANSWERING))
+    assert Registry().list() == (earlier, replace(HERE, state=SessionState.ANSWERING))
     modes = {stat.S_IMODE(path.stat().st_mode) for path in runtime_dir().iterdir()}
     assert modes == {0o600} and stat.S_IMODE(runtime_dir().stat().st_mode) == 0o700
     registry.drop("abc0")
     registry.drop("abc0")
-    assert [record.id for record in list_sessions()] == ["abc1"]
+    assert [record.id for record in Registry().list()] == ["abc1"]
 
 
 def test_stale_records_are_dropped_by_pid_and_start_time() -> None:
@@ -44,7 +44,7 @@ def test_stale_records_are_dropped_by_pid_and_start_time() -> None:
     registry.put(replace(HERE, id="reused", pid_started=(HERE.pid_started or 0) - 1))
     registry.put(replace(HERE, id="init", pid=1))
     registry.put(HERE)
-    assert [record.id for record in list_sessions()] == ["abc1"]
+    assert [record.id for record in Registry().list()] == ["abc1"]
     assert [path.name for path in runtime_dir().glob("*dead*")] == []
 
 
@@ -63,7 +63,7 @@ def test_a_broken_record_hides_no_other(content: str) -> None:
     (runtime_dir() / "session-broken.json").write_text(content)
     registry = Registry()
     registry.put(HERE)
-    assert [record.id for record in list_sessions()] == ["abc1"]
+    assert [record.id for record in Registry().list()] == ["abc1"]
 
 
 def test_a_record_of_a_newer_qtui_is_read() -> None:
@@ -71,7 +71,7 @@ def test_a_record_of_a_newer_qtui_is_read() -> None:
     registry.put(HERE)
     path = runtime_dir() / "session-abc1.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "mood": "good"}))
-    assert list_sessions() == (HERE,)
+    assert Registry().list() == (HERE,)
 
 
 def test_a_folder_that_cannot_be_used_records_nothing(tmp_path: Path) -> None:

@@ -163,6 +163,22 @@ async def test_a_reader_that_leaves_frees_the_engine_and_one_that_waits_its_plac
     assert (await ask(stage)).choices[0].message.content == "next"
 
 
+async def test_a_session_that_is_ended_while_nothing_is_asked_is_told_once(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("qtui.core.serving.run.WATCH_S", 0.005)
+    stage.engine.enqueue(Reply("one"), Reply("back"))
+    assert (await ask(stage)).choices[0].message.content == "one"
+    watching = asyncio.create_task(stage.serving.watch())
+    stage.engine.sessions[0].die()
+    await until(lambda: isinstance(stage.told[-1], Lost))
+    assert stage.serving.state is State.DOWN and stage.engine.sessions[0].closed
+    assert (await ask(stage)).choices[0].message.content == "back"
+    await asyncio.sleep(0.05)
+    assert sum(isinstance(event, Lost) for event in stage.told) == 1
+    watching.cancel()
+
+
 async def test_a_session_that_dies_is_told_and_brought_back(stage: Stage) -> None:
     died = Failure("the engine was ended by the system", "a smaller context", "engine")
     stage.engine.enqueue(Reply("a b c", failure=died, fatal=True), Reply("back"))

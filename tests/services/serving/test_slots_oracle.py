@@ -20,7 +20,7 @@ from qtui.services.engine.client import BuiltInEngine
 from qtui.services.engine.engines import Engines
 from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.engine.server_engine import ServerEngine
-from qtui.services.engine.sessions import list_sessions
+from qtui.services.engine.sessions import Registry
 from qtui.services.paths import log_dir
 from qtui.services.serving.endpoints import LocalEndpoints
 from tests.fakes import FakeDryRun, FakeMachine
@@ -81,7 +81,7 @@ async def served(oracle: Path, demo_f16: Path) -> AsyncIterator[Served]:
     await endpoint.close()
     await serving.close()
     await engines.close()
-    assert list_sessions() == ()
+    assert Registry().list() == ()
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ async def test_four_answers_at_a_time_are_right_and_overlap(served: Served) -> N
     assert session is not None and session.pid is not None
     words = Path(f"/proc/{session.pid}/cmdline").read_bytes().decode().split("\0")
     assert words[words.index("--parallel") + 1] == str(SLOTS) and "--kv-unified" in words
-    assert [record.id for record in list_sessions()] == [session.id]  # lanes are no sessions of their own
+    assert [record.id for record in Registry().list()] == [session.id]  # lanes are no sessions of their own
     mine = [command_line(pid) for pid in children(os.getpid())]
     assert len(mine) == SLOTS and all("child.server.answer" in line for line in mine)  # the guard, and three lanes
     key = session._sent.key  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ async def test_a_server_that_dies_under_all_its_slots_is_brought_back_once(serve
     assert session is not None and session.pid is not None
     pid = session.pid
     asking = [asyncio.create_task(served.ask(*numbers, tokens=100_000)) for numbers in SUMS]
-    await until(lambda: served.serving.line.waiting == 0 and any(record.rate for record in list_sessions()))
+    await until(lambda: served.serving.line.waiting == 0 and any(record.rate for record in Registry().list()))
     os.kill(pid, signal.SIGKILL)
     ended = await asyncio.gather(*asking, return_exceptions=True)
     assert all(isinstance(one, Exception) for one in ended), ended

@@ -58,11 +58,6 @@ class Buffer:
     """Index among the devices that layers are offloaded to; None: in RAM (`CPU_REPACK` is, though not `is_host`)."""
 
 
-def gpu_names(native: Native) -> tuple[str, ...]:
-    """Return the devices that llama.cpp offloads layers to, in its order, the integrated ones too."""
-    return tuple(name for name, _ in gpu_devices(native))
-
-
 def breakdown(native: Native, context: Any) -> tuple[Buffer, ...]:
     """Return what a context and its model hold, empty where this build cannot tell (a private C++ symbol, Linux only).
 

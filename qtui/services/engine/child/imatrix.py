@@ -1,7 +1,7 @@
 """The child that gathers an importance matrix: `python -m qtui.services.engine.child.imatrix`.
 
-One job on stdin, progress on stdout. What was gathered is kept every few chunks, so that nothing but a few chunks is
-lost whatever ends it; the same job then goes on from there.
+One job on stdin, progress on stdout. What was gathered is kept every few chunks and when it is told to stop, so that
+little is lost whatever ends it; the same job then goes on from there.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from typing import Any
 
 from qtui.core.errors import BadFileError, EngineError, Failure, QtuiError, UsageError
 from qtui.core.memory.plan import LoadPlan
-from qtui.core.quantise.gathering import Gathered, GatherFailed, GatherJob, GatherProgressed, GatherStarted
+from qtui.core.quantise.gathering import (
+    ASKED_KEY,
+    IDENTITY_KEY,
+    Gathered,
+    GatherFailed,
+    GatherJob,
+    GatherProgressed,
+    GatherStarted,
+)
 from qtui.core.quantise.weighing import gathering_plan
 from qtui.core.text import clean, clean_name
 from qtui.core.wire import decode
@@ -31,11 +39,22 @@ from qtui.services.engine.child.native import ERROR, Native, claim_stdout, harde
 from qtui.services.engine.child.params import context_params
 from qtui.services.engine.child.sender import Sender
 
-IDENTITY = "qtui.gathered_from"
-"""The key of a state file that says what it is of; not in the finished matrix."""
 MOST_SCARCE = 20
-SAVE_S = 60.0
+SAVE_S = 15.0
 """What was gathered is kept at least so often, as soon as a chunk ends."""
+CHUNK_END_S = 6.0
+"""So long the chunk that is computed may take to its end before a stop breaks it off: only whole ones can be kept."""
+LEFT_S = 3.5
+"""And so long may what follows: the writing, or the end of the node that is computed. Together less than the parent's
+`saves_s`."""
+
+
+class Stop:
+    """That the parent wants an end, and whether there is something to save first."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.unsaved = False
 
 
 class WatchedModel(LoadedModel):
@@ -82,13 +101,13 @@ class WatchedModel(LoadedModel):
 class Gathering:
     """One run."""
 
-    def __init__(self, job: GatherJob, native: Native, sender: Sender, interrupt: Interrupt) -> None:
+    def __init__(self, job: GatherJob, native: Native, sender: Sender, interrupt: Interrupt, stop: Stop) -> None:
         self._job = job
         self._native = native
         self._sender = sender
         self._interrupt = interrupt
+        self._stop = stop
         self._collector = Collector(native, process_output=job.process_output)
-        self._lock = threading.Lock()
         self._done = 0
         self._saved = time.monotonic()
 
@@ -113,12 +132,20 @@ class Gathering:
                 f"the text has {len(tokens)} tokens; at least {2 * size} are needed, {2 * size - len(tokens)} more",
                 "take a longer text, or a smaller --ctx-size",
             )
-        total = min(len(tokens) // size, job.chunks or len(tokens) // size)
-        note = self._resume(total)
+        whole = len(tokens) // size
+        total = min(whole, job.chunks or whole)
+        note = self._resume(whole)
+        if self._done > total:
+            total = self._done
+            note = f"{total} chunks were gathered before, more than are asked for: the matrix is of them all"
         self._sender.send(GatherStarted(len(tokens), total, self._done, note))
         while self._done < total:
             self._chunk(model, tokens[self._done * size : (self._done + 1) * size])
             self._done += 1
+            self._stop.unsaved = True
+            if self._stop.asked.is_set():
+                self.save()
+                raise CancelledError("gathering was stopped")
             self._sender.send(GatherProgressed(self._done, total, *self._collector.experts()))
             due = self._done % job.save_every == 0 or time.monotonic() - self._saved > SAVE_S
             if due and self._done < total:
@@ -131,20 +158,15 @@ class Gathering:
         )  # fmt: skip
 
     def save(self, *, finished: bool = False) -> None:
-        """Write what was gathered."""
-        self._saved = time.monotonic()
-        with self._lock:
-            extras = {} if finished else {IDENTITY: self._job.identity}
-            write_matrix(
-                Path(self._job.state),
-                self._collector.entries(),
-                [self._job.text],
-                self._done,
-                self._job.ctx_size,
-                extras=extras,
-            )
+        """Write what was gathered, whole or not at all."""
+        extras = {IDENTITY_KEY: self._job.identity} | ({ASKED_KEY: str(self._job.chunks)} if finished else {})
+        write_matrix(
+            Path(self._job.state), self._collector.entries(), [self._job.text], self._done, self._job.ctx_size,
+            extras=extras,
+        )  # fmt: skip
+        self._saved, self._stop.unsaved = time.monotonic(), False
 
-    def _resume(self, total: int) -> str:
+    def _resume(self, whole: int) -> str:
         """Take up what an interrupted run had gathered; returns why not, where something else lies there."""
         state = Path(self._job.state)
         if not state.exists() or not state.stat().st_size:
@@ -153,7 +175,7 @@ class Gathering:
             matrix = read_matrix(state)
         except BadFileError as error:
             return f"what was gathered before cannot be used: {error.message}"
-        if matrix.extras.get(IDENTITY) != self._job.identity or matrix.chunk_count > total:
+        if matrix.extras.get(IDENTITY_KEY) != self._job.identity or matrix.chunk_count > whole:
             return "what was gathered before is of another model, text or context: it begins anew"
         self._collector.restore(matrix.entries)
         self._done = matrix.chunk_count
@@ -193,14 +215,17 @@ def _text(path: Path) -> bytes:
     return data.removesuffix(b"\n")
 
 
-def end_with_parent(interrupt: Interrupt, tool: Tool) -> None:
-    """Stop when stdin closes: the parent cancelled or is gone. What was saved stays."""
+def end_with_parent(interrupt: Interrupt, tool: Tool, stop: Stop) -> None:
+    """Stop when stdin closes: the parent cancelled or is gone. What was saved stays, and what can be is saved."""
     while sys.stdin.buffer.read(4096):
         pass
-    interrupt.set()
+    stop.asked.set()
     tool.stop()
+    if stop.unsaved:  # the computing thread saves after its chunk, and ends the process
+        time.sleep(CHUNK_END_S)
+    interrupt.set()
     # The computing thread ends after the node that it computes; on a card it does not look.
-    time.sleep(2.0)
+    time.sleep(LEFT_S)
     os._exit(130)
 
 
@@ -214,13 +239,13 @@ def main() -> int:
         sender.send(GatherFailed(Failure.of(EngineError("the gathering process was given no job"))))
         return 2
     interrupt = Interrupt()
-    tool = Tool(job)
-    threading.Thread(target=end_with_parent, args=(interrupt, tool), daemon=True).start()
+    tool, stop = Tool(job), Stop()
+    threading.Thread(target=end_with_parent, args=(interrupt, tool, stop), daemon=True).start()
     try:
         if job.tool:
             sender.send(tool.run(sender.send))
         else:
-            sender.send(Gathering(job, open_native(echo=sys.stderr), sender, interrupt).run())
+            sender.send(Gathering(job, open_native(echo=sys.stderr), sender, interrupt, stop).run())
     except OSError as error:
         why = clean(error.strerror or str(error))
         sender.send(GatherFailed(Failure(f"cannot keep what was gathered: {why}", "free some space", "engine")))
