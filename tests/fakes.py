@@ -529,7 +529,7 @@ class FakeLibrary:
         for variant in self.variants:
             if name in (str(variant.path), variant.path.name, f"{variant.repository}:{variant.quant}"):
                 return variant
-        kind = UsageError if "/" in name or ":" in name else NoSuchFileError
+        kind = UsageError if ("/" in name or ":" in name) and not name.endswith(".gguf") else NoSuchFileError
         raise kind(f"{name} is not here: no such file", f"here are: {', '.join(v.path.name for v in self.variants)}")
 
     problems: tuple[str, ...] = ()

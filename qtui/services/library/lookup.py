@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from qtui.core.errors import BadFileError, NoSuchFileError, UsageError
 from qtui.core.gguf.names import parse_name, split_part
 from qtui.core.gguf.shards import group
+from qtui.core.hub.address import Address, parse_address
 from qtui.core.library.grouping import name_key
 from qtui.core.library.owner import Owner
 from qtui.core.library.variant import Role, Variant
@@ -44,7 +46,19 @@ class Name:
     @property
     def looks_like_path(self) -> bool:
         """Tell whether only a file can be meant."""
-        return self.text.startswith(("/", ".", "~")) or "/" not in self.text
+        text = self.text
+        return text.startswith(("/", ".", "~")) or "/" not in text or text.casefold().endswith(".gguf")
+
+
+def hub_address(text: str) -> Address | None:
+    """Return what a name may mean on the Hub; None where it can only be of this machine.
+
+    `A/B/FILE` is a path where there is a folder `A`.
+    """
+    address = parse_address(text)
+    if address is not None and address.file and os.path.isdir(text.partition("/")[0]):  # noqa: PTH112 - it never fails
+        return None
+    return address
 
 
 def existing(text: str, *, links: bool = False) -> Path | None:
@@ -154,20 +168,26 @@ def _of_model(items: Sequence[Item], model: str, label: str, build: Callable[[It
     return next(iter(whole), None)
 
 
-def no_match(items: Sequence[Item], name: Name, places: Iterable[Place]) -> UsageError | BadFileError:
-    """Return the error for a name that fits nothing, with what is there as the hint."""
+def no_match(
+    items: Sequence[Item], name: Name, places: Iterable[Place], *, wanted_here: bool = False
+) -> UsageError | BadFileError:
+    """Return the error for a name that fits nothing, with what to do as the hint: fetch it, or take what is here.
+
+    `wanted_here`: fetching it is no help.
+    """
     shown = clean_name(name.text) or "an empty name"
+    pull = "" if wanted_here or hub_address(name.text) is None else f"`qtui pull {shlex.quote(shown)}`"
     wanted = name.quant
     if wanted is not None:
         there = [item for item in items if _in_repository(item, wanted[0]) and has_header(item)]
         if there:
             labels = sorted({parse_name(item.name, item.first.repository).quant or "?" for item in there})
-            return UsageError(
-                f"no {clean_name(wanted[1])} of {clean_name(wanted[0])} here", f"Here are: {_listed(labels)}."
-            )
-    if name.looks_like_path and name.model is None:
-        return NoSuchFileError(f"{shown}: no such file", _what_is_here(items, places))
-    return UsageError(f"nothing here is called {shown}", _what_is_here(items, places))
+            hint = f"Here are: {_listed(labels)}" + (f"; {pull} fetches it." if pull else ".")
+            return UsageError(f"no {clean_name(wanted[1])} of {clean_name(wanted[0])} here", hint)
+    hint = f"{pull} fetches it from the Hub; `qtui ls` lists what is here." if pull else _what_is_here(items, places)
+    if name.looks_like_path and wanted is None and name.model is None:
+        return NoSuchFileError(f"{shown}: no such file", hint)
+    return UsageError(f"nothing here is called {shown}", hint)
 
 
 def _file_matches(item: Item, text: str, end: str) -> bool:
