@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtui.cli.running import Context
-from qtui.core.errors import NotOnHubError, OfflineError, UsageError
+from qtui.core.errors import NoSuchFileError, NotOnHubError, OfflineError, UsageError
 from qtui.core.hub.address import Address, parse_address
 from qtui.core.hub.events import RepositoryFound, Waiting
 from qtui.core.hub.finding import Found
@@ -39,7 +39,7 @@ async def find_variants(context: Context, name: str) -> list[Variant]:
     """
     try:
         return [await find_variant(context, name)]
-    except UsageError:
+    except (NoSuchFileError, UsageError):
         named = [
             variant
             async for variant in context.services.library.scan(context.options.models_dir)

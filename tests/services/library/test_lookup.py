@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qtui.core.errors import BadFileError, QtuiError, UsageError
+from qtui.core.errors import BadFileError, NoSuchFileError, QtuiError, UsageError
 from qtui.core.library.variant import Role
 from qtui.services.library.header_cache import HeaderCache
 from qtui.services.library.library import LocalLibrary
@@ -209,3 +209,37 @@ async def test_a_name_with_bytes_that_are_no_text(tmp_path: Path) -> None:
     found = await LocalLibrary().find(str(path))
     assert found.path == path
     assert "\x1b" not in found.title
+
+
+async def test_model_and_quant_as_the_list_shows_them(tmp_path: Path) -> None:
+    paths = {quant: put_model(tmp_path / f"a{quant}.gguf", "Tiny Two", quant) for quant in ("Q8_0", "F16")}
+    library = LocalLibrary([tmp_path])
+    for name, quant in (("Tiny Two:Q8_0", "Q8_0"), ("tiny-two:f16", "F16")):
+        assert (await library.find(name)).path == (await library.locate(name)).path == paths[quant]
+    error = await error_of("Tiny-Two:Q2_K", tmp_path)
+    assert isinstance(error, UsageError)
+    assert "no Q2_K of Tiny-Two" in error.message and error.hint == "Here are: F16, Q8_0."
+    assert isinstance(await error_of("Large:Q8_0", tmp_path), UsageError)
+
+
+async def test_a_model_and_quant_that_several_files_are_called(tmp_path: Path) -> None:
+    paths = [
+        put_model(tmp_path / folder / "Tiny-Q8_0.gguf", block__count=count) for folder, count in (("a", 1), ("b", 2))
+    ]
+    error = await error_of("Tiny:Q8_0", tmp_path)
+    assert isinstance(error, UsageError)
+    assert "2 files here are called Tiny:Q8_0" in error.message
+    assert all(str(path) in error.hint for path in paths)
+
+
+async def test_known_copies_of_a_model_and_quant_are_one(private_home: Path) -> None:
+    hub = private_home / "huggingface" / "hub"
+    for repository in (REPO, "other/Tiny-GGUF"):
+        put_cached(hub, repository, "c1", "Tiny-Q8_0.gguf", model_image(), digest="d" * 64)
+    assert (await LocalLibrary().find("Tiny:Q8_0")).path.name == "Tiny-Q8_0.gguf"
+
+
+async def test_a_name_of_no_file_is_told_from_a_bad_file(tmp_path: Path) -> None:
+    assert isinstance(await error_of("Tiny", tmp_path), NoSuchFileError)
+    (tmp_path / "bad.gguf").write_bytes(b"no model")
+    assert not isinstance(await error_of(str(tmp_path / "bad.gguf")), NoSuchFileError)
