@@ -16,7 +16,7 @@ from pathlib import Path
 
 from qtui.core.duel.conversation import Answer, Request
 from qtui.core.engines import EngineKind, engine_kind
-from qtui.core.errors import Failure, QtuiError, UsageError
+from qtui.core.errors import Failure, NoSuchFileError, QtuiError, UsageError
 from qtui.core.events import (
     Answered,
     Failed,
@@ -529,7 +529,8 @@ class FakeLibrary:
         for variant in self.variants:
             if name in (str(variant.path), variant.path.name, f"{variant.repository}:{variant.quant}"):
                 return variant
-        raise UsageError(f"{name} is not here", f"here are: {', '.join(v.path.name for v in self.variants)}")
+        kind = UsageError if ("/" in name or ":" in name) and not name.endswith(".gguf") else NoSuchFileError
+        raise kind(f"{name} is not here: no such file", f"here are: {', '.join(v.path.name for v in self.variants)}")
 
     problems: tuple[str, ...] = ()
 

@@ -67,7 +67,8 @@ async def _variants(context: Context, names: Sequence[str]) -> list[Variant]:
     found: list[Variant] = []
     for name in names:
         repository = parse_repository(name)
-        if repository is not None and context.services.hub is not None:
+        is_file = name.casefold().endswith(".gguf")
+        if repository is not None and context.services.hub is not None and not is_file:
             found += await _of_repository(context, repository)
         else:
             found += await find_variants(context, name)

@@ -20,8 +20,9 @@ INTRODUCTION = """\
 there; progress and errors go to stderr. Exit status: 0 done, 1 failed, 2 bad usage, 130 interrupted. With `--json` a
 failure puts `"error": {"message", "hint", "kind"}` into the object, beside what was done until then.
 
-A *variant* is named by a path (any of its shards), by `REPO/FILE`, or by `REPO:QUANT`; an existing path wins, then
-what is here of a repository. `show`, `fit`, `compare` and `advise` take what is on the Hub too: they fetch its header.
+A *variant* is named by a path (any of its shards), by `REPO/FILE`, by `REPO:QUANT`, or by `MODEL:QUANT` as `qtui ls`
+shows both; an existing path wins, then what is here of a repository. `show`, `fit`, `compare` and `advise` take what is
+on the Hub too: they fetch its header. Options may stand anywhere after the verb; behind `--` all are arguments.
 `SIZE` takes `12GiB`, `12G` (= GiB), `12GB` (10^9). In JSON all sizes are whole numbers of bytes, rates tokens per
 second, times seconds; what is not known is `null`, never zero.
 """
@@ -180,7 +181,7 @@ def _usage(name: str, verb: ArgumentParser) -> str:
     for action in verb._actions:
         if not action.option_strings:
             word = str(action.metavar)
-            words.append(f"[{word}]" if action.nargs == "?" else f"{word}…" if action.nargs == "+" else word)
+            words.append({"?": f"[{word}]", "+": f"{word}…", "*": f"[{word}…]"}.get(str(action.nargs), word))
     return " ".join([*words, "[options]"])
 
 

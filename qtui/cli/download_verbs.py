@@ -197,7 +197,9 @@ async def _files(context: Context, checksums: Checksums) -> list[Expected]:
         UsageError: neither a variant nor all were named, or both.
     """
     options = context.options
-    if bool(options.variant) == options.all:
+    if options.variant and options.all:
+        raise UsageError("--all takes no VARIANT: it checks every one that is here", "leave out one of the two")
+    if not (options.variant or options.all):
         raise UsageError("which variant?", "qtui verify VARIANT, or --all for every one that is here")
     if options.variant:
         return list(await checksums.expected(options.variant))

@@ -7,22 +7,23 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from qtui.cli import options
-from qtui.cli.app_parser import QtuiParser, add_folders, add_json, add_look, app_parser
+from qtui.cli.app_parser import add_folders, add_json, add_look, app_parser
 from qtui.cli.making_parser import add_imatrix, add_quantise
 from qtui.cli.measure_parser import add_measure
 from qtui.cli.preset_parser import add_preset
+from qtui.cli.verb_parser import VerbParser
 from qtui.core.advice.wishes import Prefer, Use
 from qtui.core.duel.conversation import DUEL_SAMPLING, Sampling
 from qtui.core.hub.query import Sort
 
-VARIANT = "a file (any of its shards), REPO/FILE or REPO:QUANT"
+VARIANT = "a file (any of its shards), REPO/FILE, REPO:QUANT or MODEL:QUANT"
 PROMPT = "the prompt; - reads it from standard input"
 
 
 def build_parser() -> ArgumentParser:
     """Return the parser of the whole command."""
     parser = app_parser()
-    verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=QtuiParser)
+    verbs = parser.add_subparsers(metavar="VERB", title="verbs", parser_class=VerbParser)
     _library(verbs)
     _hub(verbs)
     _memory(verbs)
@@ -39,7 +40,7 @@ def build_parser() -> ArgumentParser:
 _Verbs = argparse._SubParsersAction  # argparse gives this type no public name
 
 
-def _verb(verbs: _Verbs[QtuiParser], name: str, run: str, what: str, more: str = "") -> ArgumentParser:
+def _verb(verbs: _Verbs[VerbParser], name: str, run: str, what: str, more: str = "") -> ArgumentParser:
     parser = verbs.add_parser(
         name, help=what, description=f"{what[0].upper()}{what[1:]}. {more}".strip(), allow_abbrev=False
     )
@@ -48,7 +49,7 @@ def _verb(verbs: _Verbs[QtuiParser], name: str, run: str, what: str, more: str =
     return parser
 
 
-def _library(verbs: _Verbs[QtuiParser]) -> None:
+def _library(verbs: _Verbs[VerbParser]) -> None:
     ls = _verb(verbs, "ls", "library_verbs:ls", "list the models on this machine")
     ls.add_argument(
         "--hash", action="store_true", help="read every file whose hash is not known, to tell which are copies"
@@ -69,7 +70,7 @@ def _library(verbs: _Verbs[QtuiParser]) -> None:
     add_folders(rm)
 
 
-def _hub(verbs: _Verbs[QtuiParser]) -> None:
+def _hub(verbs: _Verbs[VerbParser]) -> None:
     search = _verb(verbs, "search", "hub_verbs:search", "look for repositories on the Hub, those with GGUF files")
     search.add_argument("text", metavar="TEXT", nargs="*", help="words of the name")
     search.add_argument("--author", metavar="NAME", default="", help="whose they are")
@@ -117,7 +118,7 @@ def _hub(verbs: _Verbs[QtuiParser]) -> None:
     add_folders(verify)
 
 
-def _memory(verbs: _Verbs[QtuiParser]) -> None:
+def _memory(verbs: _Verbs[VerbParser]) -> None:
     fit = _verb(
         verbs,
         "fit",
@@ -149,7 +150,7 @@ def _memory(verbs: _Verbs[QtuiParser]) -> None:
     options.add_simulated(compare)
 
 
-def _advice(verbs: _Verbs[QtuiParser]) -> None:
+def _advice(verbs: _Verbs[VerbParser]) -> None:
     advise = _verb(
         verbs, "advise", "advise_verb:advise_verb", "tell which variant to take, and why, before any download",
         "Of a repository on the Hub only headers are fetched. What is not measured here is published for other models, "
@@ -179,7 +180,7 @@ def _advice(verbs: _Verbs[QtuiParser]) -> None:
     options.add_simulated(advise)
 
 
-def _answers(verbs: _Verbs[QtuiParser]) -> None:
+def _answers(verbs: _Verbs[VerbParser]) -> None:
     ask = _verb(
         verbs, "ask", "answer_verbs:ask", "answer one prompt, streamed",
         "The answer goes to stdout, its measurements to stderr.",
@@ -242,7 +243,7 @@ def _answers(verbs: _Verbs[QtuiParser]) -> None:
     options.add_plan(bench, skip=("parallel",))
 
 
-def _serve(verbs: _Verbs[QtuiParser]) -> None:
+def _serve(verbs: _Verbs[VerbParser]) -> None:
     serve = _verb(
         verbs, "serve", "serve_verb:serve", "put a variant behind an OpenAI-compatible endpoint, until Ctrl-C",
         "The key is that of QTUI_API_KEY or --api-key-file; one is made and printed where there is none.",
@@ -266,7 +267,7 @@ def _serve(verbs: _Verbs[QtuiParser]) -> None:
     options.add_sampling(serve, Sampling())
 
 
-def _measured(verbs: _Verbs[QtuiParser]) -> None:
+def _measured(verbs: _Verbs[VerbParser]) -> None:
     measure = _verb(
         verbs, "measure", "measure_verb:measure",
         "measure perplexity and KL divergence of variants against a reference of the same model",
@@ -288,7 +289,7 @@ def _answering(parser: ArgumentParser, default: Sampling) -> None:
     options.add_sampling(parser, default)
 
 
-def _making(verbs: _Verbs[QtuiParser]) -> None:
+def _making(verbs: _Verbs[VerbParser]) -> None:
     quantise = _verb(
         verbs, "quantize", "making_verbs:quantize", "make a quant of a model, its exact size told before",
         "With IN alone: what each type would be. OUT appears when it is whole; Ctrl-C leaves nothing of it.",
@@ -303,7 +304,7 @@ def _making(verbs: _Verbs[QtuiParser]) -> None:
     add_folders(imatrix)
 
 
-def _machine(verbs: _Verbs[QtuiParser]) -> None:
+def _machine(verbs: _Verbs[VerbParser]) -> None:
     monitor = _verb(
         verbs, "monitor", "monitor_verbs:monitor", "show memory and sessions, anew every second until Ctrl-C",
         "The sessions are those of every qtui of this user on this machine.",
@@ -345,7 +346,7 @@ def _machine(verbs: _Verbs[QtuiParser]) -> None:
     )  # fmt: skip
 
 
-def _demo(verbs: _Verbs[QtuiParser]) -> None:
+def _demo(verbs: _Verbs[VerbParser]) -> None:
     demo = _verb(
         verbs, "demo", "demo_verbs:demo", "open the Arena on two quants of the embedded demo model",
         "The quants are made on first use, in the cache folder.",

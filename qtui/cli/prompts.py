@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtui.core.errors import UsageError
+from qtui.core.errors import BadFileError, UsageError
 from qtui.core.text import clean, clean_name
 
 MAX_PROMPTS_BYTES = 16 << 20
@@ -14,13 +14,14 @@ def prompts_of_file(file: str) -> list[str]:
     """Return the lines of a file that are not empty.
 
     Raises:
-        UsageError: it cannot be read, is too large, or holds none.
+        BadFileError: it cannot be read.
+        UsageError: it is too large, or holds none.
     """
     try:
         with Path(file).open("rb") as stream:
             body = stream.read(MAX_PROMPTS_BYTES + 1)
     except OSError as error:
-        raise UsageError(
+        raise BadFileError(
             f"cannot read {clean_name(file)}: {clean(error.strerror or str(error))}", "a text file, one prompt per line"
         ) from error
     if len(body) > MAX_PROMPTS_BYTES:

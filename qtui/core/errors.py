@@ -28,6 +28,10 @@ class BadFileError(QtuiError):
     kind = "bad_file"
 
 
+class NoSuchFileError(BadFileError):
+    """There is no file of this name; what is no file may still be a model that is here, or one on the Hub."""
+
+
 class PlanRefusedError(QtuiError):
     """llama.cpp refuses this plan or this model."""
 

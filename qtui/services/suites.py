@@ -10,7 +10,7 @@ import qtui
 from qtui.core.duel.suite.shelf import ALL
 from qtui.core.duel.suite.task import Suite
 from qtui.core.duel.suite.text import MOST_BYTES, joined_suites, read_choices, read_suite
-from qtui.core.errors import UsageError
+from qtui.core.errors import BadFileError, UsageError
 from qtui.core.text import clean, clean_name
 from qtui.core.user_path import user_path
 from qtui.services.paths import config_path
@@ -52,7 +52,8 @@ class SuiteFiles:
         """Return a suite by its name or its file; `all` is every shipped one for models in general.
 
         Raises:
-            UsageError: there is none of that name, or its file cannot be read.
+            UsageError: there is none of that name, or its file holds no suite.
+            BadFileError: its file cannot be read.
         """
         return await asyncio.to_thread(self._find, name)
 
@@ -86,7 +87,10 @@ class SuiteFiles:
             with path.open("rb") as stream:
                 body = stream.read(MOST_BYTES + 1)
         except OSError as error:
-            raise UsageError(f"cannot read the suite {shown}: {clean(error.strerror or str(error))}") from error
+            raise BadFileError(
+                f"cannot read the suite {shown}: {clean(error.strerror or str(error))}",
+                "name a suite, or a .toml or .jsonl file",
+            ) from error
         if len(body) > MOST_BYTES:
             raise UsageError(f"the suite {shown} is larger than {MOST_BYTES >> 20} MiB", "divide it")
         try:

@@ -182,6 +182,8 @@ COMMANDS: tuple[Command, ...] = (
     _C("frontier.up", "up,k", "cursor(-1)", "", _W.FRONTIER, "the variant before"),
     _C("frontier.first", "g,home", "edge(-1)", "", _W.FRONTIER, "first variant"),
     _C("frontier.last", "G,end", "edge(1)", "", _W.FRONTIER, "last variant"),
+    _C("frontier.read", "pagedown,space", "page(1)", "read on", _W.FRONTIER, "read on in what is said of it"),
+    _C("frontier.read_back", "pageup", "page(-1)", "", _W.FRONTIER, "back in what is said of it"),
     _C("frontier.close", "escape,F,q", "dismiss", "close", _W.FRONTIER, "close it"),
     _C("help.next", "right,n,tab", "topic(1)", "next topic", _W.HELP, "the next topic"),
     _C("help.before", "left,N,shift+tab", "topic(-1)", "", _W.HELP, "the topic before"),

@@ -132,14 +132,17 @@ def test_what_is_on_the_hub_is_shown_weighed_and_compared(
 
 def test_what_is_here_goes_first(world: World, server: LocalHub) -> None:
     assert world.run("fit", "Tiny-Q8_0.gguf", "--json").json["file"] == "/models/Tiny-Q8_0.gguf"
-    assert world.run("fit", "nothing.gguf").status == 2 and server.requests() == []
+    assert world.run("fit", "nothing.gguf").status == 1 and server.requests() == []
 
 
 @pytest.mark.parametrize(
     ("name", "message", "status"),
     [
         (f"{NAME}:Q9_Q", "has no Q9_Q", 2),
-        (f"{NAME}/x.gguf", "has no file x.gguf", 2),
+        (f"{NAME}/x.gguf", f"{NAME}/x.gguf: no such file", 1),
+        (f"{NAME}/x.gguf", "has no file x.gguf", 1),
+        ("models/sub/x.gguf", "models/sub/x.gguf: no such file", 1),
+        ("models/x.gguf", "no such file", 1),
         ("acme/Nothing:Q4_0", "there is no such repository, and nothing here is called so", 1),
         (f"{NAME}/mmproj-F16.gguf", "its role is mmproj", 1),
         (f"{NAME}/imatrix.dat", "is not here", 2),
@@ -148,6 +151,17 @@ def test_what_is_here_goes_first(world: World, server: LocalHub) -> None:
 def test_names_that_fit_nothing(world: World, server: LocalHub, name: str, message: str, status: int) -> None:
     ran = world.run("fit", name)
     assert ran.status == status and message in ran.err and "hint: " in ran.err
+
+
+@pytest.mark.parametrize("name", ["x.gguf", "models/x.gguf", "models/sub/x.gguf", "models/sub/deep/x.gguf"])
+def test_a_path_of_no_file_is_looked_for_here_alone(
+    world: World, server: LocalHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    for verb in ("fit", "advise", "show"):
+        ran = world.run(verb, name)
+        assert ran.status == 1 and "no such file" in ran.err and server.requests() == []
 
 
 def test_refusals_say_what_to_do(world: World, server: LocalHub, monkeypatch: pytest.MonkeyPatch) -> None:

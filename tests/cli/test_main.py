@@ -80,7 +80,6 @@ def test_without_any_output_it_does_its_work() -> None:
         ["fit", BIG.path.name, "--vram", "8G"],
         ["duel", BIG.path.name, BIG.path.name],
         ["duel", BIG.path.name, BIG.path.name, "hi", "--prompts", "file"],
-        ["duel", BIG.path.name, BIG.path.name, "--prompts", "/nowhere/at/all"],
         ["duel", BIG.path.name, BIG.path.name, "hi", "--deaf"],
         ["bench", BIG.path.name, "--repeats", "0"],
         ["bench", BIG.path.name, "--generate", "1"],
@@ -113,6 +112,19 @@ def test_a_failure_ends_with_1_message_then_hint(world: World) -> None:
         "schema": 1,
         "error": {"message": "gone.gguf: no such file", "hint": "check the path", "kind": "bad_file"},
     }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["duel", BIG.path.name, BIG.path.name, "--prompts", "/nowhere/at/all"],
+        ["duel", BIG.path.name, BIG.path.name, "--suite", "/nowhere/x.toml"],
+        ["bench", BIG.path.name, "--parallel", "2", "--prompts", "/nowhere/at/all"],
+    ],
+)
+def test_a_text_that_cannot_be_read_is_a_failure(world: World, arguments: list[str]) -> None:
+    ran = world.run(*arguments)
+    assert ran.status == 1 and "cannot read" in ran.err and "hint: " in ran.err
 
 
 def test_what_nobody_expected_is_one_line_and_a_log(world: World) -> None:

@@ -297,7 +297,6 @@ def test_bench_under_load_over_fakes(world: World, tmp_path: Path) -> None:
         (("--prompts", "x"), "--prompts goes with --parallel"),
         (("--parallel", "2", "--repeats", "3"), "--repeats does not go with --parallel"),
         (("--parallel", "4", "--requests", "3"), "--requests 3 are too few"),
-        (("--parallel", "2", "--prompts", "/no/such"), "cannot read"),
     ],
 )  # fmt: skip
 def test_options_of_bench_that_do_not_go_together(world: World, arguments: tuple[str, ...], said: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qtui.core.errors import BadFileError, EngineError, UsageError
+from qtui.core.errors import BadFileError, EngineError
 from qtui.services.engine.server_builds import ServerBuilds
 from qtui.services.suites import SuiteFiles
 from qtui.services.texts import TextFiles
@@ -16,7 +16,7 @@ PATHS = ("~nobody-here/x.toml", "/" + "x" * 300 + ".toml")
 async def test_they_are_refused(path: str) -> None:
     with pytest.raises(BadFileError, match="cannot read the text"):
         await TextFiles().find(path)
-    with pytest.raises(UsageError, match="cannot read the suite"):
+    with pytest.raises(BadFileError, match="cannot read the suite"):
         await SuiteFiles().find(path)
     with pytest.raises(EngineError, match="is not there"):
         await ServerBuilds().usable(path)

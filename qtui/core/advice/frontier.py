@@ -102,13 +102,16 @@ def dominates(one: Candidate, other: Candidate) -> bool:
 
 
 def _reason(point: Candidate, best: Candidate) -> str:
-    """Return why a dominated variant is dominated: `needs as much as Q4_K_S and is worse by 0.040`."""
+    """Return why a dominated variant is dominated: `needs as much as Q4_K_S (within 1 %) and is worse by 0.040`."""
     assert point.needs is not None and best.needs is not None
     assert point.quality.kl_divergence is not None and best.quality.kl_divergence is not None
     more = point.needs - best.needs
-    much = "as much as" if more <= point.needs * AS_MUCH else f"{size(more)} more than"
+    alike = more <= point.needs * AS_MUCH
+    much = f"as much as {best.label.text} (within {AS_MUCH * 100:.0f} %)" if alike else (
+        f"{size(more)} more than {best.label.text}"
+    )  # fmt: skip
     worse = kld_text(point.quality.kl_divergence - best.quality.kl_divergence)
-    words = f"needs {much} {best.label.text} and is worse by {point.quality.origin.sign}{worse}"
+    words = f"needs {much} and is worse by {point.quality.origin.sign}{worse}"
     if point.speed.rate is None or best.speed.rate is None:
         return f"{words}; which is faster is not known"
     return f"{words}, at {rate(point.speed.rate)} against {rate(best.speed.rate)} t/s"

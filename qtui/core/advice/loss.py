@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Loss:
     """What it leaves open, or why nothing is known."""
     cited: tuple[Figure, ...] = ()
     """Figures that the note names; none of them is of this quant in a setting that could be compared."""
+    reference: bool = False
+    """What others here lose was measured against it; what it loses itself is known at most as it was published."""
 
     @property
     def band(self) -> Band | None:
@@ -64,11 +66,17 @@ class Loss:
         note = f"; {self.note}" if self.note else ""
         if self.origin is Origin.MEASURED:
             return f"{said} ({self.words}{note})"
-        return f"{said} (measured on {self.words}; not your model{note})"
+        others = "; others here were measured against it" if self.reference else ""
+        return f"{said} (measured on {self.words}; not your model{note}){others}"
 
     @property
     def cell(self) -> str:
-        """Return it as tables show it: with the sign of its origin, `–` for a whole model, `?` where it is unknown."""
+        """Return it as tables show it: with the sign of its origin, `–` for a whole model, `?` where it is unknown.
+
+        What others were measured against is `ref`: its own figure, of another model, would not fit into their row.
+        """
+        if self.reference:
+            return "ref"
         if self.kl_divergence is None:
             return "–" if self.note == WHOLE else "?"
         return self.origin.sign + kld_text(self.kl_divergence)
@@ -130,10 +138,11 @@ class Losses:
             measured = await self._measured(variants)
         except QtuiError as error:
             self.problem = f"what was measured here cannot be read: {error.message}"
+        references = {one.record.reference.path for one in measured.values() if one.record is not None}
         return {
             variant.path: _measured(found)
             if (found := measured.get(variant.path)) is not None and found.origin is Origin.MEASURED
-            else self.published(variant)
+            else _referred(self.published(variant), variant.file in references)
             for variant in variants
         }
 
@@ -169,6 +178,11 @@ def pruned(variant: Variant) -> bool:
     """Tell whether a name says that experts were taken out of the model (REAP)."""
     words = f"{variant.model} {variant.address or variant.path.name}".upper()
     return "REAP" in words.replace("_", "-").replace(" ", "-").replace("/", "-").replace(".", "-").split("-")
+
+
+def _referred(loss: Loss, reference: bool) -> Loss:
+    """Return what is published for a file that others were measured against, marked as such."""
+    return replace(loss, reference=True) if reference and loss.kl_divergence is not None else loss
 
 
 def _measured(found: Quality) -> Loss:

@@ -99,12 +99,16 @@ def thread_range(plan: LoadPlan, around: Around) -> str:
 
 def batch_range(plan: LoadPlan, around: Around) -> str:
     """Return the largest batch that is used whole: llama.cpp cuts it down to the context."""
-    return f"1 to {_context(plan, around)} tokens"
+    return _cut(plan.batch_size, _context(plan, around))
 
 
 def ubatch_range(plan: LoadPlan, around: Around) -> str:
     """Return the largest ubatch that is used whole: llama.cpp cuts it down to batch and context."""
-    return f"1 to {min(plan.batch_size, _context(plan, around))} tokens"
+    return _cut(plan.ubatch_size, min(plan.batch_size, _context(plan, around)))
+
+
+def _cut(value: int, most: int) -> str:
+    return f"1 to {most} tokens{'; more is cut to it' if value > most else ''}"
 
 
 def _context(plan: LoadPlan, around: Around) -> int:

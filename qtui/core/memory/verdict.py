@@ -167,5 +167,6 @@ def judge(footprint: Footprint | None, room: Headroom) -> Verdict:
     if cards_hold and footprint.plan.load_mode.mapped and footprint.pools.ram_anonymous <= (room.ram or 0):
         reason = f"{size(missing)} of the mapped weights would be read from disk while it answers"
         return Verdict(Fit.FROM_DISK, "ram", missing, reason)
-    reason = f"needs {size(worst.need)} in {worst.pool}, {size(worst.free)} free: short by {short}"
+    kept = f", {size(worst.free)} free less what is kept free" if worst.left < worst.free else ""
+    reason = f"needs {size(worst.need)} of {size(worst.left)} in {worst.pool}{kept}: short by {short}"
     return Verdict(Fit.TOO_BIG, worst.pool, worst.short, reason)

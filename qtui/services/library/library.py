@@ -149,7 +149,7 @@ class LocalLibrary:
         if path is None:
             variant = matching(items, Name(name), self.build)
             if variant is None:
-                raise no_match(items, Name(name), known_places(self._folders))
+                raise no_match(items, Name(name), known_places(self._folders), wanted_here=True)
             return next(item for item in items if item.first.path == variant.path)
         known = next((item for item in items if any(path in each for each in _paths(item))), None)
         if known is not None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from qtui.core.errors import BadFileError, UsageError
+from qtui.core.errors import BadFileError, NoSuchFileError, UsageError
 from qtui.core.gguf.names import parse_name, split_part
 from qtui.core.gguf.shards import group
+from qtui.core.hub.address import Address, parse_address
+from qtui.core.library.grouping import name_key
 from qtui.core.library.owner import Owner
 from qtui.core.library.variant import Role, Variant
 from qtui.core.text import clean, clean_name
@@ -35,9 +38,27 @@ class Name:
         return (repository, label) if colon and label and "/" in repository and "/" not in label else None
 
     @property
+    def model(self) -> tuple[str, str] | None:
+        """Return (model, label) of `MODEL:QUANT`, as `ls` shows them, else None."""
+        model, colon, label = self.text.rpartition(":")
+        return (model, label) if colon and model and label and "/" not in self.text else None
+
+    @property
     def looks_like_path(self) -> bool:
         """Tell whether only a file can be meant."""
-        return self.text.startswith(("/", ".", "~")) or "/" not in self.text
+        text = self.text
+        return text.startswith(("/", ".", "~")) or "/" not in text or text.casefold().endswith(".gguf")
+
+
+def hub_address(text: str) -> Address | None:
+    """Return what a name may mean on the Hub; None where it can only be of this machine.
+
+    `A/B/FILE` is a path where there is a folder `A`.
+    """
+    address = parse_address(text)
+    if address is not None and address.file and os.path.isdir(text.partition("/")[0]):  # noqa: PTH112 - it never fails
+        return None
+    return address
 
 
 def existing(text: str, *, links: bool = False) -> Path | None:
@@ -95,42 +116,78 @@ def item_at(path: Path) -> Item:
 
 
 def matching(items: Sequence[Item], name: Name, build: Callable[[Item], Variant]) -> Variant | None:
-    """Return the variant that `REPO/FILE`, `REPO:QUANT` or its owner's name for it means; None when there is none.
+    """Return the variant that its owner's name, `REPO/FILE`, `REPO:QUANT` or `MODEL:QUANT` means, None for none.
 
-    Only items of the repository are built, so that only their headers are read.
+    Only items of the repository are built, so that only their headers are read; of `MODEL:QUANT` all are.
+
+    Raises:
+        UsageError: several variants are called `MODEL:QUANT`.
     """
     aliased = next((item for item in items if name.text in item.aliases and has_header(item)), None)
     if aliased is not None:
         return build(aliased)
+    if name.model is not None:
+        return _of_model(items, *name.model, build)
     wanted = name.quant
     if wanted is None:
         end = f"/{name.text}".casefold()
         return next((build(item) for item in items if _file_matches(item, name.text, end)), None)
     repository, label = wanted
     variants = [build(item) for item in items if _in_repository(item, repository) and has_header(item)]
+    return next(iter(_labelled(variants, label)), None)
+
+
+def _labelled(variants: Sequence[Variant], label: str) -> list[Variant]:
+    """Return the variants of a label, those that can be loaded first."""
     best = sorted(variants, key=lambda variant: (variant.role not in LOADABLE, not variant.loadable))
     exact = [variant for variant in best if variant.quant.casefold() == label.casefold()]
     # `Q4_K_XL` means `UD-Q4_K_XL` where that is the only one.
     marked = [variant for variant in best if variant.quant.casefold().endswith(f"-{label.casefold()}")]
-    if exact:
-        return exact[0]
-    return marked[0] if len({variant.quant for variant in marked}) == 1 else None
+    return exact or (marked if len({variant.quant for variant in marked}) == 1 else [])
 
 
-def no_match(items: Sequence[Item], name: Name, places: Iterable[Place]) -> UsageError | BadFileError:
-    """Return the error for a name that fits nothing, with what is there as the hint."""
+def _of_model(items: Sequence[Item], model: str, label: str, build: Callable[[Item], Variant]) -> Variant | None:
+    """Return the one variant of a model that is here.
+
+    Raises:
+        UsageError: there are several that are not known to be copies, or none of this label.
+    """
+    every = [build(item) for item in items if has_header(item)]
+    named = [variant for variant in every if name_key(variant.model) == name_key(model)]
+    found = _labelled(named, label)
+    whole = [variant for variant in found if variant.loadable] or found
+    shown = f"{clean_name(model)}:{clean_name(label)}"
+    if named and not found:
+        labels = sorted({variant.quant for variant in named})
+        raise UsageError(f"no {clean_name(label)} of {clean_name(model)} here", f"Here are: {_listed(labels)}.")
+    hashes = {variant.prints for variant in whole}
+    known = all(part.sha256 for variant in whole for part in variant.prints)
+    if len(whole) > 1 and not (known and len(hashes) == 1):
+        paths = [clean_name(str(variant.path), limit=300) for variant in whole]
+        raise UsageError(f"{len(whole)} files here are called {shown}", f"Say which: {_listed(paths)}.")
+    return next(iter(whole), None)
+
+
+def no_match(
+    items: Sequence[Item], name: Name, places: Iterable[Place], *, wanted_here: bool = False
+) -> UsageError | BadFileError:
+    """Return the error for a name that fits nothing, with what to do as the hint: fetch it, or take what is here.
+
+    `wanted_here`: fetching it is no help.
+    """
     shown = clean_name(name.text) or "an empty name"
+    pull = "" if wanted_here or hub_address(name.text) is None else f"`qtui pull {shlex.quote(shown)}`"
     wanted = name.quant
     if wanted is not None:
         there = [item for item in items if _in_repository(item, wanted[0]) and has_header(item)]
         if there:
             labels = sorted({parse_name(item.name, item.first.repository).quant or "?" for item in there})
-            return UsageError(
-                f"no {clean_name(wanted[1])} of {clean_name(wanted[0])} here", f"Here are: {_listed(labels)}."
-            )
-    if name.looks_like_path and wanted is None:
-        return BadFileError(f"{shown}: no such file", _what_is_here(items, places))
-    return UsageError(f"nothing here is called {shown}", _what_is_here(items, places))
+            hint = f"Here are: {_listed(labels)}" + (f"; {pull} fetches it." if pull else ".")
+            return UsageError(f"no {clean_name(wanted[1])} of {clean_name(wanted[0])} here", hint)
+    hint = f"{pull} fetches it from the Hub; `qtui ls` lists what is here." if pull else _what_is_here(items, places)
+    if name.looks_like_path and wanted is None and name.model is None:
+        return NoSuchFileError(f"{shown}: no such file", hint)
+    return UsageError(f"nothing here is called {shown}", hint)
 
 
 def _file_matches(item: Item, text: str, end: str) -> bool:

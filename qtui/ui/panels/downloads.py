@@ -53,7 +53,6 @@ class DownloadsPanel(TablePanel[None]):
     def on_mount(self) -> None:
         """Show the queue and follow it."""
         self.query_one(GroupedTable).focus()
-        self.query_one(KeyLine).show_commands(shown([Where.DOWNLOADS]))
         self._draw()
         self._follow()
 
@@ -131,7 +130,10 @@ class DownloadsPanel(TablePanel[None]):
 
     def _draw(self) -> None:
         self._drawing = False
-        self.query_one(GroupedTable).show(download_rows(self._run.queue.downloads))
+        downloads = self._run.queue.downloads
+        self.query_one(GroupedTable).show(download_rows(downloads))
+        keys = [one for one in shown([Where.DOWNLOADS]) if downloads or one.id == "downloads.close"]
+        self.query_one(KeyLine).show_commands(keys)
         self._draw_about()
 
     def _draw_about(self) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -34,7 +34,8 @@ class FrontierPanel(Advisory):
             box.border_title = name(f"Frontier of {self.asked.title}: needs against loss", limit=70)
             yield Fitted(self._chart_lines, classes="chart")
             yield GroupedTable(COLUMNS, MARK_WIDTH)
-            yield Static(classes="point")
+            with VerticalScroll(classes="point", can_focus=False):
+                yield Static(classes="said")
             yield KeyLine()
 
     def on_mount(self) -> None:
@@ -81,7 +82,7 @@ class FrontierPanel(Advisory):
         self._draw_point(points)
 
     def _draw_point(self, points: Sequence[Point]) -> None:
-        self.query_one(".point", Static).update(point_text(self._point(points), points))
+        self.query_one(".said", Static).update(point_text(self._point(points), points))
 
     def _point(self, points: Sequence[Point]) -> Point | None:
         key = self.query_one(GroupedTable).key

@@ -91,7 +91,8 @@ class MeasurePanel(TablePanel[bool]):
         """Return what quitting would do to what is being measured."""
         if self._work is None or self._work.over:
             return ()
-        return (Running(f"{self._here.model} is being measured", "what was measured is kept"),)
+        what = f"{self._here.model} is being measured"
+        return (Running(what, "what was measured is kept", "the same, asked again (M in Models), goes on from there"),)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to the line while it is open, and let nothing be chosen while something is measured."""

@@ -113,15 +113,14 @@ class QuantisePanel(TablePanel[bool]):
         """Return what quitting would do to what is being made."""
         if self._work is None or (self._work.over and not self._work.measuring):
             return ()
+        what = self._choice().target.name
         if self._work.measuring:
-            return (Running(f"{self._choice().target.name} is being measured", "what was measured is kept"),)
-        gathering = bool(self._text) and self._work.gathered is None
-        return (
-            Running(
-                f"{self._choice().target.name} is being made",
-                "what was gathered of the matrix is kept" if gathering else "nothing of it is left",
-            ),
-        )
+            return (
+                Running(f"{what} is being measured", "what was measured is kept", "M in Models goes on from there"),
+            )
+        if self._text and self._work.gathered is None:
+            return (Running(f"{what} is being made", "what was gathered is kept", "the same goes on from there"),)
+        return (Running(f"{what} is being made", "nothing of it is left"),)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Leave letters to the line while it is open, and let nothing be chosen while something is made."""

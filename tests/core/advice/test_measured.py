@@ -16,6 +16,7 @@ from qtui.core.hub.listing import list_variants
 from qtui.core.hub.repository import LocalCopy, Repository
 from qtui.core.library.variant import Variant
 from qtui.core.measure.quality import Qualities, Quality
+from qtui.core.measure.records import MeasuredFile
 from qtui.core.origin import Origin
 from qtui.services.evidence import EvidenceFiles
 from qtui.services.history import HistoryFile
@@ -42,6 +43,19 @@ async def test_a_kept_measurement_reaches_ranking_and_frontier(tmp_path: Path) -
     points = frontier(both)
     assert not any(point.dominated_by for point in points) and "are not compared" in apart(points)
     assert [each.candidate.label.text for each in advise_on(both, Wishes()).ranking] == ["Q4_K_M", "Q4_0"]
+
+
+async def test_what_others_were_measured_against_is_marked_and_keeps_its_published_figure(tmp_path: Path) -> None:
+    kept = MeasurementsFile(HistoryFile(tmp_path / "h.sqlite"))
+    against = replace(MeasuredFile.of(OTHER, "sha256:other"), path=OTHER.file)
+    await kept.keep(record_of(replace(Q4, hash=await FakeHashes().hash(MEASURED)), reference=against))
+    found = await Losses(EvidenceFiles(Path("/nowhere")).load()[0], Qualities(kept, FakeHashes()).of).of(
+        [MEASURED, OTHER]
+    )
+    its = found[OTHER.path]
+    assert (its.cell, its.origin) == ("ref", Origin.PUBLISHED) and its.kl_divergence is not None
+    assert its.sentence.endswith("others here were measured against it")
+    assert found[MEASURED.path].cell == "0.031"
 
 
 async def test_a_history_that_cannot_be_read_leaves_what_is_published() -> None:

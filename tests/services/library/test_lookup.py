@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qtui.core.errors import BadFileError, QtuiError, UsageError
+from qtui.core.errors import BadFileError, NoSuchFileError, QtuiError, UsageError
 from qtui.core.library.variant import Role
 from qtui.services.library.header_cache import HeaderCache
 from qtui.services.library.library import LocalLibrary
@@ -119,14 +119,17 @@ async def test_an_existing_path_wins(cache: Path, tmp_path: Path, monkeypatch: p
 async def test_a_quant_that_is_not_here_names_those_that_are(cache: Path) -> None:
     error = await error_of(f"{REPO}:Q2_K")
     assert isinstance(error, UsageError)
-    assert "Q4_K_M" in error.hint
-    assert "Q8_0" in error.hint
+    assert error.hint == f"Here are: Q4_K_M, Q8_0; `qtui pull {REPO}:Q2_K` fetches it."
 
 
-async def test_an_unknown_repository_names_what_is_here(cache: Path) -> None:
+async def test_an_unknown_repository_can_be_fetched(cache: Path) -> None:
     error = await error_of("someone/else:Q8_0")
     assert isinstance(error, UsageError)
-    assert f"{REPO}:Q4_K_M" in error.hint
+    assert "`qtui pull someone/else:Q8_0`" in error.hint
+    assert REPO not in error.hint
+    with pytest.raises(UsageError) as caught:  # to delete it
+        await LocalLibrary().locate("someone/else:Q8_0")
+    assert "qtui pull" not in caught.value.hint and f"{REPO}:Q4_K_M" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -137,10 +140,22 @@ async def test_names_without_any_file_here(name: str) -> None:
     assert len(error.message) < 400
 
 
-@pytest.mark.parametrize("name", ["nothing.gguf", "./a/b.gguf", "/no/such/file.gguf", "~/none.gguf", "none"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing.gguf",
+        "./a/b.gguf",
+        "/no/such/file.gguf",
+        "~/none.gguf",
+        "none",
+        "a/n.gguf",
+        "a/b/n.GGUF",
+        "a/b/c/n.gguf",
+    ],
+)
 async def test_a_path_that_does_not_exist(name: str) -> None:
     error = await error_of(name)
-    assert isinstance(error, BadFileError)
+    assert isinstance(error, NoSuchFileError)
     assert "no such file" in error.message
 
 
@@ -209,3 +224,46 @@ async def test_a_name_with_bytes_that_are_no_text(tmp_path: Path) -> None:
     found = await LocalLibrary().find(str(path))
     assert found.path == path
     assert "\x1b" not in found.title
+
+
+async def test_model_and_quant_as_the_list_shows_them(tmp_path: Path) -> None:
+    paths = {quant: put_model(tmp_path / f"a{quant}.gguf", "Tiny Two", quant) for quant in ("Q8_0", "F16")}
+    library = LocalLibrary([tmp_path])
+    for name, quant in (("Tiny Two:Q8_0", "Q8_0"), ("tiny-two:f16", "F16")):
+        assert (await library.find(name)).path == (await library.locate(name)).path == paths[quant]
+    error = await error_of("Tiny-Two:Q2_K", tmp_path)
+    assert isinstance(error, UsageError)
+    assert "no Q2_K of Tiny-Two" in error.message and error.hint == "Here are: F16, Q8_0."
+    assert isinstance(await error_of("Large:Q8_0", tmp_path), UsageError)
+
+
+async def test_a_model_and_quant_that_several_files_are_called(tmp_path: Path) -> None:
+    paths = [
+        put_model(tmp_path / folder / "Tiny-Q8_0.gguf", block__count=count) for folder, count in (("a", 1), ("b", 2))
+    ]
+    error = await error_of("Tiny:Q8_0", tmp_path)
+    assert isinstance(error, UsageError)
+    assert "2 files here are called Tiny:Q8_0" in error.message
+    assert all(str(path) in error.hint for path in paths)
+
+
+async def test_known_copies_of_a_model_and_quant_are_one(private_home: Path) -> None:
+    hub = private_home / "huggingface" / "hub"
+    for repository in (REPO, "other/Tiny-GGUF"):
+        put_cached(hub, repository, "c1", "Tiny-Q8_0.gguf", model_image(), digest="d" * 64)
+    assert (await LocalLibrary().find("Tiny:Q8_0")).path.name == "Tiny-Q8_0.gguf"
+
+
+async def test_a_name_of_no_file_is_told_from_a_bad_file(tmp_path: Path) -> None:
+    assert isinstance(await error_of("Tiny", tmp_path), NoSuchFileError)
+    (tmp_path / "bad.gguf").write_bytes(b"no model")
+    assert not isinstance(await error_of(str(tmp_path / "bad.gguf")), NoSuchFileError)
+
+
+async def test_a_file_of_a_repository_can_be_fetched_where_no_folder_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "`qtui pull 'acme/big/a b.gguf'`" in (await error_of("acme/big/a b.gguf")).hint
+    (tmp_path / "acme").mkdir()
+    assert "qtui pull" not in (await error_of("acme/big/a b.gguf")).hint
