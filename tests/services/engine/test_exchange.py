@@ -16,7 +16,7 @@ import pytest
 
 from qtui.core.duel.conversation import Sampling
 from qtui.core.duel.run import Duel, RoundEnded
-from qtui.core.errors import PlanRefusedError, UsageError
+from qtui.core.errors import UsageError
 from qtui.core.library.variant import Variant
 from qtui.core.measure.events import ExchangeAdvanced, ExchangeEvent, ExchangeMeasured, PassBegan
 from qtui.core.measure.exchange import Exchange, ExchangeMeasuring, Reader, exchange_of
@@ -166,7 +166,7 @@ async def test_a_side_is_computed_with_its_own_cache_types(quants: tuple[Variant
     assert plain.scores.kl_divergence and abs(plain.scores.kl_divergence.mean) < 1e-5, "a file against itself"
     assert told.scores.kl_divergence and told.scores.kl_divergence.mean > 1e-4, "the same file, a coarser cache"
     refused = replace(same.other, plan=replace(small, cache_type_v="q4_0"))
-    with pytest.raises(PlanRefusedError, match="needs flash attention"):
+    with pytest.raises(UsageError, match="needs flash attention"):
         await measured(replace(same, other=refused), tmp_path / "work")
 
 
